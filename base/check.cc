@@ -1,0 +1,57 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/base/check.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <mutex>
+#include <utility>
+
+namespace switchyard {
+namespace {
+
+thread_local int thread_rank = -1;
+
+struct Handler {
+  std::mutex mutex;
+  std::function<void(const std::string&)> call;
+};
+
+Handler& TheHandler() {
+  static Handler* handler = new Handler;  // outlives every static destructor
+  return *handler;
+}
+
+}  // namespace
+
+void SetThreadRank(int rank) { thread_rank = rank; }
+int ThreadRank() { return thread_rank; }
+
+void SetFatalHandler(std::function<void(const std::string&)> handler) {
+  Handler& the = TheHandler();
+  std::lock_guard<std::mutex> lock(the.mutex);
+  the.call = std::move(handler);
+}
+
+namespace internal {
+
+FatalMessage::FatalMessage(const char* file, int line, const char* condition) {
+  if (thread_rank >= 0) stream_ << "rank " << thread_rank << ": ";
+  stream_ << file << ":" << line << ": check failed: " << condition << " ";
+}
+
+FatalMessage::~FatalMessage() {
+  const std::string message = stream_.str();
+  std::fprintf(stderr, "%s\n", message.c_str());
+  std::fflush(stderr);
+  std::function<void(const std::string&)> call;
+  {
+    std::lock_guard<std::mutex> lock(TheHandler().mutex);
+    call = TheHandler().call;
+  }
+  if (call) call(message);
+  std::abort();
+}
+
+}  // namespace internal
+}  // namespace switchyard

@@ -1,0 +1,22 @@
+# SPDX-FileCopyrightText: The Switchyard authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# Everything Switchyard stands on, found where the distribution put it.
+# docs/dependencies.md gives the reason for each.
+
+find_program(SWITCHYARD_CCACHE ccache)
+if(SWITCHYARD_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${SWITCHYARD_CCACHE})
+endif()
+
+find_package(Threads REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+find_package(MPI REQUIRED COMPONENTS CXX)
+find_package(absl REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(dnnl REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(HIGHWAY REQUIRED IMPORTED_TARGET libhwy)
+if(SWITCHYARD_TESTS)
+  find_package(GTest REQUIRED)
+endif()

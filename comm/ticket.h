@@ -1,0 +1,53 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A collective under way. Move-only; a moved-from ticket is empty. Wait must be
+// called once before it is destroyed: a buffer may not vanish under a transfer.
+#ifndef SWITCHYARD_COMM_TICKET_H_
+#define SWITCHYARD_COMM_TICKET_H_
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "switchyard/base/check.h"
+
+namespace switchyard::comm {
+
+// What an implementation keeps of a call under way. Owned by its communicator,
+// which reuses it, so that starting a collective does not allocate.
+class Operation {
+ public:
+  virtual ~Operation() = default;
+  // Blocks until done, failed or late. Called once.
+  virtual absl::Status Wait() = 0;
+};
+
+class Ticket {
+ public:
+  Ticket() = default;  // of a collective that is complete already
+  explicit Ticket(Operation* operation) : operation_(operation) {}
+  Ticket(Ticket&& other) noexcept
+      : operation_(std::exchange(other.operation_, nullptr)) {}
+  Ticket& operator=(Ticket&& other) noexcept {
+    SWITCHYARD_CHECK(operation_ == nullptr) << "a ticket was never waited for";
+    operation_ = std::exchange(other.operation_, nullptr);
+    return *this;
+  }
+  ~Ticket() {
+    SWITCHYARD_CHECK(operation_ == nullptr) << "a ticket was never waited for";
+  }
+
+  // Returns when the collective is complete on this rank, or with an error
+  // (communicator.h). Waiting for an empty ticket is fine.
+  absl::Status Wait() {
+    if (operation_ == nullptr) return absl::OkStatus();
+    return std::exchange(operation_, nullptr)->Wait();
+  }
+
+ private:
+  Operation* operation_ = nullptr;
+};
+
+}  // namespace switchyard::comm
+
+#endif  // SWITCHYARD_COMM_TICKET_H_

@@ -1,0 +1,47 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Causal grouped-query attention (Ainslie et al., 2305.13245) in tiles, with
+// the running softmax of FlashAttention (Dao et al., 2205.14135): the matrix of
+// scores is never in memory. Query head h uses key/value head h / (H/G).
+//
+//   p = softmax over s <= t of (q_t · k_s) · scale,   out_t = sum_s p_ts v_s
+//
+// Rows are sequences one after the other: row b · sequence_length + t.
+#ifndef SWITCHYARD_KERNELS_ATTENTION_H_
+#define SWITCHYARD_KERNELS_ATTENTION_H_
+
+#include "switchyard/base/arena.h"
+#include "switchyard/base/stream.h"
+
+namespace switchyard::kernels {
+
+struct AttentionArgs {
+  ConstTensorView q;  // [rows, H, head_dim], fp32 or bf16; may be strided
+  ConstTensorView k;  // [rows, G, head_dim]
+  ConstTensorView v;  // [rows, G, head_dim]
+  int64_t sequence_length = 0;  // divides rows
+  float scale = 1.0f;           // 1/sqrt(head_dim) in all models here
+  TensorView out;               // [rows, H, head_dim]
+  TensorView logsumexp;         // fp32 [rows, H]: of the scaled scores
+};
+void Attention(Stream& stream, const AttentionArgs& args);
+
+// Gradients of q, k, v (all overwritten; strided like the inputs if wished).
+// dk, dv of a key/value head sum over its query heads in ascending order.
+struct AttentionBackwardArgs {
+  ConstTensorView q, k, v;
+  ConstTensorView out;
+  ConstTensorView logsumexp;
+  ConstTensorView dout;  // [rows, H, head_dim]
+  int64_t sequence_length = 0;
+  float scale = 1.0f;
+  TensorView dq, dk, dv;
+};
+// `arena` gives scratch memory that returns when the call's scope ends.
+void AttentionBackward(Stream& stream, Arena& arena,
+                       const AttentionBackwardArgs& args);
+
+}  // namespace switchyard::kernels
+
+#endif  // SWITCHYARD_KERNELS_ATTENTION_H_

@@ -1,0 +1,32 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Token embedding.
+#ifndef SWITCHYARD_KERNELS_EMBEDDING_H_
+#define SWITCHYARD_KERNELS_EMBEDDING_H_
+
+#include "switchyard/base/arena.h"
+#include "switchyard/base/stream.h"
+#include "switchyard/kernels/fixed_point.h"
+
+namespace switchyard::kernels {
+
+// y[t] = table[ids[t]]. ids int32 [tokens], each in [0, table rows); table and
+// y fp32 or bf16.
+void Embedding(Stream& stream, const ConstTensorView& table,
+               const ConstTensorView& ids, const TensorView& y);
+
+// The leaf holds only the ids that occur: their rows of dy summed in fp32 in
+// token order, then rounded and added to `gradient` (NUMERICS.md, section 2).
+struct EmbeddingGradientArgs {
+  ConstTensorView dy;   // [tokens, width], fp32 or bf16
+  ConstTensorView ids;  // int32 [tokens]
+  FixedPoint format;
+  GradientSum gradient;  // [table rows, width]
+};
+void EmbeddingGradient(Stream& stream, Arena& arena,
+                       const EmbeddingGradientArgs& args);
+
+}  // namespace switchyard::kernels
+
+#endif  // SWITCHYARD_KERNELS_EMBEDDING_H_

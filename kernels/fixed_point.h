@@ -1,0 +1,40 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Gradients as 64-bit integers in units of 2^-fraction_bits: sums that have no
+// order (NUMERICS.md, section 2). An addend ("leaf") is one micro-batch's fp32
+// gradient of one parameter. It is rounded once, to nearest even. A leaf whose
+// elements are not all finite and below `limit` in magnitude is refused: the
+// refused elements add nothing and are counted.
+#ifndef SWITCHYARD_KERNELS_FIXED_POINT_H_
+#define SWITCHYARD_KERNELS_FIXED_POINT_H_
+
+#include <cstdint>
+
+#include "switchyard/base/stream.h"
+
+namespace switchyard::kernels {
+
+struct FixedPoint {
+  int fraction_bits = 44;
+  // 2^19 / (micro-batches of the global batch) at 44 bits: their sum fits.
+  float limit = 524288.0f;
+};
+
+// Where a parameter's gradient is summed.
+struct GradientSum {
+  TensorView sum;      // int64, the parameter's shape
+  TensorView refused;  // int64 [1]: elements refused so far
+};
+
+// sum += round(leaf * 2^fraction_bits), elementwise; leaf fp32, same shape.
+void AddToFixedPoint(Stream& stream, const ConstTensorView& leaf,
+                     const FixedPoint& format, const GradientSum& gradient);
+
+// values (fp32) = sum * 2^-fraction_bits, rounded once.
+void FromFixedPoint(Stream& stream, const ConstTensorView& sum,
+                    const FixedPoint& format, const TensorView& values);
+
+}  // namespace switchyard::kernels
+
+#endif  // SWITCHYARD_KERNELS_FIXED_POINT_H_

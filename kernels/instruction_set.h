@@ -1,0 +1,49 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The instruction set of the CPU's operators: the one global setting. Results
+// are a function of it (NUMERICS.md, section 3), so ranks agree on the least
+// one among them before the first operator.
+#ifndef SWITCHYARD_KERNELS_INSTRUCTION_SET_H_
+#define SWITCHYARD_KERNELS_INSTRUCTION_SET_H_
+
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace switchyard::kernels {
+
+// In ascending order. Each includes those before it.
+enum class InstructionSet {
+  kBaseline = 0,    // what the compiler assumes
+  kAvx2 = 1,        // with FMA and F16C
+  kAvx512 = 2,      // F, BW, CD, DQ, VL
+  kAvx512Bf16 = 3,  // with BF16 products
+  kAmx = 4,         // with AMX-BF16 tiles
+};
+
+// "baseline", "avx2", "avx512", "avx512_bf16", "amx".
+const char* NameOf(InstructionSet isa);
+// An error names the known ones.
+absl::StatusOr<InstructionSet> ParseInstructionSet(std::string_view name);
+
+// The widest that this processor has.
+InstructionSet BestInstructionSet();
+
+// Fixes the instruction set of all operators of this process. Call it before
+// the first operator, or not at all (then it is the best one). Asking again for
+// the same one is fine; for another one, or for one that the processor lacks,
+// is an error.
+absl::Status SetInstructionSet(InstructionSet isa);
+
+// What operators use; fixes the best one if nothing was set.
+InstructionSet CurrentInstructionSet();
+
+// True if bf16 products are made by the processor; otherwise operands go
+// through fp32 (exact) and products accumulate in fp32.
+bool HasBFloat16Products();
+
+}  // namespace switchyard::kernels
+
+#endif  // SWITCHYARD_KERNELS_INSTRUCTION_SET_H_

@@ -1,0 +1,36 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Language-model head and cross-entropy in one: logits = x · weightᵀ,
+// loss_t = logsumexp(logits_t) - logits_t[label_t]. Logits exist for a constant
+// chunk of tokens at a time (kLmHeadChunk), in fp32.
+#ifndef SWITCHYARD_KERNELS_LM_HEAD_H_
+#define SWITCHYARD_KERNELS_LM_HEAD_H_
+
+#include "switchyard/base/arena.h"
+#include "switchyard/base/stream.h"
+#include "switchyard/kernels/fixed_point.h"
+
+namespace switchyard::kernels {
+
+inline constexpr int64_t kLmHeadChunk = 256;  // tokens; part of the numerics
+inline constexpr int32_t kIgnoredLabel = -100;
+
+struct LmHeadLossArgs {
+  ConstTensorView x;       // [tokens, width], fp32 or bf16
+  ConstTensorView weight;  // [vocabulary, width], x's dtype
+  ConstTensorView labels;  // int32 [tokens]; kIgnoredLabel: no loss
+  TensorView loss_sum;     // fp64 [1]: sum of token losses, in token order
+  // For training: with each of these given, its gradient of
+  // loss_scale · loss_sum is computed too.
+  float loss_scale = 0.0f;  // 1 / valid labels of the global batch
+  TensorView dx;            // optional, as x
+  GradientSum gradient;     // optional (sum undefined: none), weight's shape.
+                            // One leaf: chunks add in order in fp32, then round
+  FixedPoint format;
+};
+void LmHeadLoss(Stream& stream, Arena& arena, const LmHeadLossArgs& args);
+
+}  // namespace switchyard::kernels
+
+#endif  // SWITCHYARD_KERNELS_LM_HEAD_H_

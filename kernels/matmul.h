@@ -1,0 +1,91 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Matrix products with fp32 accumulation. Operands are row-major matrices whose
+// rows may be strided. fp32 x fp32 gives fp32; bf16 x bf16 gives bf16 or fp32.
+//
+// The bits of a result depend on the operands' values and shapes and on the
+// instruction set only: not on threads, strides, addresses or earlier calls.
+// A shape that is new to the process costs a primitive (about half a
+// millisecond); PrepareMatMul and PrepareGrouped make them ahead of time.
+#ifndef SWITCHYARD_KERNELS_MATMUL_H_
+#define SWITCHYARD_KERNELS_MATMUL_H_
+
+#include <cstdint>
+
+#include "absl/types/span.h"
+#include "switchyard/base/stream.h"
+#include "switchyard/kernels/fixed_point.h"
+#include "switchyard/kernels/segments.h"
+
+namespace switchyard::kernels {
+
+enum class Transpose : bool { kNo = false, kYes = true };
+
+// c [M, N] = op(a) [M, K] · op(b) [K, N] (+ c if `accumulate`, c fp32).
+// A product with K = 0 gives zeros.
+struct MatMulArgs {
+  ConstTensorView a;
+  Transpose transpose_a = Transpose::kNo;
+  ConstTensorView b;
+  Transpose transpose_b = Transpose::kNo;
+  TensorView c;
+  bool accumulate = false;
+};
+void MatMul(Stream& stream, const MatMulArgs& args);
+
+// The weight gradient of a dense layer y = x · wᵀ from one micro-batch:
+// leaf [N, K] = dyᵀ [N, rows] · x [rows, K], rounded and added to `gradient`.
+// dy, x fp32 or bf16 (the leaf is fp32 in both). No rows: nothing is added.
+struct WeightGradientArgs {
+  ConstTensorView dy;
+  ConstTensorView x;
+  FixedPoint format;
+  // One sum for all N rows, or several parameters whose rows, in order, make up
+  // the N rows (query, key and value in one product).
+  absl::Span<const GradientSum> gradients;
+};
+void WeightGradient(Stream& stream, const WeightGradientArgs& args);
+
+// For each segment s, over its padded rows:
+//   y[s] = x[s] · wᵀ           (transpose_w = kYes, w [N, K])
+//   y[s] = x[s] · w            (transpose_w = kNo,  w [K, N])
+// with w = weights[s.expert]. `segments` and `weights` must live until the
+// stream has run. Each segment is a product of its own, or joined with its
+// neighbours only where a row's bits have been shown not to depend on them.
+struct GroupedMatMulArgs {
+  ConstTensorView x;  // [rows, K]
+  absl::Span<const ConstTensorView> weights;
+  Transpose transpose_w = Transpose::kYes;
+  absl::Span<const Segment> segments;
+  TensorView y;  // [rows, N], rows that belong to no segment stay as they are
+};
+void GroupedMatMul(Stream& stream, const GroupedMatMulArgs& args);
+
+// For each segment s: leaf [N, K] = dy[s]ᵀ · x[s] over its padded rows, rounded
+// and added to the gradients of s.expert. Each expert's N rows may be split
+// over `parameters_per_expert` parameters (w1 above w3): the gradients of
+// expert e are gradients[e * parameters_per_expert ...].
+struct GroupedWeightGradientArgs {
+  ConstTensorView dy;  // [rows, N]
+  ConstTensorView x;   // [rows, K]
+  absl::Span<const Segment> segments;
+  FixedPoint format;
+  absl::Span<const GradientSum> gradients;
+  int parameters_per_expert = 1;
+};
+void GroupedWeightGradient(Stream& stream,
+                           const GroupedWeightGradientArgs& args);
+
+// Makes the primitives of all products that these layers will ask for, so that
+// a step makes none. `in` and `out` are K and N of y = x · wᵀ.
+void PrepareDense(DType dtype, int64_t rows, int64_t in, int64_t out);
+// Likewise for segments of every listed size up to max_rows.
+void PrepareGrouped(DType dtype, int64_t max_rows, int64_t in, int64_t out);
+
+// Primitives made so far by this process.
+int64_t MatMulPrimitiveCount();
+
+}  // namespace switchyard::kernels
+
+#endif  // SWITCHYARD_KERNELS_MATMUL_H_

@@ -1,0 +1,28 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Sums of squares for the global gradient norm: in double, over one chunk of at
+// most kNormChunk elements (NUMERICS.md, section 2).
+#ifndef SWITCHYARD_KERNELS_NORMS_H_
+#define SWITCHYARD_KERNELS_NORMS_H_
+
+#include "absl/types/span.h"
+#include "switchyard/base/stream.h"
+
+namespace switchyard::kernels {
+
+inline constexpr int64_t kNormChunk = 65536;
+
+// result[i] = sum over chunk i of (g · 2^-fraction_bits)². `chunks` are int64
+// views, each of at most kNormChunk elements; they must live until the stream
+// has run.
+struct SumOfSquaresArgs {
+  absl::Span<const ConstTensorView> chunks;
+  int fraction_bits = 44;
+  TensorView result;  // fp64 [chunks]
+};
+void SumOfSquares(Stream& stream, const SumOfSquaresArgs& args);
+
+}  // namespace switchyard::kernels
+
+#endif  // SWITCHYARD_KERNELS_NORMS_H_

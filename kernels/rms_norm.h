@@ -1,0 +1,42 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Root-mean-square normalisation (Zhang and Sennrich, 2019), in Hugging Face's
+// order: y = (x · rsqrt(mean(x²) + eps), in fp32, cast to x's dtype) · weight.
+// The residual add that comes before it in a block is fused in.
+#ifndef SWITCHYARD_KERNELS_RMS_NORM_H_
+#define SWITCHYARD_KERNELS_RMS_NORM_H_
+
+#include "switchyard/base/stream.h"
+
+namespace switchyard::kernels {
+
+// sum = x + add (sum = x without `add`); y = RmsNorm(sum) · weight.
+struct RmsNormArgs {
+  ConstTensorView x;       // [rows, width], fp32 or bf16
+  ConstTensorView add;     // optional, as x
+  ConstTensorView weight;  // [width], x's dtype
+  float eps = 1e-5f;
+  TensorView sum;          // as x; needed with `add`, else left out
+  TensorView y;            // as x
+  TensorView inverse_rms;  // fp32 [rows], kept for the backward pass
+};
+void RmsNorm(Stream& stream, const RmsNormArgs& args);
+
+// With n = x · inverse_rms and g = dy · weight:
+//   dx = inverse_rms · (g - n · mean(g · n)) (+ dsum)
+//   dweight = sum over rows of dy · n, in row order within fixed chunks
+struct RmsNormBackwardArgs {
+  ConstTensorView dy;      // [rows, width], x's dtype
+  ConstTensorView x;       // what was normalised (`sum` of the forward pass)
+  ConstTensorView weight;  // [width]
+  ConstTensorView inverse_rms;  // fp32 [rows]
+  ConstTensorView dsum;         // optional, as x: what else flows into the sum
+  TensorView dx;                // as x; may be the same memory as dsum
+  TensorView dweight;           // fp32 [width], overwritten: a leaf
+};
+void RmsNormBackward(Stream& stream, const RmsNormBackwardArgs& args);
+
+}  // namespace switchyard::kernels
+
+#endif  // SWITCHYARD_KERNELS_RMS_NORM_H_
