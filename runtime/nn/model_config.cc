@@ -1,0 +1,369 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/runtime/nn/model_config.h"
+
+#include <sys/stat.h>
+
+#include <charconv>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "switchyard/base/file.h"
+#include "switchyard/base/nearest_name.h"
+#include "switchyard/base/status.h"
+#include "switchyard/runtime/nn/model_config_keys.h"
+#include "switchyard/runtime/nn/strict_json.h"
+
+namespace switchyard {
+namespace {
+
+using Json = nlohmann::json;
+using internal::Shown;
+
+constexpr size_t kMaxConfigBytes = size_t{1} << 20;
+
+absl::Status Error(absl::string_view source, absl::string_view sentence) {
+  return absl::InvalidArgumentError(absl::StrCat(source, ": ", sentence));
+}
+
+// Takes typed values out of a JSON object. The first error stays; later reads
+// then change nothing.
+class Reader {
+ public:
+  Reader(const Json& object, absl::string_view source, std::string prefix = "")
+      : object_(object), source_(source), prefix_(std::move(prefix)) {}
+
+  const absl::Status& status() const { return status_; }
+
+  // Null where the key is absent or its value is null ("not set").
+  const Json* Find(const char* key) const {
+    const auto found = object_.find(key);
+    return found == object_.end() || found->is_null() ? nullptr : &*found;
+  }
+
+  bool Integer(const char* key, int64_t* value) {
+    const Json* found = Find(key);
+    if (found == nullptr) return false;
+    // Unsigned numbers above int64_t's range would wrap.
+    if (!found->is_number_integer() ||
+        (found->is_number_unsigned() &&
+         found->get<uint64_t>() > static_cast<uint64_t>(INT64_MAX))) {
+      Wrong(key, "a whole number", *found);
+      return false;
+    }
+    *value = found->get<int64_t>();
+    return true;
+  }
+
+  template <typename T>
+  bool Number(const char* key, T* value) {
+    const Json* found = Find(key);
+    if (found == nullptr) return false;
+    if (!found->is_number() ||
+        !std::isfinite(static_cast<T>(found->get<double>()))) {
+      Wrong(key, "a number", *found);
+      return false;
+    }
+    *value = static_cast<T>(found->get<double>());
+    return true;
+  }
+
+  void Require(const char* key, bool found) {
+    if (!found && status_.ok()) {
+      status_ = Error(source_, absl::StrCat("expected the key \"", prefix_, key,
+                                            "\", found none; add it"));
+    }
+  }
+
+  void Wrong(const char* key, absl::string_view expected, const Json& found) {
+    status_.Update(
+        Error(source_,
+              absl::StrCat("expected \"", prefix_, key, "\" to be ", expected,
+                           ", found ", Shown(found), "; correct it")));
+  }
+
+ private:
+  const Json& object_;
+  absl::string_view source_;
+  std::string prefix_;
+  absl::Status status_;
+};
+
+absl::Status CheckKnown(const std::string& name, const Json& value,
+                        absl::string_view source) {
+  const internal::ConfigKey* key = internal::FindConfigKey(name);
+  if (key == nullptr) {
+    std::vector<absl::string_view> names;
+    for (const internal::ConfigKey& known : internal::ConfigKeys()) {
+      names.push_back(known.name);
+    }
+    return Error(
+        source,
+        absl::StrCat("expected known keys, found \"", Printable(name),
+                     "\"; the nearest known one is \"",
+                     NearestName(name, names), "\": correct or remove it"));
+  }
+  if (key->kind == internal::ConfigKeyKind::kOnlyThis && !value.is_null() &&
+      value != Json::parse(key->value)) {
+    return Error(source, absl::StrCat("expected \"", name, "\" to be ",
+                                      key->value, ", found ", Shown(value),
+                                      "; another value would change the "
+                                      "model and is not built"));
+  }
+  return absl::OkStatus();
+}
+
+// "rope_parameters": {"rope_theta": 1e6, "rope_type": "default"} of newer
+// files.
+absl::Status ReadRopeParameters(const Json& json, absl::string_view source,
+                                double* theta, bool* found) {
+  const char* kName = "rope_parameters";
+  if (!json.is_object()) {
+    return Error(
+        source, absl::StrCat("expected \"", kName, "\" to be an object, found ",
+                             Shown(json), "; correct it"));
+  }
+  Reader reader(json, source, absl::StrCat(kName, "."));
+  for (const auto& [name, value] : json.items()) {
+    const bool known = name == "rope_theta" || value.is_null() ||
+                       (name == "rope_type" && value == "default") ||
+                       (name == "partial_rotary_factor" && value == 1.0);
+    if (!known) {
+      return Error(source,
+                   absl::StrCat("expected \"", kName,
+                                "\" to hold rope_theta and rope_type "
+                                "\"default\", found \"",
+                                Printable(name), "\": ", Shown(value),
+                                "; other rotary embeddings are not built"));
+    }
+  }
+  *found = reader.Number("rope_theta", theta);
+  return reader.status();
+}
+
+absl::Status ReadRopeTheta(Reader& reader, absl::string_view source,
+                           double* theta) {
+  const bool top = reader.Number("rope_theta", theta);
+  bool nested = false;
+  double nested_theta = 0.0;
+  if (const Json* json = reader.Find("rope_parameters")) {
+    SWITCHYARD_RETURN_IF_ERROR(
+        ReadRopeParameters(*json, source, &nested_theta, &nested));
+  }
+  if (top && nested && *theta != nested_theta) {
+    return Error(source,
+                 absl::StrCat("expected one rotary base, found ", *theta,
+                              " in \"rope_theta\" and ", nested_theta,
+                              " in \"rope_parameters\"; remove one"));
+  }
+  if (nested) *theta = nested_theta;
+  reader.Require("rope_theta", top || nested);
+  return absl::OkStatus();
+}
+
+absl::Status ReadSizes(Reader& reader, ModelConfig* config) {
+  const std::pair<const char*, int64_t*> required[] = {
+      {"hidden_size", &config->hidden_size},
+      {"intermediate_size", &config->intermediate_size},
+      {"num_hidden_layers", &config->layers},
+      {"num_attention_heads", &config->heads},
+      {"num_key_value_heads", &config->kv_heads},
+      {"num_local_experts", &config->experts},
+      {"num_experts_per_tok", &config->experts_per_token},
+      {"vocab_size", &config->vocabulary},
+  };
+  for (const auto& [key, value] : required) {
+    reader.Require(key, reader.Integer(key, value));
+  }
+  reader.Integer("max_position_embeddings", &config->max_position_embeddings);
+  if (!reader.Integer("head_dim", &config->head_dim) && config->heads > 0 &&
+      config->hidden_size % config->heads == 0) {
+    config->head_dim = config->hidden_size / config->heads;
+  }
+  return reader.status();
+}
+
+absl::Status ReadNumbers(Reader& reader, absl::string_view source,
+                         ModelConfig* config) {
+  SWITCHYARD_RETURN_IF_ERROR(
+      ReadRopeTheta(reader, source, &config->rope_theta));
+  reader.Require("rms_norm_eps",
+                 reader.Number("rms_norm_eps", &config->rms_norm_eps));
+  reader.Number("initializer_range", &config->initializer_range);
+  double pooled = 0.0;
+  reader.Number("router_aux_loss_coef", &pooled);
+  if (!reader.Number("balance_loss_coef", &config->balance_loss_coef) &&
+      config->layers > 0) {
+    config->balance_loss_coef = pooled *
+                                static_cast<double>(config->experts_per_token) /
+                                static_cast<double>(config->layers);
+  }
+  reader.Number("router_z_loss_coef", &config->router_z_loss_coef);
+  return reader.status();
+}
+
+template <typename T>
+absl::Status InRange(absl::string_view source, const char* key, T value,
+                     T least, T most) {
+  if (value >= least && value <= most) return absl::OkStatus();
+  return Error(source,
+               absl::StrCat("expected \"", key, "\" between ", least, " and ",
+                            most, ", found ", value, "; correct it"));
+}
+
+// Limits far above any model that was trained; below them no product of sizes
+// leaves int64_t.
+absl::Status CheckRanges(const ModelConfig& config, absl::string_view source) {
+  struct {
+    const char* key;
+    int64_t value, most;
+  } const sizes[] = {
+      {"hidden_size", config.hidden_size, 1 << 16},
+      {"intermediate_size", config.intermediate_size, 1 << 18},
+      {"num_hidden_layers", config.layers, 1 << 10},
+      {"num_attention_heads", config.heads, 1 << 10},
+      {"num_key_value_heads", config.kv_heads, 1 << 10},
+      {"num_local_experts", config.experts, 1 << 12},
+      {"num_experts_per_tok", config.experts_per_token, 1 << 12},
+      {"vocab_size", config.vocabulary, 1 << 22},
+      {"max_position_embeddings", config.max_position_embeddings, 1 << 24},
+  };
+  for (const auto& size : sizes) {
+    SWITCHYARD_RETURN_IF_ERROR(
+        InRange<int64_t>(source, size.key, size.value, 1, size.most));
+  }
+  struct {
+    const char* key;
+    double value, least, most;
+  } const numbers[] = {
+      {"rope_theta", config.rope_theta, 1.0, 1e12},
+      {"rms_norm_eps", config.rms_norm_eps, 1e-12, 1.0},
+      {"initializer_range", config.initializer_range, 1e-6, 10.0},
+      {"balance_loss_coef", config.balance_loss_coef, 0.0, 1e4},
+      {"router_z_loss_coef", config.router_z_loss_coef, 0.0, 1e4},
+  };
+  for (const auto& number : numbers) {
+    SWITCHYARD_RETURN_IF_ERROR(
+        InRange(source, number.key, number.value, number.least, number.most));
+  }
+  return absl::OkStatus();
+}
+
+// A model that no machine could hold is a mistake in the file.
+constexpr double kMaxParameters = 1e14;
+
+absl::Status CheckTotal(const ModelConfig& config, absl::string_view source) {
+  const double experts =
+      3.0 * static_cast<double>(config.layers) *
+      static_cast<double>(config.experts) *
+      static_cast<double>(config.hidden_size * config.intermediate_size);
+  if (experts <= kMaxParameters) return absl::OkStatus();
+  return Error(source, absl::StrCat("expected at most ", kMaxParameters,
+                                    " parameters, found ", experts,
+                                    " in experts alone; correct the sizes"));
+}
+
+// The double whose decimal is the float's shortest: 1e-5f prints as 1e-05.
+double ShortestDecimal(float value) {
+  char text[64];
+  const char* end = std::to_chars(text, text + sizeof(text), value).ptr;
+  double decimal = 0.0;
+  std::from_chars(text, end, decimal);
+  return decimal;
+}
+
+}  // namespace
+
+absl::Status Validate(const ModelConfig& config, absl::string_view source) {
+  SWITCHYARD_RETURN_IF_ERROR(CheckRanges(config, source));
+  if (config.heads % config.kv_heads != 0) {
+    return Error(source,
+                 absl::StrCat("expected \"num_attention_heads\" to be a "
+                              "multiple of \"num_key_value_heads\", found ",
+                              config.heads, " and ", config.kv_heads,
+                              "; change one of them"));
+  }
+  if (config.head_dim == 0 && config.hidden_size % config.heads != 0) {
+    return Error(source,
+                 absl::StrCat("expected \"hidden_size\" to be a multiple of "
+                              "\"num_attention_heads\", found ",
+                              config.hidden_size, " and ", config.heads,
+                              "; change one of them or give \"head_dim\""));
+  }
+  if (config.head_dim < 8 || config.head_dim > 512 ||
+      config.head_dim % 8 != 0) {
+    return Error(source,
+                 absl::StrCat("expected heads of a multiple of 8 between 8 "
+                              "and 512 elements, found \"head_dim\" ",
+                              config.head_dim, "; change it"));
+  }
+  if (config.experts_per_token > config.experts) {
+    return Error(source,
+                 absl::StrCat("expected \"num_experts_per_tok\" to be at most "
+                              "\"num_local_experts\", found ",
+                              config.experts_per_token, " of ", config.experts,
+                              "; change one of them"));
+  }
+  return CheckTotal(config, source);
+}
+
+absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view json_text,
+                                             absl::string_view source) {
+  SWITCHYARD_ASSIGN_OR_RETURN(const Json json,
+                              internal::ParseStrictJson(json_text, source));
+  for (const auto& [name, value] : json.items()) {
+    SWITCHYARD_RETURN_IF_ERROR(CheckKnown(name, value, source));
+  }
+  ModelConfig config;
+  Reader reader(json, source);
+  SWITCHYARD_RETURN_IF_ERROR(ReadSizes(reader, &config));
+  SWITCHYARD_RETURN_IF_ERROR(ReadNumbers(reader, source, &config));
+  SWITCHYARD_RETURN_IF_ERROR(Validate(config, source));
+  return config;
+}
+
+absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& path) {
+  struct stat info;
+  std::string file = path;
+  if (stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
+    absl::StrAppend(&file, absl::EndsWith(path, "/") ? "" : "/", "config.json");
+  }
+  const absl::StatusOr<std::string> text = ReadFile(file, kMaxConfigBytes);
+  if (!text.ok()) {
+    return absl::Status(
+        text.status().code(),
+        absl::StrCat("expected a model's config.json or a folder that holds "
+                     "one, but ",
+                     text.status().message(), "; give another path"));
+  }
+  return ParseModelConfig(*text, file);
+}
+
+std::string ToJson(const ModelConfig& config) {
+  nlohmann::ordered_json json;
+  json["model_type"] = "mixtral";
+  json["hidden_size"] = config.hidden_size;
+  json["intermediate_size"] = config.intermediate_size;
+  json["num_hidden_layers"] = config.layers;
+  json["num_attention_heads"] = config.heads;
+  json["num_key_value_heads"] = config.kv_heads;
+  json["head_dim"] = config.head_dim;
+  json["num_local_experts"] = config.experts;
+  json["num_experts_per_tok"] = config.experts_per_token;
+  json["vocab_size"] = config.vocabulary;
+  json["max_position_embeddings"] = config.max_position_embeddings;
+  json["hidden_act"] = "silu";
+  json["rope_theta"] = config.rope_theta;
+  json["rms_norm_eps"] = ShortestDecimal(config.rms_norm_eps);
+  json["initializer_range"] = ShortestDecimal(config.initializer_range);
+  json["tie_word_embeddings"] = false;
+  json["balance_loss_coef"] = config.balance_loss_coef;
+  json["router_z_loss_coef"] = config.router_z_loss_coef;
+  return json.dump(2) + "\n";
+}
+
+}  // namespace switchyard

@@ -1,0 +1,79 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/runtime/nn/model_config_keys.h"
+
+namespace switchyard::internal {
+namespace {
+
+constexpr ConfigKeyKind kUsed = ConfigKeyKind::kUsed;
+constexpr ConfigKeyKind kIgnored = ConfigKeyKind::kIgnored;
+constexpr ConfigKeyKind kOnlyThis = ConfigKeyKind::kOnlyThis;
+
+constexpr ConfigKey kKeys[] = {
+    {"hidden_size", kUsed},
+    {"intermediate_size", kUsed},
+    {"num_hidden_layers", kUsed},
+    {"num_attention_heads", kUsed},
+    {"num_key_value_heads", kUsed},
+    {"head_dim", kUsed},
+    {"num_local_experts", kUsed},
+    {"num_experts_per_tok", kUsed},
+    {"vocab_size", kUsed},
+    {"max_position_embeddings", kUsed},
+    {"rope_theta", kUsed},
+    {"rope_parameters", kUsed},
+    {"rms_norm_eps", kUsed},
+    {"initializer_range", kUsed},
+    {"router_aux_loss_coef", kUsed},
+    {"balance_loss_coef", kUsed},
+    {"router_z_loss_coef", kUsed},
+
+    // How files were made, which class loads them, what a call returns, and
+    // tokens that only generation knows.
+    {"_name_or_path", kIgnored},
+    {"architectures", kIgnored},
+    {"bos_token_id", kIgnored},
+    {"dtype", kIgnored},
+    {"eos_token_id", kIgnored},
+    {"id2label", kIgnored},
+    {"label2id", kIgnored},
+    {"output_attentions", kIgnored},
+    {"output_hidden_states", kIgnored},
+    {"output_router_logits", kIgnored},
+    {"return_dict", kIgnored},
+    {"tokenizer_class", kIgnored},
+    {"torch_dtype", kIgnored},
+    {"torchscript", kIgnored},
+    {"transformers_version", kIgnored},
+    {"use_cache", kIgnored},
+
+    {"attention_bias", kOnlyThis, "false"},
+    {"attention_dropout", kOnlyThis, "0.0"},
+    {"hidden_act", kOnlyThis, "\"silu\""},
+    {"mlp_bias", kOnlyThis, "false"},
+    {"model_type", kOnlyThis, "\"mixtral\""},
+    {"norm_topk_prob", kOnlyThis, "true"},
+    // Would keep one row of the embedding at zero.
+    {"pad_token_id", kOnlyThis, "null"},
+    {"partial_rotary_factor", kOnlyThis, "1.0"},
+    {"pretraining_tp", kOnlyThis, "1"},
+    {"quantization_config", kOnlyThis, "null"},
+    {"rope_scaling", kOnlyThis, "null"},
+    {"router_jitter_noise", kOnlyThis, "0.0"},
+    {"sliding_window", kOnlyThis, "null"},
+    {"tie_word_embeddings", kOnlyThis, "false"},
+    {"use_sliding_window", kOnlyThis, "false"},
+};
+
+}  // namespace
+
+absl::Span<const ConfigKey> ConfigKeys() { return kKeys; }
+
+const ConfigKey* FindConfigKey(absl::string_view name) {
+  for (const ConfigKey& key : kKeys) {
+    if (name == key.name) return &key;
+  }
+  return nullptr;
+}
+
+}  // namespace switchyard::internal

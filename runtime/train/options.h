@@ -1,0 +1,116 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Everything that decides a training run, apart from its data and its ranks.
+// Names and meanings are those of `switchyard train`'s flags. Every default
+// that touches the numbers is a function of the model and the other options,
+// never of ranks, threads or memory.
+//
+//   TrainOptions options;
+//   options.model = model;
+//   options.steps = 300;
+//   FillDefaults(&options);
+//   SWITCHYARD_RETURN_IF_ERROR(Validate(options));
+#ifndef SWITCHYARD_RUNTIME_TRAIN_OPTIONS_H_
+#define SWITCHYARD_RUNTIME_TRAIN_OPTIONS_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "switchyard/base/dtype.h"
+#include "switchyard/runtime/moe/capacity_factor.h"
+#include "switchyard/runtime/nn/model_config.h"
+
+namespace switchyard {
+
+enum class Schedule { kCosine, kConstant, kWarmupStableDecay };
+enum class BadGradient { kStop, kSkip };
+enum class Recompute { kNone, kBlock };
+enum class Determinism { kLayout, kRun };
+
+// To be derived from the other options.
+inline constexpr int64_t kDefault = -1;
+
+struct TrainOptions {
+  // Holds the coefficients of the balance loss and the z-loss too.
+  ModelConfig model;
+  DType dtype = DType::kFloat32;  // or kBFloat16, with fp32 master weights
+
+  // The batch. Positions of a micro-batch: micro_batch · seq_len.
+  int64_t seq_len = 256;
+  int64_t global_batch = 16;       // sequences
+  int64_t micro_batch = kDefault;  // sequences; divides global_batch
+  uint64_t seed = 0;
+
+  // Optimizer and schedule. The learning rate rises linearly over warmup_steps
+  // to lr; cosine falls to lr·min_lr_ratio at `steps`; wsd stays at lr and
+  // falls linearly over the last decay_fraction of `steps`.
+  int64_t steps = 1000;
+  double lr = 3e-4;
+  Schedule schedule = Schedule::kCosine;
+  int64_t warmup_steps = kDefault;
+  double min_lr_ratio = 0.1;
+  double decay_fraction = 0.1;
+  double weight_decay = 0.1;  // on matrices and embeddings
+  bool decay_norms = false;   // on norms too
+  double beta1 = 0.9;
+  double beta2 = 0.95;
+  double adam_eps = 1e-8;
+  double clip_norm = 1.0;  // 0: off
+  // Gradients are summed in units of 2^-fraction_bits.
+  int64_t fraction_bits = kDefault;
+  BadGradient bad_gradient = BadGradient::kStop;
+
+  // Mixture of experts.
+  CapacityFactor capacity_factor;  // over a micro-batch
+  int64_t max_rows_per_rank = 0;   // of expert inputs; 0: no limit
+
+  // How it is computed; no bit depends on these, apart from the instruction
+  // set.
+  int64_t expert_parallel = 0;  // width; 0: DefaultExpertParallel
+  int64_t threads = 0;          // of a rank; 0: its share of the node's cores
+  Recompute recompute = Recompute::kNone;
+  Determinism determinism = Determinism::kLayout;
+  std::string isa;              // kernels/instruction_set.h; empty: the best
+  double comm_timeout = 300.0;  // seconds
+
+  // Evaluation and reports.
+  bool has_eval_data = false;
+  int64_t eval_every = kDefault;  // steps; 0: never
+  int64_t eval_batches = 8;       // of global_batch sequences; 0: all there are
+  int64_t log_every = 1;          // steps between console lines
+  int64_t stop_at = 0;            // ends after this step; 0: after `steps`
+};
+
+// Replaces what is kDefault.
+void FillDefaults(TrainOptions* options);
+
+// An error, one sentence that names the option as a flag, if a number is out of
+// its range or two options contradict each other. Checks the model too.
+absl::Status Validate(const TrainOptions& options);
+
+// The smallest divisor of global_batch that gives an expert at least 128 rows
+// of a micro-batch on average, else global_batch itself.
+int64_t DefaultMicroBatch(const ModelConfig& model, int64_t global_batch,
+                          int64_t seq_len);
+
+// The widest expert parallelism that divides experts, ranks and, if the ranks
+// are on several nodes, ranks_per_node (the greatest common divisor of the
+// nodes' numbers of ranks).
+int64_t DefaultExpertParallel(int64_t experts, int64_t ranks,
+                              int64_t ranks_per_node);
+
+// An error if `width` does not divide both the experts and the ranks.
+absl::Status CheckExpertParallel(int64_t width, int64_t experts, int64_t ranks);
+
+// The names that flags and files use.
+const char* NameOf(Schedule schedule);
+const char* NameOf(BadGradient policy);
+const char* NameOf(Recompute recompute);
+const char* NameOf(Determinism determinism);
+
+}  // namespace switchyard
+
+#endif  // SWITCHYARD_RUNTIME_TRAIN_OPTIONS_H_
