@@ -6,7 +6,7 @@
 #include <limits>
 #include <numeric>
 
-#include "absl/strings/escaping.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 
 namespace switchyard {
@@ -48,11 +48,21 @@ absl::string_view NearestName(absl::string_view name,
 }
 
 std::string Printable(absl::string_view text) {
-  if (text.size() <= kPrintableLength) return absl::Utf8SafeCHexEscape(text);
+  size_t length = std::min(text.size(), kPrintableLength);
   // Do not cut a UTF-8 sequence in two.
-  size_t length = kPrintableLength;
-  while (length > 0 && (text[length] & 0xC0) == 0x80) --length;
-  return absl::StrCat(absl::Utf8SafeCHexEscape(text.substr(0, length)), "...");
+  while (length > 0 && length < text.size() && (text[length] & 0xC0) == 0x80) {
+    --length;
+  }
+  std::string result;
+  for (const char c : text.substr(0, length)) {
+    if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) {
+      absl::StrAppend(&result, "\\x", absl::Hex(c, absl::kZeroPad2));
+    } else {
+      result.push_back(c);
+    }
+  }
+  if (length < text.size()) result += "...";
+  return result;
 }
 
 }  // namespace switchyard

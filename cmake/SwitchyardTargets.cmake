@@ -55,6 +55,8 @@ function(switchyard_test name)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} switchyard::test_main)
+  target_compile_definitions(${name} PRIVATE
+    SWITCHYARD_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   switchyard_configure(${name})
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT}

@@ -19,7 +19,7 @@ constexpr int64_t kRowsOfSegment = 128;
 constexpr int64_t kFractionBits = 44;
 constexpr int64_t kMaxFractionBits = 58;
 
-constexpr int64_t kMaxSteps = int64_t{1} << 40;
+constexpr int64_t kMaxSteps = int64_t{1} << 36;
 constexpr int64_t kMaxSequences = int64_t{1} << 24;
 // Rows are counted in int32 inside operators.
 constexpr int64_t kMaxRows = int64_t{1} << 30;

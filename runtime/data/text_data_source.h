@@ -1,0 +1,67 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Batches from files of text: the data source of `switchyard train`.
+#ifndef SWITCHYARD_RUNTIME_DATA_TEXT_DATA_SOURCE_H_
+#define SWITCHYARD_RUNTIME_DATA_TEXT_DATA_SOURCE_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "switchyard/runtime/data/data_source.h"
+#include "switchyard/runtime/data/sampler.h"
+#include "switchyard/runtime/data/sequence_table.h"
+#include "switchyard/runtime/data/token_file.h"
+
+namespace switchyard {
+
+struct TextDataOptions {
+  std::vector<std::string> files;
+  // Held-out text: other files, or the end of each file. Not both.
+  std::vector<std::string> eval_files;
+  double eval_fraction = 0.0;  // in [0, 1)
+  int64_t sequence_length = 0;
+  int64_t global_batch = 0;
+  uint64_t seed = 0;
+  int64_t vocabulary = 0;  // tokens are below it
+};
+
+class TextDataSource : public DataSource {
+ public:
+  // An error names the file: missing, shorter than a sequence, holding a token
+  // outside the vocabulary, or both trained and evaluated on.
+  static absl::StatusOr<std::unique_ptr<TextDataSource>> Create(
+      const TextDataOptions& options);
+
+  int64_t sequence_length() const override { return sequence_length_; }
+  absl::Status Fill(int64_t step, int64_t first, int64_t count,
+                    Batch* batch) override;
+  int64_t eval_sequence_count() const override;
+  absl::Status FillEval(int64_t first, int64_t count, Batch* batch) override;
+  double bytes_per_token() const override;
+
+  int64_t training_sequence_count() const { return table_.training_count(); }
+
+ private:
+  using Files = std::vector<std::unique_ptr<TokenFile>>;
+
+  TextDataSource(const TextDataOptions& options, Files files, Files eval_files,
+                 SequenceTable table, SequenceTable eval_table);
+
+  absl::Status FillSequence(const TokenFile& file, int64_t begin, int64_t index,
+                            int64_t row, Batch* batch);
+
+  const int64_t sequence_length_;
+  const Files files_;
+  const Files eval_files_;  // empty: the held-out part of files_
+  const SequenceTable table_;
+  const SequenceTable eval_table_;
+  Sampler sampler_;
+  std::vector<int32_t> tokens_;  // of one sequence and its last label
+};
+
+}  // namespace switchyard
+
+#endif  // SWITCHYARD_RUNTIME_DATA_TEXT_DATA_SOURCE_H_

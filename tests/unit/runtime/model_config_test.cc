@@ -1,0 +1,285 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/runtime/nn/model_config.h"
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "switchyard/base/philox.h"
+#include "switchyard/tests/support/temporary_folder.h"
+
+namespace switchyard {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+const char kTiny[] = R"({
+  "model_type": "mixtral", "hidden_size": 128, "intermediate_size": 96,
+  "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+  "num_local_experts": 8, "num_experts_per_tok": 2, "vocab_size": 256,
+  "rope_theta": 10000.0, "rms_norm_eps": 1e-05,
+  "transformers_version": "4.36.0", "sliding_window": null})";
+
+// The config with one key replaced, added, or (empty value) removed.
+std::string With(const std::string& key, const std::string& value) {
+  std::string text = kTiny;
+  const std::string quoted = "\"" + key + "\": ";
+  const size_t begin = text.find(quoted);
+  if (begin == std::string::npos) {
+    text.insert(1, quoted + value + ", ");
+    return text;
+  }
+  size_t end = text.find_first_of(",}", begin);
+  if (value.empty()) return text.erase(begin, end + 1 - begin);
+  return text.replace(begin, end - begin, quoted + value);
+}
+
+absl::StatusOr<ModelConfig> Parse(const std::string& text) {
+  return ParseModelConfig(text, "config.json");
+}
+
+std::string MessageOf(const std::string& text) {
+  const auto config = Parse(text);
+  return config.ok() ? "accepted" : std::string(config.status().message());
+}
+
+TEST(ModelConfig, ReadsMixtralsKeys) {
+  const auto config = Parse(kTiny);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->hidden_size, 128);
+  EXPECT_EQ(config->intermediate_size, 96);
+  EXPECT_EQ(config->layers, 2);
+  EXPECT_EQ(config->heads, 4);
+  EXPECT_EQ(config->kv_heads, 2);
+  EXPECT_EQ(config->head_dim, 32);
+  EXPECT_EQ(config->experts, 8);
+  EXPECT_EQ(config->experts_per_token, 2);
+  EXPECT_EQ(config->vocabulary, 256);
+  EXPECT_EQ(config->max_position_embeddings, 131072);
+  EXPECT_EQ(config->rope_theta, 10000.0);
+  EXPECT_EQ(config->rms_norm_eps, 1e-5f);
+  EXPECT_EQ(config->initializer_range, 0.02f);
+  EXPECT_EQ(config->balance_loss_coef, 0.0);
+  EXPECT_EQ(config->router_z_loss_coef, 0.0);
+}
+
+TEST(ModelConfig, ReadsKeysOfNewerFiles) {
+  std::string text = With("rope_theta", "");
+  text.insert(1,
+              R"("dtype": "bfloat16", "head_dim": 64, "rope_parameters":
+                 {"rope_theta": 500000, "rope_type": "default"},)");
+  const auto config = Parse(text);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->rope_theta, 500000.0);
+  EXPECT_EQ(config->head_dim, 64);
+}
+
+TEST(ModelConfig, RotaryBaseMayStandOnce) {
+  const std::string same = R"({"rope_theta": 1e4})";
+  EXPECT_TRUE(Parse(With("rope_parameters", same)).ok());
+  EXPECT_THAT(MessageOf(With("rope_parameters", R"({"rope_theta": 5e5})")),
+              HasSubstr("one rotary base"));
+  EXPECT_THAT(MessageOf(With("rope_theta", "")),
+              HasSubstr("\"rope_theta\", found none"));
+  EXPECT_THAT(MessageOf(With("rope_parameters",
+                             R"({"rope_type": "yarn", "factor": 4.0})")),
+              HasSubstr("not built"));
+}
+
+TEST(ModelConfig, BalanceCoefficientIsOursOrHuggingFacesConverted) {
+  // c = coef · k / L.
+  EXPECT_EQ(Parse(With("router_aux_loss_coef", "0.5"))->balance_loss_coef,
+            0.5 * 2 / 2);
+  std::string both = With("router_aux_loss_coef", "0.5");
+  both.insert(1, "\"balance_loss_coef\": 0.0025,");
+  EXPECT_EQ(Parse(both)->balance_loss_coef, 0.0025);
+  EXPECT_EQ(Parse(With("balance_loss_coef", "0"))->balance_loss_coef, 0.0);
+}
+
+TEST(ModelConfig, ShippedModels) {
+  const std::string folder = SWITCHYARD_SOURCE_DIR "/examples/models/";
+  const auto tiny = ReadModelConfig(folder + "tiny");
+  ASSERT_TRUE(tiny.ok()) << tiny.status();
+  EXPECT_EQ(tiny->hidden_size, 128);
+  EXPECT_EQ(tiny->head_dim, 32);
+  EXPECT_EQ(tiny->balance_loss_coef, 0.0025);
+  const auto small = ReadModelConfig(folder + "small/");
+  ASSERT_TRUE(small.ok()) << small.status();
+  EXPECT_EQ(small->intermediate_size, 512);
+  EXPECT_EQ(small->layers, 4);
+  const auto mixtral = ReadModelConfig(folder + "mixtral-8x7b/config.json");
+  ASSERT_TRUE(mixtral.ok()) << mixtral.status();
+  EXPECT_EQ(mixtral->vocabulary, 32000);
+  EXPECT_EQ(mixtral->rope_theta, 1e6);
+  EXPECT_EQ(mixtral->balance_loss_coef, 0.02 * 2 / 32);
+}
+
+TEST(ModelConfig, WritesWhatItReads) {
+  ModelConfig config = *Parse(kTiny);
+  config.rms_norm_eps = 1e-6f;
+  config.initializer_range = 0.0123456f;
+  config.balance_loss_coef = 1.0 / 3.0;
+  config.router_z_loss_coef = 0.001;
+  const std::string json = ToJson(config);
+  EXPECT_THAT(json, HasSubstr("\"rms_norm_eps\": 1e-06"));
+  const auto again = Parse(json);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(ToJson(*again), json);
+  EXPECT_EQ(again->rms_norm_eps, config.rms_norm_eps);
+  EXPECT_EQ(again->initializer_range, config.initializer_range);
+  EXPECT_EQ(again->balance_loss_coef, config.balance_loss_coef);
+  EXPECT_EQ(again->router_z_loss_coef, config.router_z_loss_coef);
+}
+
+TEST(ModelConfig, RefusesByName) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {With("num_expert_per_tok", "2"),
+       "found \"num_expert_per_tok\"; the nearest known one is "
+       "\"num_experts_per_tok\""},
+      {With("sliding_window", "4096"), "\"sliding_window\" to be null"},
+      {With("tie_word_embeddings", "true"),
+       "\"tie_word_embeddings\" to be false, found true"},
+      {With("hidden_act", "\"gelu\""), "\"hidden_act\" to be \"silu\""},
+      {With("router_jitter_noise", "0.01"), "found 0.01"},
+      {With("attention_dropout", "0.1"), "\"attention_dropout\" to be 0.0"},
+      {With("model_type", "\"llama\""), "found \"llama\""},
+      {With("quantization_config", "{\"bits\": 4}"), "quantization_config"},
+      {With("hidden_size", ""), "the key \"hidden_size\", found none"},
+      {With("rms_norm_eps", ""), "the key \"rms_norm_eps\", found none"},
+      {With("num_key_value_heads", "null"), "\"num_key_value_heads\""},
+  };
+  for (const auto& [text, part] : cases) {
+    EXPECT_THAT(MessageOf(text),
+                AllOf(StartsWith("config.json: expected "), HasSubstr(part)));
+  }
+}
+
+TEST(ModelConfig, NeutralValuesAreAccepted) {
+  for (const auto& [key, value] :
+       std::vector<std::pair<std::string, std::string>>{
+           {"attention_dropout", "0"},
+           {"hidden_act", "\"silu\""},
+           {"router_jitter_noise", "0.0"},
+           {"rope_scaling", "null"},
+           {"tie_word_embeddings", "false"},
+           {"use_cache", "true"},
+           {"architectures", "[\"MixtralForCausalLM\"]"}}) {
+    EXPECT_EQ(MessageOf(With(key, value)), "accepted") << key;
+  }
+}
+
+TEST(ModelConfig, RefusesContradictionsAndAbsurdSizes) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {With("num_key_value_heads", "3"), "found 4 and 3"},
+      {With("num_attention_heads", "3"), "\"num_attention_heads\""},
+      {With("hidden_size", "130"), "found 130 and 4"},
+      {With("hidden_size", "144"), "\"head_dim\" 36"},
+      {With("head_dim", "0"), "\"head_dim\" 0"},
+      {With("num_experts_per_tok", "9"), "found 9 of 8"},
+      {With("num_experts_per_tok", "0"), "found 0"},
+      {With("hidden_size", "-128"), "found -128"},
+      {With("hidden_size", "9223372036854775807"), "found 9223372036854775807"},
+      {With("hidden_size", "18446744073709551615"), "whole number"},
+      {With("hidden_size", "1e400"), "finite numbers"},
+      {With("hidden_size", "128.5"), "found 128.5"},
+      {With("hidden_size", "\"128\""), "found \"128\""},
+      {With("hidden_size", "[128]"), "found [128]"},
+      {With("num_hidden_layers", "1000000000"), "found 1000000000"},
+      {With("rope_theta", "0"), "\"rope_theta\" between"},
+      {With("rope_theta", "true"), "a number, found true"},
+      {With("rms_norm_eps", "-1e-5"), "\"rms_norm_eps\" between"},
+      {With("rms_norm_eps", "1e300"), "\"rms_norm_eps\" to be a number"},
+      {With("balance_loss_coef", "-0.1"), "\"balance_loss_coef\" between"},
+      {With("rope_theta", "NaN"), "syntax error at line"},
+  };
+  for (const auto& [text, part] : cases) {
+    EXPECT_THAT(MessageOf(text),
+                AllOf(StartsWith("config.json: expected "), HasSubstr(part)));
+  }
+}
+
+TEST(ModelConfig, RefusesAModelThatNoMachineHolds) {
+  ModelConfig config = *Parse(kTiny);
+  config.hidden_size = 65536;
+  config.intermediate_size = 262144;
+  config.layers = 1024;
+  config.experts = 4096;
+  EXPECT_THAT(std::string(Validate(config, "it").message()),
+              HasSubstr("parameters"));
+  config = *Parse(kTiny);
+  config.rope_theta = std::nan("");
+  EXPECT_FALSE(Validate(config, "it").ok());
+}
+
+TEST(ModelConfig, RefusesWhatIsNotOneJsonObject) {
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"", "empty file"},
+      {" \n", "empty file"},
+      {"[1, 2]", "found array"},
+      {"7", "found number"},
+      {"not json", "syntax error at line 1, column 2"},
+      {"{\"hidden_size\": 128,\n \"heads\" 4}", "line 2, column 10"},
+      {std::string(kTiny) + "}", "syntax error"},
+      {"{\"a\": \"\xff\"}", "syntax error"},
+      {With("hidden_size", "128, \"hidden_size\": 256"),
+       "found \"hidden_size\" twice"},
+      {With("id2label", "{\"a\": 1, \"a\": 2}"), "found \"a\" twice"},
+      {With("id2label", std::string(100000, '[') + std::string(100000, ']')),
+       "nested levels"},
+      {std::string(1000000, '['), "syntax error"},
+  };
+  for (const auto& [text, part] : cases) {
+    EXPECT_THAT(MessageOf(text),
+                AllOf(StartsWith("config.json: expected "), HasSubstr(part)));
+  }
+}
+
+// Whatever happens to a file, it is accepted or refused with one line.
+TEST(ModelConfig, SurvivesTruncationAndMutation) {
+  const std::string whole = kTiny;
+  for (size_t length = 0; length < whole.size(); ++length) {
+    EXPECT_FALSE(Parse(whole.substr(0, length)).ok()) << length;
+  }
+  int refused = 0;
+  constexpr int kTrials = 20000;
+  for (uint32_t trial = 0; trial < kTrials; ++trial) {
+    std::string text = whole;
+    const PhiloxCounter random = Philox4x32(7, {trial, 0, 0, 0});
+    for (uint32_t change = 0; change <= random[0] % 3; ++change) {
+      const PhiloxCounter where = Philox4x32(7, {trial, 1, change, 0});
+      text[where[0] % text.size()] = static_cast<char>(where[1]);
+    }
+    const std::string message = MessageOf(text);
+    EXPECT_EQ(std::count(message.begin(), message.end(), '\n'), 0) << message;
+    refused += message == "accepted" ? 0 : 1;
+  }
+  EXPECT_GT(refused, kTrials / 2);
+  EXPECT_LT(refused, kTrials);
+}
+
+TEST(ModelConfig, NamesTheFileItCannotRead) {
+  const testing::TemporaryFolder folder;
+  const auto missing = ReadModelConfig(folder.path() / "none");
+  EXPECT_TRUE(absl::IsNotFound(missing.status()));
+  EXPECT_THAT(std::string(missing.status().message()),
+              AllOf(StartsWith("expected a model's config.json"),
+                    HasSubstr((folder.path() / "none").string())));
+  const auto empty_folder = ReadModelConfig(folder.path());
+  EXPECT_THAT(std::string(empty_folder.status().message()),
+              HasSubstr("/config.json"));
+  const auto big = ReadModelConfig(
+      folder.Write("big.json", std::string((1 << 20) + 1, ' ')));
+  EXPECT_THAT(std::string(big.status().message()), HasSubstr("more than"));
+}
+
+}  // namespace
+}  // namespace switchyard

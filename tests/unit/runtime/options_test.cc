@@ -1,0 +1,135 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/runtime/train/options.h"
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace switchyard {
+namespace {
+
+using ::testing::HasSubstr;
+
+TrainOptions Valid() {
+  TrainOptions options;
+  options.model =
+      *ReadModelConfig(SWITCHYARD_SOURCE_DIR "/examples/models/tiny");
+  FillDefaults(&options);
+  return options;
+}
+
+TEST(TrainOptions, DefaultsAreValid) {
+  EXPECT_TRUE(Validate(Valid()).ok()) << Validate(Valid());
+}
+
+TEST(TrainOptions, MicroBatchGives128RowsASegment) {
+  ModelConfig model = Valid().model;  // 8 experts, top-2
+  // 256 · 2 / 8 = 64 rows from a sequence.
+  EXPECT_EQ(DefaultMicroBatch(model, 16, 256), 2);
+  EXPECT_EQ(DefaultMicroBatch(model, 16, 512), 1);
+  EXPECT_EQ(DefaultMicroBatch(model, 15, 256), 3);  // 2 does not divide 15
+  EXPECT_EQ(DefaultMicroBatch(model, 16, 8), 16);   // not enough: the largest
+  EXPECT_EQ(DefaultMicroBatch(model, 7, 128), 7);
+  model.experts = 128;
+  EXPECT_EQ(DefaultMicroBatch(model, 64, 256), 32);
+}
+
+TEST(TrainOptions, WidestExpertParallelism) {
+  EXPECT_EQ(DefaultExpertParallel(8, 1, 1), 1);
+  EXPECT_EQ(DefaultExpertParallel(8, 2, 2), 2);
+  EXPECT_EQ(DefaultExpertParallel(8, 3, 3), 1);
+  EXPECT_EQ(DefaultExpertParallel(6, 3, 3), 3);
+  EXPECT_EQ(DefaultExpertParallel(8, 64, 8), 8);
+  EXPECT_EQ(DefaultExpertParallel(64, 64, 8), 8);  // stays inside a node
+  EXPECT_EQ(DefaultExpertParallel(64, 12, 4), 4);
+  EXPECT_EQ(DefaultExpertParallel(8, 4, 1), 1);  // one rank a node
+  EXPECT_TRUE(CheckExpertParallel(4, 8, 4).ok());
+  EXPECT_FALSE(CheckExpertParallel(3, 8, 3).ok());
+  EXPECT_FALSE(CheckExpertParallel(4, 8, 2).ok());
+}
+
+TEST(TrainOptions, GradientUnitFollowsEpsilon) {
+  TrainOptions options = Valid();
+  EXPECT_EQ(options.fraction_bits, 44);
+  for (const auto& [eps, bits] : std::vector<std::pair<double, int64_t>>{
+           {0x1p-34, 44}, {0x1p-35, 45}, {1e-12, 50}}) {
+    options.adam_eps = eps;
+    options.fraction_bits = kDefault;
+    FillDefaults(&options);
+    EXPECT_EQ(options.fraction_bits, bits) << eps;
+    EXPECT_TRUE(Validate(options).ok()) << eps;
+  }
+}
+
+TEST(TrainOptions, EvaluatesByDefaultWhereThereIsText) {
+  TrainOptions options = Valid();
+  EXPECT_EQ(options.eval_every, 0);
+  options.eval_every = kDefault;
+  options.has_eval_data = true;
+  FillDefaults(&options);
+  EXPECT_GT(options.eval_every, 0);
+}
+
+TEST(TrainOptions, RefusesWhatIsOutOfRangeOrContradictory) {
+  const double nan = std::nan("");
+  const double infinity = std::numeric_limits<double>::infinity();
+  using Change = std::function<void(TrainOptions&)>;
+  const std::vector<std::pair<std::string, Change>> cases = {
+      {"--lr between", [=](auto& o) { o.lr = nan; }},
+      {"--lr between", [=](auto& o) { o.lr = infinity; }},
+      {"--lr between", [=](auto& o) { o.lr = 0.0; }},
+      {"--beta1", [=](auto& o) { o.beta1 = 1.0; }},
+      {"--beta2", [=](auto& o) { o.beta2 = -0.1; }},
+      {"--adam_eps", [=](auto& o) { o.adam_eps = 0.0; }},
+      {"--clip_norm", [=](auto& o) { o.clip_norm = nan; }},
+      {"--weight_decay", [=](auto& o) { o.weight_decay = -1.0; }},
+      {"--min_lr_ratio", [=](auto& o) { o.min_lr_ratio = 1.5; }},
+      {"--comm_timeout", [=](auto& o) { o.comm_timeout = 0.0; }},
+      {"balance_loss_coef", [=](auto& o) { o.model.balance_loss_coef = nan; }},
+      {"--steps", [=](auto& o) { o.steps = 0; }},
+      {"--seq_len", [=](auto& o) { o.seq_len = 0; }},
+      {"max_position_embeddings, 4096, found 4097",
+       [=](auto& o) { o.seq_len = 4097; }},
+      {"--global_batch", [=](auto& o) { o.global_batch = 0; }},
+      {"found 5 and 16", [=](auto& o) { o.micro_batch = 5; }},
+      {"--micro_batch", [=](auto& o) { o.micro_batch = 0; }},
+      {"rows",
+       [=](auto& o) {
+         o.seq_len = 4096;
+         o.global_batch = o.micro_batch = 1 << 20;
+       }},
+      {"--warmup_steps below --steps",
+       [=](auto& o) { o.warmup_steps = o.steps; }},
+      {"--stop_at", [=](auto& o) { o.stop_at = o.steps + 1; }},
+      {"--eval_every", [=](auto& o) { o.eval_every = 10; }},
+      {"--dtype", [=](auto& o) { o.dtype = DType::kFloat64; }},
+      {"num_experts_per_tok", [=](auto& o) { o.model.experts_per_token = 9; }},
+  };
+  for (const auto& [part, change] : cases) {
+    TrainOptions options = Valid();
+    change(options);
+    const absl::Status status = Validate(options);
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << part;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(part));
+  }
+}
+
+TEST(TrainOptions, BadSizesReachValidate) {
+  TrainOptions options = Valid();
+  options.micro_batch = kDefault;
+  options.global_batch = -4;
+  options.model.experts = 0;
+  options.adam_eps = std::nan("");
+  FillDefaults(&options);
+  EXPECT_FALSE(Validate(options).ok());
+}
+
+}  // namespace
+}  // namespace switchyard
