@@ -1,0 +1,67 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the checked fronts of operators have in common.
+#ifndef SWITCHYARD_KERNELS_CHECKS_H_
+#define SWITCHYARD_KERNELS_CHECKS_H_
+
+#include "switchyard/base/check.h"
+#include "switchyard/base/device.h"
+#include "switchyard/base/stream.h"
+#include "switchyard/base/tensor_view.h"
+#include "switchyard/kernels/fixed_point.h"
+
+namespace switchyard::kernels {
+
+inline void CheckCpu(const Stream& stream) {
+  SWITCHYARD_CHECK(stream.device().kind() == DeviceKind::kCpu)
+      << "this program was built without CUDA";
+}
+
+inline void CheckDType(const ConstTensorView& view, DType dtype) {
+  SWITCHYARD_CHECK(view.defined() && view.dtype() == dtype)
+      << "expected " << NameOf(dtype) << ", found " << NameOf(view.dtype())
+      << " " << view.shape().ToString();
+}
+
+// fp32 or bf16.
+inline void CheckFloating(const ConstTensorView& view) {
+  SWITCHYARD_CHECK(view.defined() && (view.dtype() == DType::kFloat32 ||
+                                      view.dtype() == DType::kBFloat16))
+      << "expected fp32 or bf16, found " << NameOf(view.dtype()) << " "
+      << view.shape().ToString();
+}
+
+inline void CheckShape(const ConstTensorView& view, const Shape& shape) {
+  SWITCHYARD_CHECK(view.shape() == shape)
+      << "expected " << shape.ToString() << ", found "
+      << view.shape().ToString();
+}
+
+inline void CheckRank(const ConstTensorView& view, int rank) {
+  SWITCHYARD_CHECK(view.shape().rank() == rank)
+      << "expected " << rank << " dimensions, found "
+      << view.shape().ToString();
+}
+
+// A sum of accepted leaves must fit 64 bits.
+inline void CheckFixedPoint(const FixedPoint& format) {
+  SWITCHYARD_CHECK(
+      format.fraction_bits >= 0 && format.fraction_bits <= 62 &&
+      format.limit > 0 &&
+      static_cast<double>(format.limit) *
+              static_cast<double>(int64_t{1} << format.fraction_bits) <=
+          0x1p63)
+      << format.fraction_bits << " bits, limit " << format.limit;
+}
+
+inline void CheckGradientSum(const GradientSum& gradient, const Shape& shape) {
+  CheckDType(gradient.sum, DType::kInt64);
+  CheckShape(gradient.sum, shape);
+  CheckDType(gradient.refused, DType::kInt64);
+  CheckShape(gradient.refused, Shape{1});
+}
+
+}  // namespace switchyard::kernels
+
+#endif  // SWITCHYARD_KERNELS_CHECKS_H_
