@@ -95,9 +95,10 @@ class Communicator {
                            absl::Span<const int64_t> counts, Caller caller) = 0;
 
   // Sends each block of `send` to its peer, receives each block of `recv` from
-  // its peer. The blocks between two ranks are matched in list order and must
-  // agree in count; empty blocks are allowed and move nothing. A block for this
-  // rank itself is copied. Both lists must live until Wait returns.
+  // its peer. The non-empty blocks between two ranks are matched in list order
+  // and must agree in count; empty ones move nothing. A block for this rank
+  // itself is copied. No two received blocks may overlap, nor one a sent block.
+  // Both lists must live until Wait returns.
   virtual Ticket AllToAllV(Stream& stream, const ConstTensorView& send,
                            absl::Span<const Block> send_blocks,
                            const TensorView& recv,

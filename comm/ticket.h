@@ -3,13 +3,14 @@
 //
 // A collective under way. Move-only; a moved-from ticket is empty. Wait must be
 // called once before it is destroyed: a buffer may not vanish under a transfer.
+// Only when the group is dead (communicator.h), so that nothing moves any more,
+// may a ticket be dropped: an error path need not collect them.
 #ifndef SWITCHYARD_COMM_TICKET_H_
 #define SWITCHYARD_COMM_TICKET_H_
 
 #include <utility>
 
 #include "absl/status/status.h"
-#include "switchyard/base/check.h"
 
 namespace switchyard::comm {
 
@@ -20,6 +21,8 @@ class Operation {
   virtual ~Operation() = default;
   // Blocks until done, failed or late. Called once.
   virtual absl::Status Wait() = 0;
+  // The ticket goes without Wait: a bug, unless the group is dead.
+  virtual void Abandon() = 0;
 };
 
 class Ticket {
@@ -29,13 +32,13 @@ class Ticket {
   Ticket(Ticket&& other) noexcept
       : operation_(std::exchange(other.operation_, nullptr)) {}
   Ticket& operator=(Ticket&& other) noexcept {
-    SWITCHYARD_CHECK(operation_ == nullptr) << "a ticket was never waited for";
-    operation_ = std::exchange(other.operation_, nullptr);
+    if (this != &other) {
+      Drop();
+      operation_ = std::exchange(other.operation_, nullptr);
+    }
     return *this;
   }
-  ~Ticket() {
-    SWITCHYARD_CHECK(operation_ == nullptr) << "a ticket was never waited for";
-  }
+  ~Ticket() { Drop(); }
 
   // Returns when the collective is complete on this rank, or with an error
   // (communicator.h). Waiting for an empty ticket is fine.
@@ -45,6 +48,11 @@ class Ticket {
   }
 
  private:
+  void Drop() {
+    if (operation_ != nullptr) operation_->Abandon();
+    operation_ = nullptr;
+  }
+
   Operation* operation_ = nullptr;
 };
 

@@ -1,0 +1,28 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// For programs that have a communicator of their own. The one public header
+// that includes mpi.h; nothing of Switchyard includes it.
+#ifndef SWITCHYARD_COMM_MPI_FROM_MPI_H_
+#define SWITCHYARD_COMM_MPI_FROM_MPI_H_
+
+#include <mpi.h>
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "switchyard/comm/communicator.h"
+#include "switchyard/comm/options.h"
+
+namespace switchyard::comm {
+
+// A world of the ranks of `user_comm`, which is duplicated and may be freed
+// afterwards. Ranks are ordered by node, so they may differ from `user_comm`'s.
+// A collective call of its ranks; MPI must be up with MPI_THREAD_FUNNELED or
+// more.
+absl::StatusOr<std::unique_ptr<Communicator>> NewMpiCommunicator(
+    MPI_Comm user_comm, const Options& options);
+
+}  // namespace switchyard::comm
+
+#endif  // SWITCHYARD_COMM_MPI_FROM_MPI_H_

@@ -1,0 +1,250 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/comm/mpi/mpi_calls.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "switchyard/base/status.h"
+#include "switchyard/comm/block_matching.h"
+#include "switchyard/comm/mpi/mpi_status.h"
+
+namespace switchyard::comm {
+namespace {
+
+MPI_Op MpiOpOf(ReduceOp op) {
+  switch (op) {
+    case ReduceOp::kSum:
+      return MPI_SUM;
+    case ReduceOp::kMin:
+      return MPI_MIN;
+    case ReduceOp::kMax:
+      return MPI_MAX;
+  }
+  return MPI_OP_NULL;
+}
+
+// Calls post(offset, count) for [0, total) in pieces of at most `limit`.
+template <typename Post>
+absl::Status ForEachPiece(int64_t total, int64_t limit, const Post& post) {
+  for (int64_t offset = 0; offset < total; offset += limit) {
+    const int64_t count = std::min(limit, total - offset);
+    SWITCHYARD_RETURN_IF_ERROR(post(offset, static_cast<int>(count)));
+  }
+  return absl::OkStatus();
+}
+
+// Calls part(rank, offset, count) for every rank's part.
+template <typename Part>
+absl::Status ForEachPart(const Call& call, const Part& part) {
+  int64_t offset = 0;
+  for (int r = 0; r < static_cast<int>(call.counts.size()); ++r) {
+    SWITCHYARD_RETURN_IF_ERROR(part(r, offset, call.counts[r]));
+    offset += call.counts[r];
+  }
+  return absl::OkStatus();
+}
+
+// Elements before this rank's part.
+int64_t OwnOffset(const MpiGroup& group, const Call& call) {
+  int64_t offset = 0;
+  for (int r = 0; r < group.rank; ++r) offset += call.counts[r];
+  return offset;
+}
+
+absl::Status AllReduce(const MpiGroup& group, const Call& call,
+                       MpiProgress& progress) {
+  return ForEachPiece(
+      call.count, group.limit, [&](int64_t offset, int count) -> absl::Status {
+        SWITCHYARD_RETURN_IF_MPI_ERROR(MPI_Iallreduce(
+            MPI_IN_PLACE, call.recv + offset * call.element_bytes(), count,
+            MpiTypeOf(call.dtype), MpiOpOf(call.op), group.comm,
+            progress.requests.Add()));
+        return absl::OkStatus();
+      });
+}
+
+// One rooted reduction for each piece of each part: the parts of a longer
+// buffer are not adjacent once each is cut.
+absl::Status CutReduceScatter(const MpiGroup& group, const Call& call,
+                              bool in_place, MpiProgress& progress) {
+  const int64_t bytes = call.element_bytes();
+  return ForEachPart(call, [&](int root, int64_t part, int64_t part_count) {
+    return ForEachPiece(
+        part_count, group.limit,
+        [&](int64_t offset, int count) -> absl::Status {
+          const void* send = call.send + (part + offset) * bytes;
+          void* recv = nullptr;
+          if (root == group.rank) {
+            recv = call.recv + offset * bytes;
+            if (in_place) send = MPI_IN_PLACE;
+          }
+          SWITCHYARD_RETURN_IF_MPI_ERROR(MPI_Ireduce(
+              send, recv, count, MpiTypeOf(call.dtype), MpiOpOf(call.op), root,
+              group.comm, progress.requests.Add()));
+          return absl::OkStatus();
+        });
+  });
+}
+
+absl::Status ReduceScatter(const MpiGroup& group, const Call& call,
+                           MpiProgress& progress) {
+  if (call.count == 0) return absl::OkStatus();
+  const std::byte* own =
+      call.send + OwnOffset(group, call) * call.element_bytes();
+  const bool in_place = own == call.recv;
+  if (call.count > group.limit) {
+    return CutReduceScatter(group, call, in_place, progress);
+  }
+  progress.counts.assign(call.counts.begin(), call.counts.end());
+  // In place, MPI puts the result at the start of the send buffer.
+  std::byte* whole = const_cast<std::byte*>(call.send);
+  SWITCHYARD_RETURN_IF_MPI_ERROR(MPI_Ireduce_scatter(
+      in_place ? MPI_IN_PLACE : call.send, in_place ? whole : call.recv,
+      progress.counts.data(), MpiTypeOf(call.dtype), MpiOpOf(call.op),
+      group.comm, progress.requests.Add()));
+  if (in_place) {
+    progress.move_to = call.recv;
+    progress.move_from = whole;
+    progress.move_bytes = call.counts[group.rank] * call.element_bytes();
+  }
+  return absl::OkStatus();
+}
+
+// One broadcast for each piece of each part.
+absl::Status CutAllGather(const MpiGroup& group, const Call& call,
+                          MpiProgress& progress) {
+  return ForEachPart(call, [&](int root, int64_t part, int64_t part_count) {
+    return ForEachPiece(
+        part_count, group.limit,
+        [&](int64_t offset, int count) -> absl::Status {
+          SWITCHYARD_RETURN_IF_MPI_ERROR(
+              MPI_Ibcast(call.recv + (part + offset) * call.element_bytes(),
+                         count, MpiTypeOf(call.dtype), root, group.comm,
+                         progress.requests.Add()));
+          return absl::OkStatus();
+        });
+  });
+}
+
+absl::Status AllGather(const MpiGroup& group, const Call& call,
+                       MpiProgress& progress) {
+  if (call.count == 0) return absl::OkStatus();
+  std::byte* own = call.recv + OwnOffset(group, call) * call.element_bytes();
+  const int64_t own_bytes = call.counts[group.rank] * call.element_bytes();
+  if (own != call.send && own_bytes > 0) {
+    std::memcpy(own, call.send, own_bytes);
+  }
+  if (call.count > group.limit) return CutAllGather(group, call, progress);
+  progress.counts.assign(call.counts.begin(), call.counts.end());
+  progress.offsets.assign(group.size, 0);
+  for (int r = 1; r < group.size; ++r) {
+    progress.offsets[r] = progress.offsets[r - 1] + progress.counts[r - 1];
+  }
+  SWITCHYARD_RETURN_IF_MPI_ERROR(MPI_Iallgatherv(
+      MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, call.recv, progress.counts.data(),
+      progress.offsets.data(), MpiTypeOf(call.dtype), group.comm,
+      progress.requests.Add()));
+  return absl::OkStatus();
+}
+
+// Messages between two ranks arrive in the order in which they were sent; the
+// tag keeps those of different calls apart, so that ranks that call different
+// things wait for each other instead of taking each other's data.
+int TagOf(int64_t sequence) {
+  constexpr int kTags = 32768;  // the least upper bound that MPI guarantees
+  return static_cast<int>(sequence % kTags);
+}
+
+absl::Status AllToAllV(const MpiGroup& group, int64_t sequence,
+                       const Call& call, MpiProgress& progress) {
+  const int64_t bytes = call.element_bytes();
+  const MPI_Datatype type = MpiTypeOf(call.dtype);
+  const int tag = TagOf(sequence);
+  for (const Block& block : call.recv_blocks) {
+    if (block.peer == group.rank) continue;
+    SWITCHYARD_RETURN_IF_ERROR(
+        ForEachPiece(block.count, group.limit,
+                     [&](int64_t offset, int count) -> absl::Status {
+                       SWITCHYARD_RETURN_IF_MPI_ERROR(MPI_Irecv(
+                           call.recv + (block.offset + offset) * bytes, count,
+                           type, block.peer, tag, group.comm,
+                           progress.requests.AddReceive(count, type)));
+                       return absl::OkStatus();
+                     }));
+  }
+  for (const Block& block : call.send_blocks) {
+    if (block.peer == group.rank) continue;
+    SWITCHYARD_RETURN_IF_ERROR(ForEachPiece(
+        block.count, group.limit,
+        [&](int64_t offset, int count) -> absl::Status {
+          SWITCHYARD_RETURN_IF_MPI_ERROR(MPI_Isend(
+              call.send + (block.offset + offset) * bytes, count, type,
+              block.peer, tag, group.comm, progress.requests.Add()));
+          return absl::OkStatus();
+        }));
+  }
+  const bool matched = MatchBlocks(
+      call.send_blocks, group.rank, call.recv_blocks, group.rank,
+      [&](const Block& send, const Block& recv) {
+        std::memcpy(call.recv + recv.offset * bytes,
+                    call.send + send.offset * bytes, send.count * bytes);
+      });
+  if (matched) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "the blocks that this rank sends to itself are not those that it expects "
+      "from itself");
+}
+
+absl::Status Broadcast(const MpiGroup& group, const Call& call,
+                       MpiProgress& progress) {
+  return ForEachPiece(
+      call.count, group.limit, [&](int64_t offset, int count) -> absl::Status {
+        SWITCHYARD_RETURN_IF_MPI_ERROR(
+            MPI_Ibcast(call.recv + offset * call.element_bytes(), count,
+                       MpiTypeOf(call.dtype), call.root, group.comm,
+                       progress.requests.Add()));
+        return absl::OkStatus();
+      });
+}
+
+// Everyone learns everyone's color and key; the groups follow from them.
+absl::Status Split(const MpiGroup& group, const Call& call,
+                   MpiProgress& progress) {
+  progress.split_keys.assign(2 * group.size, 0);
+  progress.split_keys[2 * group.rank] = call.color;
+  progress.split_keys[2 * group.rank + 1] = call.key;
+  SWITCHYARD_RETURN_IF_MPI_ERROR(MPI_Iallgather(
+      MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, progress.split_keys.data(), 2,
+      MPI_INT, group.comm, progress.requests.Add()));
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status StartMpiCall(const MpiGroup& group, int64_t sequence,
+                          const Call& call, MpiProgress& progress) {
+  progress.requests.Clear();
+  progress.move_bytes = 0;
+  switch (call.kind) {
+    case CallKind::kAllReduce:
+      return AllReduce(group, call, progress);
+    case CallKind::kReduceScatter:
+      return ReduceScatter(group, call, progress);
+    case CallKind::kAllGather:
+      return AllGather(group, call, progress);
+    case CallKind::kAllToAllV:
+      return AllToAllV(group, sequence, call, progress);
+    case CallKind::kBroadcast:
+      return Broadcast(group, call, progress);
+    case CallKind::kBarrier:
+      SWITCHYARD_RETURN_IF_MPI_ERROR(
+          MPI_Ibarrier(group.comm, progress.requests.Add()));
+      return absl::OkStatus();
+    case CallKind::kSplit:
+      return Split(group, call, progress);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace switchyard::comm

@@ -1,0 +1,132 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/comm/mpi/mpi_communicator.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "switchyard/base/status.h"
+#include "switchyard/comm/failure.h"
+#include "switchyard/comm/mpi/mpi_failure.h"
+#include "switchyard/comm/mpi/mpi_status.h"
+
+namespace switchyard::comm {
+
+MpiCommunicator::MpiCommunicator(std::shared_ptr<MpiJob> job, MPI_Comm comm,
+                                 std::vector<Member> members)
+    : job_(std::move(job)), members_(std::move(members)) {
+  group_.comm = comm;
+  MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN);
+  MPI_Comm_rank(comm, &group_.rank);
+  MPI_Comm_size(comm, &group_.size);
+  group_.limit = job_->options.max_call_elements;
+}
+
+MpiCommunicator::~MpiCommunicator() {
+  int finalized = 0;
+  MPI_Finalized(&finalized);
+  if (finalized == 0 && !dead()) MPI_Comm_free(&group_.comm);
+}
+
+void MpiCommunicator::Abort(const std::string& message) {
+  std::fprintf(stderr, "%s\n", message.c_str());
+  std::fflush(nullptr);
+  int finalized = 0;
+  MPI_Finalized(&finalized);
+  if (finalized == 0) MPI_Abort(group_.comm, EXIT_FAILURE);
+  std::_Exit(EXIT_FAILURE);
+}
+
+std::unique_ptr<RecordedCommunicator::Pending> MpiCommunicator::NewPending() {
+  return std::make_unique<MpiPending>();
+}
+
+absl::Status MpiCommunicator::Start(Pending& pending) {
+  if (dead()) return LaterFailure(job_->failure);
+  const absl::Status status =
+      StartMpiCall(group_, pending.sequence, pending.call,
+                   static_cast<MpiPending&>(pending).progress);
+  return status.ok() ? status : Fail(pending, status);
+}
+
+absl::Status MpiCommunicator::Finish(Pending& pending) {
+  if (dead()) return job_->failure;
+  MpiProgress& progress = static_cast<MpiPending&>(pending).progress;
+  const absl::Status status = Poll(static_cast<MpiPending&>(pending));
+  if (!status.ok()) return Fail(pending, status);
+  if (progress.move_bytes > 0) {
+    std::memmove(progress.move_to, progress.move_from, progress.move_bytes);
+  }
+  return absl::OkStatus();
+}
+
+// Yields between turns: ranks may outnumber cores. Reading the clock costs
+// about as much as a turn, so it is done on few.
+absl::Status MpiCommunicator::Poll(MpiPending& pending) {
+  using Clock = std::chrono::steady_clock;
+  constexpr int kTurnsPerLook = 64;
+  MpiRequests& requests = pending.progress.requests;
+  Clock::time_point deadline = Clock::time_point::max();
+  for (int turn = 1;; ++turn) {
+    SWITCHYARD_ASSIGN_OR_RETURN(const bool done, requests.Test());
+    if (done) return absl::OkStatus();
+    std::this_thread::yield();
+    if (turn % kTurnsPerLook != 0) continue;
+    const Clock::time_point now = Clock::now();
+    if (deadline == Clock::time_point::max()) {
+      deadline =
+          now +
+          std::chrono::duration_cast<Clock::duration>(
+              std::chrono::duration<double>(job_->options.timeout_seconds));
+    } else if (now >= deadline) {
+      SWITCHYARD_RETURN_IF_ERROR(requests.TestOthers());
+      return absl::DeadlineExceededError(
+          absl::StrCat(NameOf(pending.call.kind), " is not complete after ",
+                       job_->options.timeout_seconds, " s"));
+    }
+  }
+}
+
+absl::Status MpiCommunicator::Fail(const Pending& pending,
+                                   const absl::Status& cause) {
+  job_->failure = absl::Status(
+      cause.code(),
+      absl::StrCat("call ", pending.sequence, ": ", cause.message()));
+  NoteMpiFailure();
+  return job_->failure;
+}
+
+absl::StatusOr<std::unique_ptr<Communicator>> MpiCommunicator::MakeChild(
+    const Pending& split) {
+  const std::vector<int>& keys =
+      static_cast<const MpiPending&>(split).progress.split_keys;
+  // The ranks of this rank's color, by (key, rank).
+  std::vector<int> ranks;
+  for (int r = 0; r < size(); ++r) {
+    if (keys[2 * r] == split.call.color) ranks.push_back(r);
+  }
+  std::stable_sort(ranks.begin(), ranks.end(), [&](int a, int b) {
+    return keys[2 * a + 1] < keys[2 * b + 1];
+  });
+  std::vector<Member> members;
+  int new_rank = 0;
+  for (size_t i = 0; i < ranks.size(); ++i) {
+    members.push_back(members_[ranks[i]]);
+    if (ranks[i] == rank()) new_rank = static_cast<int>(i);
+  }
+  // MPI's colors are not negative; the least rank of a color names it.
+  const int color = *std::min_element(ranks.begin(), ranks.end());
+  MPI_Comm child = MPI_COMM_NULL;
+  const absl::Status status = MpiStatus(
+      MPI_Comm_split(group_.comm, color, new_rank, &child), "MPI_Comm_split");
+  if (!status.ok()) return Fail(split, status);
+  return std::make_unique<MpiCommunicator>(job_, child, std::move(members));
+}
+
+}  // namespace switchyard::comm

@@ -1,0 +1,61 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Ranks that are processes, over MPI. Internal to comm/mpi: programs use
+// mpi_environment.h or from_mpi.h.
+#ifndef SWITCHYARD_COMM_MPI_MPI_COMMUNICATOR_H_
+#define SWITCHYARD_COMM_MPI_MPI_COMMUNICATOR_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "switchyard/comm/mpi/mpi_calls.h"
+#include "switchyard/comm/options.h"
+#include "switchyard/comm/recorded_communicator.h"
+
+namespace switchyard::comm {
+
+// Shared by the groups of one world on this rank. One failure ends all of them:
+// what a failed collective left under way must never move again.
+struct MpiJob {
+  Options options;
+  absl::Status failure;  // the first one, with the report
+};
+
+class MpiCommunicator : public RecordedCommunicator {
+ public:
+  // Takes `comm`, whose ranks `members` describes.
+  MpiCommunicator(std::shared_ptr<MpiJob> job, MPI_Comm comm,
+                  std::vector<Member> members);
+  ~MpiCommunicator() override;
+
+  int rank() const override { return group_.rank; }
+  int size() const override { return group_.size; }
+  const std::vector<Member>& members() const override { return members_; }
+  [[noreturn]] void Abort(const std::string& message) override;
+
+ protected:
+  std::unique_ptr<Pending> NewPending() override;
+  absl::Status Start(Pending& pending) override;
+  absl::Status Finish(Pending& pending) override;
+  absl::StatusOr<std::unique_ptr<Communicator>> MakeChild(
+      const Pending& split) override;
+  bool dead() const override { return !job_->failure.ok(); }
+
+ private:
+  struct MpiPending : Pending {
+    MpiProgress progress;
+  };
+
+  absl::Status Poll(MpiPending& pending);
+  absl::Status Fail(const Pending& pending, const absl::Status& cause);
+
+  const std::shared_ptr<MpiJob> job_;
+  const std::vector<Member> members_;
+  MpiGroup group_;
+};
+
+}  // namespace switchyard::comm
+
+#endif  // SWITCHYARD_COMM_MPI_MPI_COMMUNICATOR_H_

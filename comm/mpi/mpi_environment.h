@@ -1,0 +1,52 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// MPI in a process that may not be ours. A program that starts as ranks under
+// mpirun or srun keeps an environment for as long as it communicates:
+//
+//   SWITCHYARD_ASSIGN_OR_RETURN(auto mpi, comm::MpiEnvironment::Start());
+//   SWITCHYARD_ASSIGN_OR_RETURN(auto world, comm::NewMpiWorld({}));
+//
+// No mpi.h here: who holds an MPI_Comm of his own uses from_mpi.h.
+#ifndef SWITCHYARD_COMM_MPI_MPI_ENVIRONMENT_H_
+#define SWITCHYARD_COMM_MPI_MPI_ENVIRONMENT_H_
+
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "switchyard/comm/communicator.h"
+#include "switchyard/comm/options.h"
+
+namespace switchyard::comm {
+
+class MpiEnvironment {
+ public:
+  // Starts MPI with MPI_THREAD_FUNNELED unless it is up already. An error if it
+  // was finalised before (it cannot start twice), if it is up with a lower
+  // thread level, if the caller is not MPI's main thread, or if the process was
+  // started as one of several ranks by a launcher that is not this MPI's: it
+  // would run as many times over, each alone.
+  static absl::StatusOr<std::unique_ptr<MpiEnvironment>> Start();
+
+  // Finalises MPI if Start started it. Not after a communicator has failed:
+  // finalising would wait for the ranks that are missing.
+  ~MpiEnvironment();
+  MpiEnvironment(const MpiEnvironment&) = delete;
+  MpiEnvironment& operator=(const MpiEnvironment&) = delete;
+
+ private:
+  explicit MpiEnvironment(bool started) : started_(started) {}
+
+  const bool started_;
+};
+
+// A communicator of all ranks of the job. Its ranks are ordered by node
+// whatever the launcher's mapping: nodes by their first rank in MPI_COMM_WORLD,
+// ranks of a node as there. A collective call of all ranks; MPI must be up.
+absl::StatusOr<std::unique_ptr<Communicator>> NewMpiWorld(
+    const Options& options);
+
+}  // namespace switchyard::comm
+
+#endif  // SWITCHYARD_COMM_MPI_MPI_ENVIRONMENT_H_

@@ -1,0 +1,123 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/comm/mpi/mpi_world.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+#include <utility>
+
+#include "switchyard/base/check.h"
+#include "switchyard/base/status.h"
+#include "switchyard/comm/host.h"
+#include "switchyard/comm/mpi/mpi_communicator.h"
+#include "switchyard/comm/mpi/mpi_environment.h"
+#include "switchyard/comm/mpi/mpi_status.h"
+
+namespace switchyard::comm {
+namespace {
+
+// What a rank tells the others about itself, as it lies in a message.
+struct Introduction {
+  char host[256];
+  char node[320];
+  int64_t process;
+};
+
+Introduction Introduce() {
+  Introduction self = {};
+  std::strncpy(self.host, HostName().c_str(), sizeof(self.host) - 1);
+  std::strncpy(self.node, NodeIdentity().c_str(), sizeof(self.node) - 1);
+  self.process = getpid();
+  return self;
+}
+
+}  // namespace
+
+absl::Status CheckMpiThread() {
+  int initialized = 0;
+  MPI_Initialized(&initialized);
+  if (initialized == 0) {
+    return absl::FailedPreconditionError(
+        "MPI is not up; keep an MpiEnvironment, or call MPI_Init_thread");
+  }
+  int level = 0;
+  int main_thread = 0;
+  SWITCHYARD_RETURN_IF_MPI_ERROR(MPI_Query_thread(&level));
+  if (level < MPI_THREAD_FUNNELED) {
+    return absl::FailedPreconditionError(
+        "MPI is up with MPI_THREAD_SINGLE, but ranks have threads of their "
+        "own; start it with MPI_Init_thread and MPI_THREAD_FUNNELED");
+  }
+  SWITCHYARD_RETURN_IF_MPI_ERROR(MPI_Is_thread_main(&main_thread));
+  if (level == MPI_THREAD_FUNNELED && main_thread == 0) {
+    return absl::FailedPreconditionError(
+        "with MPI_THREAD_FUNNELED only the thread that started MPI may use a "
+        "communicator; call from that thread, or start MPI with "
+        "MPI_THREAD_SERIALIZED");
+  }
+  return absl::OkStatus();
+}
+
+std::vector<int> NumberNodes(const std::vector<std::string>& identities) {
+  std::vector<std::string> seen;
+  std::vector<int> nodes;
+  for (const std::string& identity : identities) {
+    const auto it = std::find(seen.begin(), seen.end(), identity);
+    nodes.push_back(static_cast<int>(it - seen.begin()));
+    if (it == seen.end()) seen.push_back(identity);
+  }
+  return nodes;
+}
+
+std::vector<int> OrderByNode(const std::vector<int>& nodes) {
+  std::vector<int> order(nodes.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int a, int b) { return nodes[a] < nodes[b]; });
+  return order;
+}
+
+absl::StatusOr<std::unique_ptr<Communicator>> MakeMpiWorld(
+    MPI_Comm user_comm, const Options& options) {
+  SWITCHYARD_RETURN_IF_ERROR(CheckMpiThread());
+  int rank = 0;
+  int size = 0;
+  SWITCHYARD_RETURN_IF_MPI_ERROR(MPI_Comm_rank(user_comm, &rank));
+  SWITCHYARD_RETURN_IF_MPI_ERROR(MPI_Comm_size(user_comm, &size));
+  std::vector<Introduction> ranks(size);
+  ranks[rank] = Introduce();
+  SWITCHYARD_RETURN_IF_MPI_ERROR(
+      MPI_Allgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, ranks.data(),
+                    sizeof(Introduction), MPI_BYTE, user_comm));
+
+  std::vector<std::string> identities;
+  for (const Introduction& r : ranks) identities.push_back(r.node);
+  const std::vector<int> nodes = NumberNodes(identities);
+  const std::vector<int> order = OrderByNode(nodes);
+  std::vector<Member> members;
+  int new_rank = 0;
+  for (int i = 0; i < size; ++i) {
+    const int old_rank = order[i];
+    members.push_back({ranks[old_rank].host, ranks[old_rank].process,
+                       nodes[old_rank], /*world_rank=*/i});
+    if (old_rank == rank) new_rank = i;
+  }
+  MPI_Comm comm = MPI_COMM_NULL;
+  SWITCHYARD_RETURN_IF_MPI_ERROR(
+      MPI_Comm_split(user_comm, /*color=*/0, new_rank, &comm));
+  SetThreadRank(new_rank);
+  auto job = std::make_shared<MpiJob>();
+  job->options = options;
+  return std::make_unique<MpiCommunicator>(std::move(job), comm,
+                                           std::move(members));
+}
+
+absl::StatusOr<std::unique_ptr<Communicator>> NewMpiWorld(
+    const Options& options) {
+  return MakeMpiWorld(MPI_COMM_WORLD, options);
+}
+
+}  // namespace switchyard::comm

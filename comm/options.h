@@ -1,0 +1,30 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a caller may choose about a world of ranks. Groups made by Split inherit
+// it.
+#ifndef SWITCHYARD_COMM_OPTIONS_H_
+#define SWITCHYARD_COMM_OPTIONS_H_
+
+#include <cstdint>
+#include <limits>
+#include <string>
+
+namespace switchyard::comm {
+
+struct Options {
+  // How long one Wait may take before the ranks that are missing are reported.
+  double timeout_seconds = 600;
+
+  // Where ranks keep their ledgers (ledger.h). Empty: the first of /dev/shm,
+  // $TMPDIR and /tmp that can be written.
+  std::string ledger_directory;
+
+  // The most elements handed to the message library in one call; more are sent
+  // in several. MPI 3 counts with int. Tests lower it.
+  int64_t max_call_elements = std::numeric_limits<int32_t>::max();
+};
+
+}  // namespace switchyard::comm
+
+#endif  // SWITCHYARD_COMM_OPTIONS_H_

@@ -1,0 +1,249 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/comm/recorded_communicator.h"
+
+#include <utility>
+
+#include "switchyard/base/check.h"
+#include "switchyard/base/status.h"
+
+namespace switchyard::comm {
+namespace {
+
+void CheckBuffer(const ConstTensorView& view) {
+  SWITCHYARD_CHECK(view.defined());
+  SWITCHYARD_CHECK(view.contiguous())
+      << view.shape().ToString() << " with rows " << view.row_stride()
+      << " elements apart";
+}
+
+void CheckReducible(DType dtype) {
+  SWITCHYARD_CHECK(dtype == DType::kInt32 || dtype == DType::kInt64 ||
+                   dtype == DType::kFloat32 || dtype == DType::kFloat64)
+      << NameOf(dtype) << " cannot be reduced";
+}
+
+const std::byte* AddressOf(const ConstTensorView& view) {
+  return static_cast<const std::byte*>(view.raw());
+}
+
+std::byte* AddressOf(const TensorView& view) {
+  return static_cast<std::byte*>(view.raw());
+}
+
+// `part` (of one rank) is either that rank's place in `whole` or outside it.
+void CheckAliasing(const ConstTensorView& whole, const ConstTensorView& part,
+                   int64_t offset) {
+  const std::byte* begin = AddressOf(whole);
+  const std::byte* own =
+      begin + offset * static_cast<int64_t>(SizeOf(whole.dtype()));
+  const std::byte* p = AddressOf(part);
+  if (p == own || part.byte_count() == 0) return;
+  SWITCHYARD_CHECK(p + part.byte_count() <= begin ||
+                   p >= begin + whole.byte_count())
+      << "a buffer may be this rank's part of the other, or be outside it";
+}
+
+int64_t SumBefore(absl::Span<const int64_t> counts, int rank) {
+  int64_t sum = 0;
+  for (int r = 0; r < rank; ++r) sum += counts[r];
+  return sum;
+}
+
+}  // namespace
+
+RecordedCommunicator::~RecordedCommunicator() {
+  SWITCHYARD_CHECK(free_.size() == pendings_.size())
+      << "a group was destroyed before its tickets";
+}
+
+absl::Status RecordedCommunicator::Pending::Wait() {
+  return owner_->Complete(*this);
+}
+
+void RecordedCommunicator::Pending::Abandon() {
+  SWITCHYARD_CHECK(owner_->dead()) << "a ticket was never waited for";
+  owner_->Release(*this);
+}
+
+Ticket RecordedCommunicator::AllReduce(Stream& stream, const TensorView& buffer,
+                                       ReduceOp op, Caller caller) {
+  CheckBuffer(buffer);
+  CheckReducible(buffer.dtype());
+  Pending& pending = Prepare(CallKind::kAllReduce, caller);
+  pending.call.dtype = buffer.dtype();
+  pending.call.op = op;
+  pending.call.recv = AddressOf(buffer);
+  pending.call.count = buffer.element_count();
+  return Launch(&stream, pending);
+}
+
+Ticket RecordedCommunicator::ReduceScatter(Stream& stream,
+                                           const TensorView& send,
+                                           const TensorView& recv,
+                                           absl::Span<const int64_t> counts,
+                                           ReduceOp op, Caller caller) {
+  CheckBuffer(send);
+  CheckBuffer(recv);
+  CheckReducible(send.dtype());
+  SWITCHYARD_CHECK(send.dtype() == recv.dtype())
+      << NameOf(send.dtype()) << " " << NameOf(recv.dtype());
+  CheckCounts(counts, send.element_count(), recv.element_count());
+  CheckAliasing(send, recv, SumBefore(counts, rank()));
+  Pending& pending = Prepare(CallKind::kReduceScatter, caller);
+  pending.call.dtype = send.dtype();
+  pending.call.op = op;
+  pending.call.send = AddressOf(send);
+  pending.call.recv = AddressOf(recv);
+  pending.call.count = send.element_count();
+  pending.call.counts.assign(counts.begin(), counts.end());
+  return Launch(&stream, pending);
+}
+
+Ticket RecordedCommunicator::AllGather(Stream& stream,
+                                       const ConstTensorView& send,
+                                       const TensorView& recv,
+                                       absl::Span<const int64_t> counts,
+                                       Caller caller) {
+  CheckBuffer(send);
+  CheckBuffer(recv);
+  SWITCHYARD_CHECK(send.dtype() == recv.dtype())
+      << NameOf(send.dtype()) << " " << NameOf(recv.dtype());
+  CheckCounts(counts, recv.element_count(), send.element_count());
+  CheckAliasing(recv, send, SumBefore(counts, rank()));
+  Pending& pending = Prepare(CallKind::kAllGather, caller);
+  pending.call.dtype = send.dtype();
+  pending.call.send = AddressOf(send);
+  pending.call.recv = AddressOf(recv);
+  pending.call.count = recv.element_count();
+  pending.call.counts.assign(counts.begin(), counts.end());
+  return Launch(&stream, pending);
+}
+
+Ticket RecordedCommunicator::AllToAllV(Stream& stream,
+                                       const ConstTensorView& send,
+                                       absl::Span<const Block> send_blocks,
+                                       const TensorView& recv,
+                                       absl::Span<const Block> recv_blocks,
+                                       Caller caller) {
+  CheckBuffer(send);
+  CheckBuffer(recv);
+  SWITCHYARD_CHECK(send.dtype() == recv.dtype())
+      << NameOf(send.dtype()) << " " << NameOf(recv.dtype());
+  CheckBlocks(send_blocks, send.element_count());
+  CheckBlocks(recv_blocks, recv.element_count());
+  Pending& pending = Prepare(CallKind::kAllToAllV, caller);
+  Call& call = pending.call;
+  call.dtype = send.dtype();
+  call.send = AddressOf(send);
+  call.recv = AddressOf(recv);
+  call.send_blocks = send_blocks;
+  call.recv_blocks = recv_blocks;
+  for (const Block& block : send_blocks) {
+    call.count += block.count;
+    if (block.peer != rank()) sent_bytes_ += block.count * call.element_bytes();
+  }
+  return Launch(&stream, pending);
+}
+
+Ticket RecordedCommunicator::Broadcast(Stream& stream, const TensorView& buffer,
+                                       int root, Caller caller) {
+  CheckBuffer(buffer);
+  SWITCHYARD_CHECK(root >= 0 && root < size()) << root << " of " << size();
+  Pending& pending = Prepare(CallKind::kBroadcast, caller);
+  pending.call.dtype = buffer.dtype();
+  pending.call.root = root;
+  pending.call.recv = AddressOf(buffer);
+  pending.call.count = buffer.element_count();
+  return Launch(&stream, pending);
+}
+
+Ticket RecordedCommunicator::Barrier(Caller caller) {
+  return Launch(nullptr, Prepare(CallKind::kBarrier, caller));
+}
+
+absl::StatusOr<std::unique_ptr<Communicator>> RecordedCommunicator::Split(
+    int color, int key) {
+  Pending& pending = Prepare(CallKind::kSplit, {-1, "split"});
+  pending.call.color = color;
+  pending.call.key = key;
+  absl::Status status = Start(pending);
+  if (status.ok()) status = Finish(pending);
+  if (!status.ok()) {
+    Release(pending);
+    return status;
+  }
+  absl::StatusOr<std::unique_ptr<Communicator>> child = MakeChild(pending);
+  Release(pending);
+  return child;
+}
+
+RecordedCommunicator::Pending& RecordedCommunicator::Prepare(CallKind kind,
+                                                             Caller caller) {
+  if (free_.empty()) {
+    pendings_.push_back(NewPending());
+    free_.reserve(pendings_.size());
+    free_.push_back(pendings_.back().get());
+  }
+  Pending& pending = *free_.back();
+  free_.pop_back();
+  pending.owner_ = this;
+  pending.sequence = next_sequence_++;
+  pending.status = absl::OkStatus();
+  std::vector<int64_t> counts = std::move(pending.call.counts);
+  counts.clear();
+  pending.call = Call();
+  pending.call.counts = std::move(counts);
+  pending.call.kind = kind;
+  pending.call.caller = caller;
+  return pending;
+}
+
+Ticket RecordedCommunicator::Launch(Stream* stream, Pending& pending) {
+  if (stream != nullptr) {
+    stream->Wait();
+    pending.call.device = &stream->device();
+    pending.call.device->OpenMemory();
+  }
+  pending.status = Start(pending);
+  return Ticket(&pending);
+}
+
+absl::Status RecordedCommunicator::Complete(Pending& pending) {
+  absl::Status status =
+      pending.status.ok() ? Finish(pending) : std::move(pending.status);
+  Release(pending);
+  return status;
+}
+
+void RecordedCommunicator::Release(Pending& pending) {
+  if (pending.call.device != nullptr) pending.call.device->CloseMemory();
+  free_.push_back(&pending);
+}
+
+void RecordedCommunicator::CheckCounts(absl::Span<const int64_t> counts,
+                                       int64_t total, int64_t mine) const {
+  SWITCHYARD_CHECK(static_cast<int>(counts.size()) == size())
+      << counts.size() << " counts for " << size() << " ranks";
+  int64_t sum = 0;
+  for (const int64_t count : counts) {
+    SWITCHYARD_CHECK(count >= 0) << count;
+    sum += count;
+  }
+  SWITCHYARD_CHECK(sum == total) << sum << " in counts, " << total << " held";
+  SWITCHYARD_CHECK(counts[rank()] == mine)
+      << counts[rank()] << " in counts, " << mine << " held";
+}
+
+void RecordedCommunicator::CheckBlocks(absl::Span<const Block> blocks,
+                                       int64_t element_count) const {
+  for (const Block& block : blocks) {
+    SWITCHYARD_CHECK(block.peer >= 0 && block.peer < size())
+        << block.peer << " of " << size();
+    SWITCHYARD_CHECK(block.count >= 0 && block.offset >= 0 &&
+                     block.count <= element_count - block.offset)
+        << block.offset << " + " << block.count << " of " << element_count;
+  }
+}
+
+}  // namespace switchyard::comm

@@ -1,0 +1,86 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What all implementations of a communicator share. A public call checks its
+// arguments, waits for the stream, opens the device's memory, and hands a Call
+// to the implementation, which starts it and later finishes it.
+#ifndef SWITCHYARD_COMM_RECORDED_COMMUNICATOR_H_
+#define SWITCHYARD_COMM_RECORDED_COMMUNICATOR_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "switchyard/comm/call.h"
+#include "switchyard/comm/communicator.h"
+
+namespace switchyard::comm {
+
+class RecordedCommunicator : public Communicator {
+ public:
+  ~RecordedCommunicator() override;
+
+  Ticket AllReduce(Stream& stream, const TensorView& buffer, ReduceOp op,
+                   Caller caller) final;
+  Ticket ReduceScatter(Stream& stream, const TensorView& send,
+                       const TensorView& recv, absl::Span<const int64_t> counts,
+                       ReduceOp op, Caller caller) final;
+  Ticket AllGather(Stream& stream, const ConstTensorView& send,
+                   const TensorView& recv, absl::Span<const int64_t> counts,
+                   Caller caller) final;
+  Ticket AllToAllV(Stream& stream, const ConstTensorView& send,
+                   absl::Span<const Block> send_blocks, const TensorView& recv,
+                   absl::Span<const Block> recv_blocks, Caller caller) final;
+  Ticket Broadcast(Stream& stream, const TensorView& buffer, int root,
+                   Caller caller) final;
+  Ticket Barrier(Caller caller) final;
+  absl::StatusOr<std::unique_ptr<Communicator>> Split(int color, int key) final;
+  int64_t all_to_all_sent_bytes() const final { return sent_bytes_; }
+
+ protected:
+  // A call under way and what the implementation keeps of it. Reused, so its
+  // vectors keep their capacity and a step allocates nothing.
+  class Pending : public Operation {
+   public:
+    absl::Status Wait() final;
+    void Abandon() final;
+
+    Call call;
+    int64_t sequence = 0;  // the group's calls, counted from 1
+    absl::Status status;   // of Start
+
+   private:
+    friend class RecordedCommunicator;
+    RecordedCommunicator* owner_ = nullptr;
+  };
+
+  virtual std::unique_ptr<Pending> NewPending() = 0;
+  // Begins pending.call. Never blocks on another rank.
+  virtual absl::Status Start(Pending& pending) = 0;
+  // Blocks until it is done, failed or late. Only after a good Start.
+  virtual absl::Status Finish(Pending& pending) = 0;
+  // The group of this rank's color, after the split call has finished.
+  virtual absl::StatusOr<std::unique_ptr<Communicator>> MakeChild(
+      const Pending& split) = 0;
+  // Nothing moves any more.
+  virtual bool dead() const = 0;
+
+ private:
+  // A pending whose call has these fields set and the others empty.
+  Pending& Prepare(CallKind kind, Caller caller);
+  Ticket Launch(Stream* stream, Pending& pending);
+  absl::Status Complete(Pending& pending);
+  void Release(Pending& pending);
+  void CheckCounts(absl::Span<const int64_t> counts, int64_t total,
+                   int64_t mine) const;
+  void CheckBlocks(absl::Span<const Block> blocks, int64_t element_count) const;
+
+  std::vector<std::unique_ptr<Pending>> pendings_;
+  std::vector<Pending*> free_;
+  int64_t next_sequence_ = 1;
+  int64_t sent_bytes_ = 0;
+};
+
+}  // namespace switchyard::comm
+
+#endif  // SWITCHYARD_COMM_RECORDED_COMMUNICATOR_H_
