@@ -1,0 +1,49 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The command line of `switchyard train`, resolved: the model is read, defaults
+// are filled in and contradictions found. Nothing of the data or the ranks is
+// looked at yet.
+#ifndef SWITCHYARD_LAUNCH_COMMANDS_TRAIN_FLAGS_H_
+#define SWITCHYARD_LAUNCH_COMMANDS_TRAIN_FLAGS_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "switchyard/runtime/data/text_data_source.h"
+#include "switchyard/runtime/train/options.h"
+
+namespace switchyard::launch {
+
+struct TrainFlags {
+  TrainOptions options;
+  std::string out;
+  std::string device = "cpu";
+  std::vector<std::string> data;
+  std::vector<std::string> eval_data;
+  double eval_fraction = 0.0;
+
+  bool dry_run = false;
+  // Of the job that --dry_run plans for; 0: the one that runs.
+  int64_t ranks = 0;
+  int64_t ranks_per_node = 0;
+
+  // All flags, resolved, as a file that --flagfile reads.
+  std::string flag_file;
+  // What --help asks for; if not empty, nothing else is set.
+  std::string help;
+};
+
+// `arguments` are those after "train". An error is one sentence.
+absl::StatusOr<TrainFlags> ParseTrainFlags(
+    absl::Span<const std::string> arguments);
+
+// What the data source of these flags is made from.
+TextDataOptions DataOptionsOf(const TrainFlags& flags);
+
+}  // namespace switchyard::launch
+
+#endif  // SWITCHYARD_LAUNCH_COMMANDS_TRAIN_FLAGS_H_

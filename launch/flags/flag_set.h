@@ -1,0 +1,136 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The flags of one subcommand: names, help and errors of its own. Nothing is
+// global and nothing is printed here, so all ranks may parse and one may speak.
+//
+//   FlagSet flags("switchyard train", "Trains a model.");
+//   flags.Group("Optimizer");
+//   flags.Add("lr", &options.lr, "X", "peak learning rate");
+//   flags.AddChoice("dtype", &options.dtype, {{"fp32", DType::kFloat32}, ...},
+//                   "type of weights and activations");
+//   SWITCHYARD_RETURN_IF_ERROR(flags.Parse(arguments));
+//
+// A flag is written --name value or --name=value; a boolean one --name,
+// --noname or --name=true. --flagfile PATH reads flags from a file, one a line,
+// lines that start with # left out; the command line overrides the file. A flag
+// may stand once in each.
+#ifndef SWITCHYARD_LAUNCH_FLAGS_FLAG_SET_H_
+#define SWITCHYARD_LAUNCH_FLAGS_FLAG_SET_H_
+
+#include <functional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "switchyard/launch/flags/flag_types.h"
+
+namespace switchyard::launch {
+
+class FlagSet {
+ public:
+  FlagSet(std::string command, std::string summary);
+
+  // Flags added from here on are listed below `title`.
+  void Group(std::string title);
+
+  // `value` holds the default and must outlive the set. The help shows the
+  // default unless it is empty; `default_text` replaces it where the value says
+  // nothing ("derived from ...").
+  template <typename T>
+  void Add(std::string name, T* value, std::string placeholder,
+           std::string help, std::string default_text = "") {
+    AddFlag({std::move(name), std::move(placeholder), std::move(help),
+             default_text.empty() ? FlagType<T>::Print(*value)
+                                  : std::move(default_text),
+             FlagType<T>::kExpected, group_, std::is_same_v<T, bool>,
+             [value](absl::string_view text) {
+               return FlagType<T>::Parse(text, value);
+             },
+             [value] { return FlagType<T>::Print(*value); }});
+  }
+
+  // One of several names.
+  template <typename T>
+  void AddChoice(std::string name, T* value,
+                 std::vector<std::pair<std::string, T>> choices,
+                 std::string help) {
+    std::vector<std::string> names;
+    for (const auto& choice : choices) names.push_back(choice.first);
+    const auto print = [value, choices] {
+      for (const auto& [text, meaning] : choices) {
+        if (meaning == *value) return text;
+      }
+      return std::string();
+    };
+    AddFlag({std::move(name), JoinNames(names, "|"), std::move(help), print(),
+             "one of " + JoinNames(names, ", "), group_, false,
+             [value, choices](absl::string_view given) {
+               for (const auto& [text, meaning] : choices) {
+                 if (given != text) continue;
+                 *value = meaning;
+                 return true;
+               }
+               return false;
+             },
+             print});
+  }
+
+  // Flags of one command line, without the program's and subcommand's names.
+  // The first error is returned: an unknown flag (with the nearest known name),
+  // one that stands twice, a value that is missing or cannot be read. With
+  // --help nothing else is looked at.
+  absl::Status Parse(absl::Span<const std::string> arguments);
+
+  bool help_requested() const { return help_requested_; }
+  // True if the flag stood on the command line or in the flagfile.
+  bool Given(absl::string_view name) const;
+
+  std::string Help() const;
+
+  // All flags with their present values as a file that --flagfile reads, but
+  // for those that are empty or in `without`.
+  std::string ToFlagFile(const std::set<std::string>& without) const;
+
+ private:
+  struct Flag {
+    std::string name;
+    std::string placeholder;
+    std::string help;
+    std::string default_text;
+    std::string expected;
+    std::string group;
+    bool is_bool = false;
+    std::function<bool(absl::string_view)> parse;
+    std::function<std::string()> print;
+  };
+
+  static std::string JoinNames(const std::vector<std::string>& names,
+                               const char* separator);
+
+  void AddFlag(Flag flag);
+  const Flag* Find(absl::string_view name) const;
+  absl::Status Unknown(absl::string_view written) const;
+  // Reads the flag at arguments[*next] and moves past it. `seen` is what stood
+  // before it in the same place.
+  absl::Status ParseOne(absl::Span<const std::string> arguments, size_t* next,
+                        std::set<std::string>* seen);
+  absl::Status ParseAll(absl::Span<const std::string> arguments);
+  absl::Status ParseFlagFile(const std::string& path);
+
+  const std::string command_;
+  const std::string summary_;
+  std::string group_;
+  std::string flagfile_;
+  std::vector<Flag> flags_;
+  std::set<std::string> given_;
+  bool help_requested_ = false;
+};
+
+}  // namespace switchyard::launch
+
+#endif  // SWITCHYARD_LAUNCH_FLAGS_FLAG_SET_H_

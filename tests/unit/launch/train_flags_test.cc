@@ -1,0 +1,229 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/launch/commands/train_flags.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "switchyard/tests/support/temporary_folder.h"
+
+namespace switchyard::launch {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+const char kTiny[] = SWITCHYARD_SOURCE_DIR "/examples/models/tiny";
+
+// The least that a run needs, and more.
+std::vector<std::string> With(std::vector<std::string> more) {
+  std::vector<std::string> arguments = {"--model",  kTiny,   "--data",
+                                        "text.txt", "--out", "run"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+std::string Message(const std::vector<std::string>& arguments) {
+  const auto flags = ParseTrainFlags(arguments);
+  return flags.ok() ? "accepted" : std::string(flags.status().message());
+}
+
+TEST(TrainFlags, ResolvesDefaults) {
+  const auto flags = ParseTrainFlags(With({"--steps", "50"}));
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_EQ(flags->options.steps, 50);
+  EXPECT_EQ(flags->options.micro_batch, 2);
+  EXPECT_EQ(flags->options.warmup_steps, 5);
+  EXPECT_EQ(flags->options.model.hidden_size, 128);
+  EXPECT_EQ(flags->options.model.balance_loss_coef, 0.0025);
+  EXPECT_EQ(flags->options.eval_every, 0);
+  EXPECT_THAT(flags->flag_file, HasSubstr("--micro_batch=2\n"));
+}
+
+TEST(TrainFlags, FlagsWinOverTheModel) {
+  const auto flags = ParseTrainFlags(
+      With({"--balance_loss_coef=0", "--router_z_loss_coef=0.001"}));
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_EQ(flags->options.model.balance_loss_coef, 0.0);
+  EXPECT_EQ(flags->options.model.router_z_loss_coef, 0.001);
+}
+
+TEST(TrainFlags, EverythingReachesTheOptions) {
+  const auto flags = ParseTrainFlags(With({"--dtype=bf16",
+                                           "--threads=2",
+                                           "--lr=0.01",
+                                           "--schedule=wsd",
+                                           "--decay_fraction=0.2",
+                                           "--min_lr_ratio=0.05",
+                                           "--weight_decay=0.2",
+                                           "--decay_norms",
+                                           "--beta1=0.8",
+                                           "--beta2=0.99",
+                                           "--adam_eps=1e-7",
+                                           "--clip_norm=0",
+                                           "--capacity_factor=1.1",
+                                           "--bad_gradient=skip",
+                                           "--seed=9",
+                                           "--recompute=block",
+                                           "--determinism=run",
+                                           "--isa=avx2",
+                                           "--comm_timeout=5",
+                                           "--max_rows_per_rank=77",
+                                           "--eval_data=held.txt",
+                                           "--eval_every=3",
+                                           "--eval_batches=4",
+                                           "--log_every=5",
+                                           "--stop_at=6",
+                                           "--global_batch=8",
+                                           "--seq_len=64",
+                                           "--micro_batch=4",
+                                           "--expert_parallel=2",
+                                           "--warmup_steps=1"}));
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  const TrainOptions& o = flags->options;
+  EXPECT_EQ(o.dtype, DType::kBFloat16);
+  EXPECT_EQ(o.threads, 2);
+  EXPECT_EQ(o.lr, 0.01);
+  EXPECT_EQ(o.schedule, Schedule::kWarmupStableDecay);
+  EXPECT_EQ(o.decay_fraction, 0.2);
+  EXPECT_EQ(o.min_lr_ratio, 0.05);
+  EXPECT_EQ(o.weight_decay, 0.2);
+  EXPECT_TRUE(o.decay_norms);
+  EXPECT_EQ(o.beta1, 0.8);
+  EXPECT_EQ(o.beta2, 0.99);
+  EXPECT_EQ(o.adam_eps, 1e-7);
+  EXPECT_EQ(o.clip_norm, 0.0);
+  EXPECT_EQ(o.capacity_factor.ToString(), "1.1");
+  EXPECT_EQ(o.bad_gradient, BadGradient::kSkip);
+  EXPECT_EQ(o.seed, 9u);
+  EXPECT_EQ(o.recompute, Recompute::kBlock);
+  EXPECT_EQ(o.determinism, Determinism::kRun);
+  EXPECT_EQ(o.isa, "avx2");
+  EXPECT_EQ(o.comm_timeout, 5.0);
+  EXPECT_EQ(o.max_rows_per_rank, 77);
+  EXPECT_TRUE(o.has_eval_data);
+  EXPECT_EQ(o.eval_every, 3);
+  EXPECT_EQ(o.eval_batches, 4);
+  EXPECT_EQ(o.log_every, 5);
+  EXPECT_EQ(o.stop_at, 6);
+  EXPECT_EQ(o.expert_parallel, 2);
+  EXPECT_EQ(o.warmup_steps, 1);
+  const TextDataOptions data = DataOptionsOf(*flags);
+  EXPECT_EQ(data.sequence_length, 64);
+  EXPECT_EQ(data.global_batch, 8);
+  EXPECT_EQ(data.seed, 9u);
+  EXPECT_EQ(data.vocabulary, 256);
+  ASSERT_EQ(data.eval_files.size(), 1u);
+  EXPECT_THAT(data.eval_files[0], ::testing::EndsWith("/held.txt"));
+}
+
+TEST(TrainFlags, FlagFileReadsBackToItself) {
+  const testing::TemporaryFolder folder;
+  for (const std::string schedule : {"cosine", "constant", "wsd"}) {
+    const auto flags =
+        ParseTrainFlags(With({"--schedule", schedule, "--lr=0.003"}));
+    ASSERT_TRUE(flags.ok()) << flags.status();
+    const std::string file = folder.Write("flags.txt", flags->flag_file);
+    const auto again = ParseTrainFlags({"--flagfile", file});
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_EQ(again->flag_file, flags->flag_file);
+    EXPECT_EQ(again->options.lr, 0.003);
+  }
+}
+
+TEST(TrainFlags, DryRunNeedsNoData) {
+  const auto flags = ParseTrainFlags(
+      {"--model", kTiny, "--dry_run", "--ranks=64", "--ranks_per_node=8"});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_TRUE(flags->dry_run);
+  EXPECT_EQ(flags->ranks, 64);
+  EXPECT_EQ(flags->ranks_per_node, 8);
+  const auto one_node =
+      ParseTrainFlags({"--model", kTiny, "--dry_run", "--ranks=6"});
+  EXPECT_EQ(one_node->ranks_per_node, 6);
+}
+
+TEST(TrainFlags, Help) {
+  const auto flags = ParseTrainFlags({"--help"});
+  ASSERT_TRUE(flags.ok());
+  for (const char* name : {"--model PATH",
+                           "--data FILE[,FILE]",
+                           "--out DIR",
+                           "--steps N",
+                           "--seq_len T",
+                           "--global_batch SEQS",
+                           "--micro_batch SEQS",
+                           "--expert_parallel W",
+                           "--device cpu",
+                           "--dtype fp32|bf16",
+                           "--threads N",
+                           "--lr X",
+                           "--min_lr_ratio X",
+                           "--warmup_steps N",
+                           "--schedule cosine|constant|wsd",
+                           "--decay_fraction X",
+                           "--weight_decay X",
+                           "--decay_norms",
+                           "--beta1 X",
+                           "--beta2 X",
+                           "--adam_eps X",
+                           "--clip_norm X",
+                           "--capacity_factor X",
+                           "--balance_loss_coef X",
+                           "--router_z_loss_coef X",
+                           "--bad_gradient stop|skip",
+                           "--seed S",
+                           "--recompute none|block",
+                           "--determinism layout|run",
+                           "--isa NAME",
+                           "--comm_timeout SECONDS",
+                           "--max_rows_per_rank N",
+                           "--eval_data FILE",
+                           "--eval_fraction X",
+                           "--eval_every N",
+                           "--eval_batches N",
+                           "--log_every N",
+                           "--stop_at STEP",
+                           "--dry_run",
+                           "--ranks N",
+                           "--ranks_per_node N",
+                           "--flagfile PATH"}) {
+    EXPECT_THAT(flags->help, HasSubstr(name));
+  }
+  EXPECT_THAT(flags->help, Not(HasSubstr("default: -1")));
+}
+
+TEST(TrainFlags, RefusesContradictions) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"--data", "x", "--out", "y"}, "expected --model"},
+      {{"--model", kTiny, "--out", "y"}, "expected --data"},
+      {{"--model", kTiny, "--data", "x"}, "expected --out"},
+      {With({"--lr", "nan"}), "a finite number for --lr"},
+      {With({"--lr", "0"}), "--lr between"},
+      {With({"--decay_fraction=0.1"}), "--schedule wsd"},
+      {With({"--schedule=constant", "--min_lr_ratio=0.1"}), "--min_lr_ratio"},
+      {With({"--ranks=4"}), "--dry_run"},
+      {With({"--dry_run", "--ranks_per_node=4"}), "--ranks"},
+      {With({"--dry_run", "--ranks=6", "--ranks_per_node=4"}), "6 and 4"},
+      {With({"--dry_run", "--ranks=0"}), "found 0"},
+      {With({"--device=cuda"}), "--device cpu"},
+      {With({"--isa=sse9"}), "sse9"},
+      {With({"--eval_data=x", "--eval_fraction=0.1"}), "found both"},
+      {With({"--eval_fraction=1"}), "below 1"},
+      {With({"--eval_every=5"}), "--eval_fraction"},
+      {With({"--micro_batch=3"}), "--micro_batch"},
+      {With({"--micro_batch=0"}), "--micro_batch"},
+      {With({"--seq_len=99999"}), "max_position_embeddings"},
+      {{"--model", "no/such", "--dry_run"}, "no/such"},
+  };
+  for (const auto& [arguments, part] : cases) {
+    EXPECT_THAT(Message(arguments), HasSubstr(part));
+  }
+}
+
+}  // namespace
+}  // namespace switchyard::launch
