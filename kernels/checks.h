@@ -44,6 +44,25 @@ inline void CheckRank(const ConstTensorView& view, int rank) {
       << view.shape().ToString();
 }
 
+// `view`, called `name` in the message, has this dtype and shape; its rows may
+// be strided.
+inline void CheckTensor(const char* name, const ConstTensorView& view,
+                        DType dtype, const Shape& shape) {
+  SWITCHYARD_CHECK(view.dtype() == dtype && view.shape() == shape)
+      << "expected " << name << " to be " << NameOf(dtype) << " "
+      << shape.ToString() << ", found " << NameOf(view.dtype()) << " "
+      << view.shape().ToString();
+}
+
+// Likewise, and without a stride between rows.
+inline void CheckPacked(const char* name, const ConstTensorView& view,
+                        DType dtype, const Shape& shape) {
+  CheckTensor(name, view, dtype, shape);
+  SWITCHYARD_CHECK(view.contiguous())
+      << "expected the rows of " << name << " without gaps, found a stride of "
+      << view.row_stride() << " for " << shape.ToString();
+}
+
 // A sum of accepted leaves must fit 64 bits.
 inline void CheckFixedPoint(const FixedPoint& format) {
   SWITCHYARD_CHECK(

@@ -72,7 +72,7 @@ HWY_INLINE void StoreFloats(hn::Vec<D> v, D d, float* to, Lanes lanes) {
   Store(v, d, to, lanes);
 }
 template <class D, class Lanes>
-HWY_INLINE void StoreFloats(hn::Vec<D> v, D d, BFloat16* to, Lanes lanes) {
+HWY_INLINE void StoreFloats(hn::Vec<D> v, D /*d*/, BFloat16* to, Lanes lanes) {
   const hn::Rebind<uint16_t, D> du16;
   const hn::Rebind<uint32_t, D> du32;
   const hn::Rebind<int32_t, D> di32;

@@ -36,7 +36,7 @@ inline double RoundTo(DType dtype, double value) {
 
 // Rounding once to nearest changes a number by at most this share of it.
 inline double UnitRoundoff(DType dtype) {
-  return dtype == DType::kBFloat16 ? 0x1p-9 : 0x1p-24;
+  return dtype == DType::kBFloat16 ? 0x1p-8 : 0x1p-24;
 }
 
 }  // namespace switchyard::testing

@@ -1,0 +1,16 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#ifndef SWITCHYARD_KERNELS_CPU_ROTARY_EMBEDDING_H_
+#define SWITCHYARD_KERNELS_CPU_ROTARY_EMBEDDING_H_
+
+#include "switchyard/kernels/rotary_embedding.h"
+
+namespace switchyard::kernels::cpu {
+
+void RotaryTable(double theta, const TensorView& cos, const TensorView& sin,
+                 int threads);
+void Rotate(const RotaryArgs& args, int threads);
+
+}  // namespace switchyard::kernels::cpu
+
+#endif  // SWITCHYARD_KERNELS_CPU_ROTARY_EMBEDDING_H_

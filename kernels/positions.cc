@@ -1,0 +1,48 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/kernels/positions.h"
+
+#include "switchyard/kernels/checks.h"
+#include "switchyard/kernels/cpu/positions.h"
+
+namespace switchyard::kernels {
+namespace {
+
+// [tokens, k]: one entry for each choice of each token.
+void CheckExperts(const ConstTensorView& experts) {
+  SWITCHYARD_CHECK(experts.shape().rank() == 2)
+      << "experts must be [tokens, k], got " << experts.shape().ToString();
+  CheckTensor("experts", experts, DType::kInt32, experts.shape());
+}
+
+void CheckPerExpert(const char* name, const ConstTensorView& view) {
+  SWITCHYARD_CHECK(view.shape().rank() == 1)
+      << name << " must be [experts], got " << view.shape().ToString();
+  CheckPacked(name, view, DType::kInt32, view.shape());
+}
+
+}  // namespace
+
+void Positions(Stream& stream, const PositionsArgs& args) {
+  CheckExperts(args.experts);
+  CheckTensor("positions", args.positions, DType::kInt32, args.experts.shape());
+  CheckPacked("valid", args.valid, DType::kUInt8, {args.experts.dim(0)});
+  CheckPerExpert("assigned", args.assigned);
+  CheckPacked("kept", args.kept, DType::kInt32, args.assigned.shape());
+  SWITCHYARD_CHECK(args.capacity >= 0)
+      << "capacity must be a number of rows, or 0 for no limit, got "
+      << args.capacity;
+  CheckCpu(stream);
+  stream.Enqueue([args] { cpu::Positions(args); });
+}
+
+void RowIndex(Stream& stream, const RowIndexArgs& args) {
+  CheckExperts(args.experts);
+  CheckTensor("positions", args.positions, DType::kInt32, args.experts.shape());
+  CheckPerExpert("base", args.base);
+  CheckTensor("rows", args.rows, DType::kInt32, args.experts.shape());
+  CheckCpu(stream);
+  stream.Enqueue([args] { cpu::RowIndex(args); });
+}
+
+}  // namespace switchyard::kernels

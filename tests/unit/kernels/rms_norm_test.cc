@@ -1,0 +1,298 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/kernels/rms_norm.h"
+
+#include <cmath>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "switchyard/base/cpu/cpu_device.h"
+#include "switchyard/base/guarded/guarded_device.h"
+#include "switchyard/tests/support/compare.h"
+#include "switchyard/tests/support/random_values.h"
+#include "switchyard/tests/support/rounding.h"
+#include "switchyard/tests/support/test_tensor.h"
+
+namespace switchyard::kernels {
+namespace {
+
+using switchyard::testing::AllEqual;
+using switchyard::testing::AllNear;
+using switchyard::testing::Layout;
+using switchyard::testing::RandomValues;
+using switchyard::testing::RoundTo;
+using switchyard::testing::SameBits;
+using switchyard::testing::TestTensor;
+using switchyard::testing::UnitRoundoff;
+
+using Values = std::vector<double>;
+
+constexpr double kEps = 1e-5;
+
+struct Inputs {
+  int64_t rows, width;
+  DType dtype;
+  Values x, add, weight, dy, dsum;
+};
+
+Inputs RandomInputs(int64_t rows, int64_t width, DType dtype) {
+  const int64_t count = rows * width;
+  return {rows,
+          width,
+          dtype,
+          RandomValues(1, count, -2, 2, dtype),
+          RandomValues(2, count, -1, 1, dtype),
+          RandomValues(3, width, 0.5, 1.5, dtype),
+          RandomValues(4, count, -1, 1, dtype),
+          RandomValues(5, count, -1, 1, dtype)};
+}
+
+double InverseRms(const double* x, int64_t width) {
+  double squares = 0;
+  for (int64_t i = 0; i < width; ++i) squares += x[i] * x[i];
+  return 1.0 / std::sqrt(squares / static_cast<double>(width) + kEps);
+}
+
+Values Sum(const Values& a, const Values& b, DType dtype) {
+  Values sum = a;
+  for (size_t i = 0; i < a.size(); ++i) sum[i] = RoundTo(dtype, a[i] + b[i]);
+  return sum;
+}
+
+// Without any rounding.
+Values Normalize(const Values& x, const Values& weight, int64_t rows) {
+  const int64_t width = static_cast<int64_t>(weight.size());
+  Values y(x.size());
+  for (int64_t r = 0; r < rows; ++r) {
+    const double inverse = InverseRms(&x[r * width], width);
+    for (int64_t i = 0; i < width; ++i) {
+      y[r * width + i] = x[r * width + i] * inverse * weight[i];
+    }
+  }
+  return y;
+}
+
+// |x|, |n|, |weight| < 2 · width^(1/2): a sum of `width` squares in fp32 has a
+// relative error below width · 2^-24, its root half of it; a few more roundings
+// follow. bf16 rounds n and y once each.
+double ForwardTolerance(int64_t width, DType dtype) {
+  const double fp32 = (static_cast<double>(width) / 2 + 8) * 0x1p-24;
+  return dtype == DType::kFloat32 ? fp32 : fp32 + 2.01 * UnitRoundoff(dtype);
+}
+
+TEST(RmsNormTest, AgreesWithDoubles) {
+  CpuDevice device(2);
+  const auto stream = device.NewStream();
+  for (const int64_t rows : {0, 1, 33, 130}) {
+    for (const int64_t width : {1, 7, 8, 31, 32, 33, 256, 1001}) {
+      for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+        for (const Layout layout : {Layout(), Layout::Strided(3, 1)}) {
+          const Inputs in = RandomInputs(rows, width, dtype);
+          const Shape shape = {rows, width};
+          const Layout packed = Layout::Strided(0, layout.offset());
+          TestTensor x(device, dtype, shape, in.x, layout);
+          TestTensor add(device, dtype, shape, in.add, layout);
+          TestTensor weight(device, dtype, {width}, in.weight, packed);
+          TestTensor sum(device, dtype, shape, layout);
+          TestTensor plain(device, dtype, shape, layout);
+          TestTensor fused(device, dtype, shape, layout);
+          TestTensor inverse(device, DType::kFloat32, {rows}, packed);
+          TestTensor inverse_fused(device, DType::kFloat32, {rows}, packed);
+          const float eps = static_cast<float>(kEps);
+          RmsNorm(*stream, {x, {}, weight, eps, {}, plain, inverse});
+          RmsNorm(*stream, {x, add, weight, eps, sum, fused, inverse_fused});
+          stream->Wait();
+          const Values sums = Sum(in.x, in.add, dtype);
+          const double tolerance = ForwardTolerance(width, dtype);
+          EXPECT_TRUE(AllEqual(sum.Read(), sums));
+          EXPECT_TRUE(AllNear(plain.Read(), Normalize(in.x, in.weight, rows),
+                              1e-30, tolerance));
+          EXPECT_TRUE(AllNear(fused.Read(), Normalize(sums, in.weight, rows),
+                              1e-30, tolerance));
+          Values roots;
+          for (int64_t r = 0; r < rows; ++r) {
+            roots.push_back(InverseRms(&sums[r * width], width));
+          }
+          EXPECT_TRUE(AllNear(inverse_fused.Read(), roots, 0,
+                              ForwardTolerance(width, DType::kFloat32)));
+        }
+      }
+    }
+  }
+}
+
+TEST(RmsNormTest, Bf16IsRoundedBeforeTheWeight) {
+  CpuDevice device;
+  const auto stream = device.NewStream();
+  // 64 pairs of values: some of them tell two roundings from one.
+  Values weights;
+  for (int i = 0; i < 64; ++i) weights.push_back(1.0 + i / 128.0);
+  Values x(64);
+  for (int i = 0; i < 64; ++i) x[i] = 1.0 + (i * 37 % 64) / 128.0;
+  double squares = 0;
+  for (double value : x) squares += value * value;
+  const double inverse =
+      static_cast<float>(1.0 / std::sqrt(squares / 64.0 + kEps));
+  Values expected, rounded_once;
+  for (int i = 0; i < 64; ++i) {
+    const double n = RoundTo(DType::kBFloat16, x[i] * inverse);
+    expected.push_back(RoundTo(DType::kBFloat16, n * weights[i]));
+    rounded_once.push_back(
+        RoundTo(DType::kBFloat16, x[i] * inverse * weights[i]));
+  }
+  ASSERT_NE(expected, rounded_once);
+  TestTensor x_tensor(device, DType::kBFloat16, {1, 64}, x);
+  TestTensor weight(device, DType::kBFloat16, {64}, weights);
+  TestTensor y(device, DType::kBFloat16, {1, 64});
+  TestTensor root(device, DType::kFloat32, {1});
+  RmsNorm(*stream, {x_tensor, {}, weight, 1e-5f, {}, y, root});
+  stream->Wait();
+  EXPECT_TRUE(AllEqual(y.Read(), expected));
+}
+
+struct Gradients {
+  Values dx, dweight;
+};
+
+Gradients BackwardOracle(const Inputs& in, bool with_dsum) {
+  Gradients result{Values(in.x.size()), Values(in.width, 0.0)};
+  for (int64_t r = 0; r < in.rows; ++r) {
+    const double* x = &in.x[r * in.width];
+    const double* dy = &in.dy[r * in.width];
+    const double inverse = InverseRms(x, in.width);
+    double mean = 0;
+    for (int64_t i = 0; i < in.width; ++i) {
+      mean += dy[i] * in.weight[i] * x[i] * inverse;
+    }
+    mean /= static_cast<double>(in.width);
+    for (int64_t i = 0; i < in.width; ++i) {
+      const double n = x[i] * inverse;
+      const double extra = with_dsum ? in.dsum[r * in.width + i] : 0.0;
+      result.dx[r * in.width + i] =
+          inverse * (dy[i] * in.weight[i] - n * mean) + extra;
+      result.dweight[i] += dy[i] * n;
+    }
+  }
+  return result;
+}
+
+TEST(RmsNormBackwardTest, OracleIsTheDerivative) {
+  Inputs in = RandomInputs(2, 5, DType::kFloat32);
+  const Gradients gradient = BackwardOracle(in, false);
+  const auto loss = [&] {
+    const Values y = Normalize(in.x, in.weight, in.rows);
+    double total = 0;
+    for (size_t i = 0; i < y.size(); ++i) total += y[i] * in.dy[i];
+    return total;
+  };
+  // Central differences err by h²/6 of the third derivative, here below 1e-8,
+  // and by 1e-16 / h of rounding.
+  const double h = 1e-5;
+  const auto difference = [&](double& at) {
+    const double kept = at;
+    at = kept + h;
+    const double up = loss();
+    at = kept - h;
+    const double down = loss();
+    at = kept;
+    return (up - down) / (2 * h);
+  };
+  for (size_t i = 0; i < in.x.size(); ++i) {
+    EXPECT_NEAR(gradient.dx[i], difference(in.x[i]), 1e-8) << i;
+  }
+  for (size_t i = 0; i < in.weight.size(); ++i) {
+    EXPECT_NEAR(gradient.dweight[i], difference(in.weight[i]), 1e-8) << i;
+  }
+}
+
+TEST(RmsNormBackwardTest, AgreesWithDoubles) {
+  CpuDevice device(2);
+  const auto stream = device.NewStream();
+  for (const int64_t rows : {0, 1, 33, 130, 1001}) {
+    for (const int64_t width : {1, 7, 8, 33, 256}) {
+      for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+        for (const bool with_dsum : {false, true}) {
+          const Layout layout =
+              with_dsum ? Layout::Strided(3, 1) : Layout::Strided(0, 0);
+          const Inputs in = RandomInputs(rows, width, dtype);
+          const Shape shape = {rows, width};
+          const Layout packed = Layout::Strided(0, layout.offset());
+          Values inverses;
+          for (int64_t r = 0; r < rows; ++r) {
+            inverses.push_back(InverseRms(&in.x[r * width], width));
+          }
+          TestTensor dy(device, dtype, shape, in.dy, layout);
+          TestTensor x(device, dtype, shape, in.x, layout);
+          TestTensor weight(device, dtype, {width}, in.weight, packed);
+          TestTensor inverse(device, DType::kFloat32, {rows}, inverses, packed);
+          TestTensor dsum(device, dtype, shape, in.dsum, layout);
+          TestTensor dx(device, dtype, shape, layout);
+          TestTensor dweight(device, DType::kFloat32, {width}, packed);
+          RmsNormBackwardArgs args{dy, x, weight, inverse, {}, dx, dweight};
+          if (with_dsum) {
+            args.dsum = dsum;
+            args.dx = dsum;  // in place
+          }
+          RmsNormBackward(*stream, args);
+          stream->Wait();
+          const Gradients expected = BackwardOracle(in, with_dsum);
+          // dx: every term is below 8 in magnitude (inverse_rms < 4 but for
+          // width 1, where x may be small and n is 1); the mean has an error of
+          // width roundings.
+          const double scale = width == 1 ? 400 : 16;
+          const double fp32 =
+              (static_cast<double>(width) + 8) * scale * 0x1p-24;
+          EXPECT_TRUE(
+              AllNear((with_dsum ? dsum : dx).Read(), expected.dx, fp32,
+                      dtype == DType::kBFloat16 ? UnitRoundoff(dtype) : 0));
+          // dweight: `rows` additions of terms below 4.
+          EXPECT_TRUE(AllNear(dweight.Read(), expected.dweight,
+                              (static_cast<double>(rows) + 4) * 4 *
+                                  std::sqrt(rows + 1.0) * 0x1p-24,
+                              0));
+        }
+      }
+    }
+  }
+}
+
+TEST(RmsNormBackwardTest, GivesTheSameBitsOnAnyNumberOfThreads) {
+  const Inputs in = RandomInputs(1001, 100, DType::kFloat32);
+  const Shape shape = {in.rows, in.width};
+  const auto run = [&](Device& device, TestTensor& dx, TestTensor& dweight) {
+    const auto stream = device.NewStream();
+    TestTensor dy(device, in.dtype, shape, in.dy);
+    TestTensor x(device, in.dtype, shape, in.x);
+    TestTensor weight(device, in.dtype, {in.width}, in.weight);
+    TestTensor y(device, in.dtype, shape);
+    TestTensor inverse(device, DType::kFloat32, {in.rows});
+    RmsNorm(*stream, {x, {}, weight, 1e-5f, {}, y, inverse});
+    RmsNormBackward(*stream, {y, x, weight, inverse, {}, dx, dweight});
+    stream->Wait();
+  };
+  GuardedDevice one(1);
+  TestTensor dx(one, in.dtype, shape), dweight(one, in.dtype, {in.width});
+  run(one, dx, dweight);
+  for (const int threads : {2, 3}) {
+    CpuDevice device(threads);
+    TestTensor other_dx(device, in.dtype, shape);
+    TestTensor other_dweight(device, in.dtype, {in.width});
+    run(device, other_dx, other_dweight);
+    EXPECT_TRUE(SameBits(dx, other_dx));
+    EXPECT_TRUE(SameBits(dweight, other_dweight));
+  }
+}
+
+TEST(RmsNormDeathTest, SumGoesWithAdd) {
+  CpuDevice device;
+  const auto stream = device.NewStream();
+  TestTensor x(device, DType::kFloat32, {2, 4}, Values(8, 1.0));
+  TestTensor weight(device, DType::kFloat32, {4}, Values(4, 1.0));
+  TestTensor y(device, DType::kFloat32, {2, 4});
+  TestTensor root(device, DType::kFloat32, {2});
+  EXPECT_DEATH(RmsNorm(*stream, {x, x, weight, 1e-5f, {}, y, root}),
+               "sum must be given with add");
+}
+
+}  // namespace
+}  // namespace switchyard::kernels
