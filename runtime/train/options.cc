@@ -23,6 +23,7 @@ constexpr int64_t kMaxSteps = int64_t{1} << 36;
 constexpr int64_t kMaxSequences = int64_t{1} << 24;
 // Rows are counted in int32 inside operators.
 constexpr int64_t kMaxRows = int64_t{1} << 30;
+constexpr int64_t kMaxTokens = int64_t{1} << 62;
 
 absl::Status Error(absl::string_view sentence) {
   return absl::InvalidArgumentError(sentence);
@@ -105,6 +106,12 @@ absl::Status CheckBatch(const TrainOptions& o) {
         "found ",
         o.micro_batch, " times ", o.seq_len, " times ",
         o.model.experts_per_token, "; make the micro-batch smaller"));
+  }
+  if (o.steps > kMaxTokens / o.global_batch / o.seq_len) {
+    return Error(absl::StrCat("expected a run of at most ", kMaxTokens,
+                              " tokens, found ", o.steps, " steps of ",
+                              o.global_batch, " times ", o.seq_len,
+                              "; make it shorter"));
   }
   return absl::OkStatus();
 }

@@ -105,6 +105,11 @@ TEST(TrainOptions, RefusesWhatIsOutOfRangeOrContradictory) {
          o.seq_len = 4096;
          o.global_batch = o.micro_batch = 1 << 20;
        }},
+      {"tokens",
+       [=](auto& o) {
+         o.steps = int64_t{1} << 36;
+         o.global_batch = int64_t{1} << 24;
+       }},
       {"--warmup_steps below --steps",
        [=](auto& o) { o.warmup_steps = o.steps; }},
       {"--stop_at", [=](auto& o) { o.stop_at = o.steps + 1; }},

@@ -1,0 +1,102 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a run needs, from its options and the number of ranks alone: no data, no
+// other ranks, no machine. Counts are exact but where a comment says estimate.
+//
+//   const Plan plan = MakePlan(options, {.ranks = 64, .ranks_per_node = 8,
+//                                        .expert_parallel = 8});
+//   std::fputs(ToTable(plan).c_str(), stdout);
+#ifndef SWITCHYARD_RUNTIME_PLAN_PLAN_H_
+#define SWITCHYARD_RUNTIME_PLAN_PLAN_H_
+
+#include <cstdint>
+#include <string>
+
+#include "switchyard/runtime/train/options.h"
+
+namespace switchyard {
+
+struct RankLayout {
+  int64_t ranks = 1;
+  int64_t ranks_per_node = 1;
+  int64_t expert_parallel = 1;  // divides ranks and experts
+};
+
+struct ParameterCounts {
+  int64_t embedding = 0;  // vocabulary · hidden; the head has as many
+  int64_t dense = 0;      // all but the experts: embedding, head, attention,
+                          // routers and norms
+  int64_t expert = 0;     // one expert of one layer
+  int64_t experts = 0;    // all experts of all layers
+  int64_t total = 0;
+  int64_t active = 0;  // of one token: dense and its experts
+};
+ParameterCounts CountParameters(const ModelConfig& model);
+
+// Of one rank. Optimizer shards are averages: they are cut in chunks.
+struct RankMemory {
+  int64_t weights = 0;         // in the run's dtype
+  int64_t gradients = 0;       // int64 sums
+  int64_t gradients_fp32 = 0;  // what fp32 sums would take instead
+  int64_t masters = 0;         // fp32 copies of bf16 weights, sharded
+  int64_t moments = 0;         // AdamW's two, fp32, sharded
+  // Estimates for one micro-batch under way.
+  int64_t activations = 0;   // of positions
+  int64_t routed = 0;        // of routed rows, if the experts share evenly
+  int64_t routed_worst = 0;  // if all rows that can meet on one rank do
+
+  int64_t fixed() const { return weights + gradients + masters + moments; }
+  int64_t expected() const { return fixed() + activations + routed; }
+  int64_t worst() const { return fixed() + activations + routed_worst; }
+};
+
+// Floating-point operations of products, forward and backward (with the
+// recomputation that the options ask for), per token.
+struct TokenFlops {
+  int64_t dense = 0;  // embedding left out: it is a lookup
+  int64_t experts = 0;
+  int64_t attention = 0;  // scores and their products, causal half
+  int64_t total() const { return dense + experts + attention; }
+};
+
+// Bytes that generation keeps per token, in the run's dtype.
+struct KvCache {
+  int64_t this_model = 0;
+  int64_t multi_head = 0;   // a key/value head for every query head
+  int64_t multi_query = 0;  // one for all
+};
+
+struct Plan {
+  TrainOptions options;
+  RankLayout layout;
+  ParameterCounts parameters;
+  int64_t rank_parameters = 0;  // that a rank holds
+  int64_t experts_per_rank = 0;
+  RankMemory memory;
+  TokenFlops flops;
+  KvCache kv_cache;
+
+  int64_t step_tokens = 0;         // of the global batch
+  int64_t micro_batches = 0;       // of the global batch
+  int64_t rank_micro_batches = 0;  // most on one rank
+  int64_t idle_ranks = 0;          // ranks without a micro-batch
+  int64_t micro_batch_positions = 0;
+  // Of one layer and one micro-batch of each rank of the group.
+  int64_t routed_rows = 0;        // of a rank, if the experts share evenly
+  int64_t routed_rows_worst = 0;  // bounded by --max_rows_per_rank if given
+  double segment_rows = 0.0;      // average rows of a segment
+  int64_t capacity = 0;           // rows an expert takes of a micro-batch;
+                                  // 0: dropless
+};
+
+// `options` must be valid (Validate) and the layout must fit
+// (CheckExpertParallel).
+Plan MakePlan(const TrainOptions& options, const RankLayout& layout);
+
+// A table for people, lines of at most 79 characters.
+std::string ToTable(const Plan& plan);
+
+}  // namespace switchyard
+
+#endif  // SWITCHYARD_RUNTIME_PLAN_PLAN_H_
