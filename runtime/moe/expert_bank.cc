@@ -1,0 +1,107 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/runtime/moe/expert_bank.h"
+
+#include "absl/strings/str_cat.h"
+#include "switchyard/kernels/matmul.h"
+#include "switchyard/kernels/swiglu.h"
+
+namespace switchyard {
+namespace {
+
+std::string WeightName(const std::string& prefix, int64_t expert,
+                       const char* name) {
+  return absl::StrCat(prefix, ".experts.", expert, ".", name, ".weight");
+}
+
+int64_t SegmentRows(absl::Span<const kernels::Segment> segments) {
+  return segments.empty() ? 0
+                          : segments.back().row + segments.back().padded_rows;
+}
+
+}  // namespace
+
+void ExpertBank::Declare(ParameterStore& store, const ModelConfig& config,
+                         const std::string& prefix) {
+  const int64_t hidden = config.hidden_size;
+  const int64_t inner = config.intermediate_size;
+  for (int64_t expert = 0; expert < config.experts; ++expert) {
+    const auto declare = [&](const char* name, const Shape& shape) {
+      store.Declare(WeightName(prefix, expert, name), shape,
+                    ParameterStore::Kind::kMatrix, config.initializer_range,
+                    static_cast<int>(expert));
+    };
+    // w3 follows w1, so that both are one matrix of 2 · intermediate rows.
+    declare("w1", {inner, hidden});
+    declare("w3", {inner, hidden});
+    declare("w2", {hidden, inner});
+  }
+}
+
+ExpertBank::ExpertBank(const ParameterStore& store, const Grid& grid,
+                       const ModelConfig& config, const std::string& prefix)
+    : intermediate_(config.intermediate_size) {
+  for (int own = 0; own < grid.experts_per_rank(); ++own) {
+    const int expert = grid.first_expert() + own;
+    const Parameter& w1 = store.Get(WeightName(prefix, expert, "w1"));
+    const Parameter& w2 = store.Get(WeightName(prefix, expert, "w2"));
+    const Parameter& w3 = store.Get(WeightName(prefix, expert, "w3"));
+    gate_up_weights_.push_back(Fused({&w1, &w3}));
+    down_weights_.push_back(w2.weight);
+    gate_up_gradients_.push_back(w1.gradient);
+    gate_up_gradients_.push_back(w3.gradient);
+    down_gradients_.push_back(w2.gradient);
+  }
+}
+
+ExpertBank::Saved ExpertBank::Forward(
+    const Execution& run, absl::Span<const kernels::Segment> segments,
+    const ConstTensorView& input, const TensorView& output) const {
+  const int64_t rows = SegmentRows(segments);
+  const TensorView gate_up = run.New(input.dtype(), {rows, 2 * intermediate_});
+  const TensorView act = run.New(input.dtype(), {rows, intermediate_});
+  kernels::GroupedMatMul(run.stream, {.x = input,
+                                      .weights = gate_up_weights_,
+                                      .segments = segments,
+                                      .y = gate_up});
+  kernels::SwiGlu(run.stream, gate_up, act);
+  kernels::GroupedMatMul(run.stream, {.x = act,
+                                      .weights = down_weights_,
+                                      .segments = segments,
+                                      .y = output});
+  return {input, gate_up, act};
+}
+
+void ExpertBank::Backward(const Execution& run,
+                          absl::Span<const kernels::Segment> segments,
+                          const Saved& saved, const ConstTensorView& doutput,
+                          const TensorView& dinput) const {
+  ArenaScope scratch(run.arena);
+  kernels::GroupedWeightGradient(run.stream, {.dy = doutput,
+                                              .x = saved.act,
+                                              .segments = segments,
+                                              .format = run.format,
+                                              .gradients = down_gradients_,
+                                              .parameters_per_expert = 1});
+  const TensorView dact = run.New(saved.act.dtype(), saved.act.shape());
+  kernels::GroupedMatMul(run.stream, {.x = doutput,
+                                      .weights = down_weights_,
+                                      .transpose_w = kernels::Transpose::kNo,
+                                      .segments = segments,
+                                      .y = dact});
+  const TensorView& dgate_up = saved.gate_up;
+  kernels::SwiGluBackward(run.stream, saved.gate_up, dact, dgate_up);
+  kernels::GroupedWeightGradient(run.stream, {.dy = dgate_up,
+                                              .x = saved.input,
+                                              .segments = segments,
+                                              .format = run.format,
+                                              .gradients = gate_up_gradients_,
+                                              .parameters_per_expert = 2});
+  kernels::GroupedMatMul(run.stream, {.x = dgate_up,
+                                      .weights = gate_up_weights_,
+                                      .transpose_w = kernels::Transpose::kNo,
+                                      .segments = segments,
+                                      .y = dinput});
+}
+
+}  // namespace switchyard

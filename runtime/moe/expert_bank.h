@@ -1,0 +1,56 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The experts that this rank owns: SwiGLU feed-forward networks, applied to
+// segments of rows.
+//
+//   y = (silu(x w1ᵀ) · (x w3ᵀ)) w2ᵀ      (names of Hugging Face's Mixtral)
+#ifndef SWITCHYARD_RUNTIME_MOE_EXPERT_BANK_H_
+#define SWITCHYARD_RUNTIME_MOE_EXPERT_BANK_H_
+
+#include <string>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "switchyard/kernels/segments.h"
+#include "switchyard/runtime/nn/execution.h"
+#include "switchyard/runtime/nn/model_config.h"
+#include "switchyard/runtime/nn/parameter.h"
+
+namespace switchyard {
+
+class ExpertBank {
+ public:
+  // `prefix` is that of the layer's mixture: ends in "block_sparse_moe".
+  static void Declare(ParameterStore& store, const ModelConfig& config,
+                      const std::string& prefix);
+  ExpertBank(const ParameterStore& store, const Grid& grid,
+             const ModelConfig& config, const std::string& prefix);
+
+  struct Saved {
+    ConstTensorView input;  // [buffer rows, hidden]
+    TensorView gate_up;     // [segment rows, 2 · intermediate]
+    ConstTensorView act;    // [segment rows, intermediate]
+  };
+  // Fills the rows of `output` that belong to segments.
+  Saved Forward(const Execution& run,
+                absl::Span<const kernels::Segment> segments,
+                const ConstTensorView& input, const TensorView& output) const;
+
+  // Fills the rows of `dinput` that belong to segments. Overwrites the saved
+  // gate_up.
+  void Backward(const Execution& run,
+                absl::Span<const kernels::Segment> segments, const Saved& saved,
+                const ConstTensorView& doutput, const TensorView& dinput) const;
+
+ private:
+  int64_t intermediate_;
+  std::vector<ConstTensorView> gate_up_weights_;  // w1 above w3, by own expert
+  std::vector<ConstTensorView> down_weights_;     // w2
+  std::vector<kernels::GradientSum> gate_up_gradients_;  // w1, w3 by expert
+  std::vector<kernels::GradientSum> down_gradients_;
+};
+
+}  // namespace switchyard
+
+#endif  // SWITCHYARD_RUNTIME_MOE_EXPERT_BANK_H_

@@ -1,0 +1,73 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Who goes where: the interface of routers and the one of Mixtral and Switch.
+// A router works in fp32 whatever the model's dtype, local to the token's rank.
+#ifndef SWITCHYARD_RUNTIME_MOE_ROUTER_H_
+#define SWITCHYARD_RUNTIME_MOE_ROUTER_H_
+
+#include <string>
+
+#include "switchyard/runtime/nn/execution.h"
+#include "switchyard/runtime/nn/model_config.h"
+#include "switchyard/runtime/nn/parameter.h"
+
+namespace switchyard {
+
+// What a router decided for the tokens of one micro-batch, kept for the
+// backward pass and for the balance losses.
+struct RouterOutput {
+  ConstTensorView probabilities;  // fp32 [tokens, experts]
+  ConstTensorView logsumexp;      // fp32 [tokens], of the logits
+  ConstTensorView experts;        // int32 [tokens, k], best first
+  ConstTensorView gates;          // fp32 [tokens, k]
+};
+
+// What flows back into a router.
+struct RouterGradients {
+  ConstTensorView dgates;            // fp32 [tokens, k]
+  ConstTensorView valid;             // uint8 [tokens]
+  ConstTensorView balance_gradient;  // fp32 [experts], optional
+  float z_gradient = 0.0f;
+};
+
+class Router {
+ public:
+  virtual ~Router() = default;
+  // `input` fp32 [tokens, hidden].
+  virtual RouterOutput Forward(const Execution& run,
+                               const ConstTensorView& input) const = 0;
+  // Adds the weight's gradient to its sum and writes that of the input into
+  // `dinput` (fp32 [tokens, hidden]).
+  virtual void Backward(const Execution& run, const ConstTensorView& input,
+                        const RouterOutput& output,
+                        const RouterGradients& gradients,
+                        const TensorView& dinput) const = 0;
+};
+
+// Softmax over all experts, the k best, gates renormalised for k >= 2
+// (kernels/router.h).
+class TopKRouter : public Router {
+ public:
+  // `prefix` is that of the layer's mixture: ends in "block_sparse_moe".
+  static void Declare(ParameterStore& store, const ModelConfig& config,
+                      const std::string& prefix);
+  TopKRouter(const ParameterStore& store, const ModelConfig& config,
+             const std::string& prefix);
+
+  RouterOutput Forward(const Execution& run,
+                       const ConstTensorView& input) const override;
+  void Backward(const Execution& run, const ConstTensorView& input,
+                const RouterOutput& output, const RouterGradients& gradients,
+                const TensorView& dinput) const override;
+
+ private:
+  const Parameter& weight_;  // [experts, hidden]
+  int64_t experts_;
+  int64_t experts_per_token_;
+  bool renormalize_;
+};
+
+}  // namespace switchyard
+
+#endif  // SWITCHYARD_RUNTIME_MOE_ROUTER_H_

@@ -1,0 +1,48 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The plan of one layer and micro-batch: which row of which buffer every
+// assignment has, here and at the owners of the experts. Dispatch, combine and
+// both of their backward passes share it.
+//
+// Rows live in a buffer of two parts: first the segments of this rank's own
+// experts (rows from all ranks of the expert-parallel group, each segment
+// padded), then the rows of this rank's tokens that belong to other ranks'
+// experts, by expert. So one row index serves a token's own and travelling
+// rows.
+#ifndef SWITCHYARD_RUNTIME_MOE_ROUTING_H_
+#define SWITCHYARD_RUNTIME_MOE_ROUTING_H_
+
+#include <cstdint>
+
+#include "absl/types/span.h"
+#include "switchyard/base/tensor_view.h"
+#include "switchyard/comm/communicator.h"
+#include "switchyard/kernels/segments.h"
+
+namespace switchyard {
+
+struct Routing {
+  // By (own expert, source rank): the order (expert, micro-batch).
+  absl::Span<const kernels::Segment> segments;
+  int64_t segment_rows = 0;   // rows of the first part of the buffer
+  int64_t outgoing_rows = 0;  // rows of its second part
+  int64_t received_rows = 0;  // real rows in the first part
+  ConstTensorView rows;       // int32 [tokens, k]; -1: no row
+
+  // The same rows seen from both ends, in rows: blocks of the second part that
+  // leave, and blocks of the first part that arrive.
+  absl::Span<const comm::Block> outgoing;
+  absl::Span<const comm::Block> incoming;
+
+  // Of this rank's micro-batch, by expert: assignments before dropping, and
+  // those that were kept.
+  absl::Span<const int32_t> assigned;
+  absl::Span<const int32_t> kept;
+
+  int64_t buffer_rows() const { return segment_rows + outgoing_rows; }
+};
+
+}  // namespace switchyard
+
+#endif  // SWITCHYARD_RUNTIME_MOE_ROUTING_H_

@@ -1,0 +1,189 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/runtime/moe/token_dispatcher.h"
+
+#include "absl/strings/str_cat.h"
+#include "switchyard/base/status.h"
+#include "switchyard/kernels/permute.h"
+#include "switchyard/kernels/positions.h"
+
+namespace switchyard {
+
+absl::StatusOr<ConstTensorView> TokenDispatcher::ExchangeCounts(
+    const Execution& run, const ConstTensorView& kept) const {
+  const int width = grid_.width();
+  const int64_t per_rank = grid_.experts_per_rank();
+  if (width == 1) return kept.Reshaped({1, per_rank});
+  const TensorView arriving = run.New(DType::kInt32, {width, per_rank});
+  const absl::Span<comm::Block> blocks = run.NewHost<comm::Block>(width);
+  for (int peer = 0; peer < width; ++peer) {
+    blocks[peer] = {peer, peer * per_rank, per_rank};
+  }
+  comm::Ticket ticket = grid_.expert_parallel().AllToAllV(
+      run.stream, kept, blocks, arriving, blocks, {layer_, "counts"});
+  SWITCHYARD_RETURN_IF_ERROR(ticket.Wait());
+  return arriving;
+}
+
+void TokenDispatcher::PlanIncoming(const Execution& run,
+                                   absl::Span<const int32_t> arriving,
+                                   Routing& routing) const {
+  const int width = grid_.width();
+  const int per_rank = grid_.experts_per_rank();
+  const absl::Span<kernels::Segment> segments =
+      run.NewHost<kernels::Segment>(int64_t{width} * per_rank);
+  int64_t row = 0;
+  for (int expert = 0; expert < per_rank; ++expert) {
+    for (int source = 0; source < width; ++source) {
+      kernels::Segment& segment = segments[expert * width + source];
+      segment.expert = expert;
+      segment.row = row;
+      segment.rows = arriving[source * per_rank + expert];
+      segment.padded_rows = kernels::PaddedRows(segment.rows);
+      row += segment.padded_rows;
+      routing.received_rows += segment.rows;
+    }
+  }
+  routing.segments = segments;
+  routing.segment_rows = row;
+
+  // Blocks are matched with the sender's in the order of experts.
+  const int self = grid_.expert_parallel().rank();
+  const absl::Span<comm::Block> incoming =
+      run.NewHost<comm::Block>(int64_t{width - 1} * per_rank);
+  size_t at = 0;
+  for (int source = 0; source < width; ++source) {
+    if (source == self) continue;
+    for (int expert = 0; expert < per_rank; ++expert) {
+      const kernels::Segment& segment = segments[expert * width + source];
+      incoming[at++] = {source, segment.row, segment.rows};
+    }
+  }
+  routing.incoming = incoming;
+}
+
+void TokenDispatcher::PlanOutgoing(const Execution& run, Routing& routing,
+                                   absl::Span<int32_t> base) const {
+  const int width = grid_.width();
+  const int per_rank = grid_.experts_per_rank();
+  const int self = grid_.expert_parallel().rank();
+  const absl::Span<comm::Block> outgoing =
+      run.NewHost<comm::Block>(int64_t{width - 1} * per_rank);
+  int64_t row = routing.segment_rows;
+  size_t at = 0;
+  for (int expert = 0; expert < grid_.experts(); ++expert) {
+    const int owner = expert / per_rank;
+    if (owner == self) {
+      const int own = expert % per_rank;
+      base[expert] =
+          static_cast<int32_t>(routing.segments[own * width + self].row);
+    } else {
+      base[expert] = static_cast<int32_t>(row);
+      outgoing[at++] = {owner, row, routing.kept[expert]};
+      row += routing.kept[expert];
+    }
+  }
+  routing.outgoing = outgoing;
+  routing.outgoing_rows = row - routing.segment_rows;
+}
+
+absl::Status TokenDispatcher::Plan(const Execution& run,
+                                   const RouterOutput& router,
+                                   const ConstTensorView& valid,
+                                   int64_t capacity, Routing& routing) const {
+  routing = Routing();
+  const Shape& choices = router.experts.shape();
+  const TensorView rows = run.New(DType::kInt32, choices);
+  ArenaScope scratch(run.arena);
+  kernels::PositionsArgs positions;
+  positions.experts = router.experts;
+  positions.valid = valid;
+  positions.capacity = capacity;
+  positions.positions = run.New(DType::kInt32, choices);
+  positions.assigned = run.New(DType::kInt32, {grid_.experts()});
+  positions.kept = run.New(DType::kInt32, {grid_.experts()});
+  kernels::Positions(run.stream, positions);
+
+  SWITCHYARD_ASSIGN_OR_RETURN(const ConstTensorView arriving_view,
+                              ExchangeCounts(run, positions.kept));
+  const absl::Span<int32_t> assigned = run.NewHost<int32_t>(grid_.experts());
+  const absl::Span<int32_t> kept = run.NewHost<int32_t>(grid_.experts());
+  const absl::Span<int32_t> arriving = run.NewHost<int32_t>(grid_.experts());
+  run.stream.CopyToHost(assigned.data(), positions.assigned);
+  run.stream.CopyToHost(kept.data(), positions.kept);
+  run.stream.CopyToHost(arriving.data(), arriving_view);
+  run.stream.Wait();  // the one time that the host must know
+  routing.assigned = assigned;
+  routing.kept = kept;
+
+  PlanIncoming(run, arriving, routing);
+  if (max_rows_ > 0 && routing.received_rows > max_rows_) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "layer ", layer_, " sends ", routing.received_rows,
+        " rows to the experts of one rank, more than --max_rows_per_rank ",
+        max_rows_, "; raise it, or set --capacity_factor"));
+  }
+  const absl::Span<int32_t> base = run.NewHost<int32_t>(grid_.experts());
+  PlanOutgoing(run, routing, base);
+  const TensorView base_view = run.New(DType::kInt32, {grid_.experts()});
+  run.stream.CopyToDevice(base_view, base.data());
+  kernels::RowIndex(run.stream, {.experts = router.experts,
+                                 .positions = positions.positions,
+                                 .base = base_view,
+                                 .rows = rows});
+  routing.rows = rows;
+  return absl::OkStatus();
+}
+
+absl::Status TokenDispatcher::Move(const Execution& run,
+                                   const TensorView& buffer,
+                                   absl::Span<const comm::Block> from,
+                                   absl::Span<const comm::Block> to,
+                                   const char* phase) const {
+  if (grid_.width() == 1) return absl::OkStatus();
+  ArenaScope scratch(run.host_arena);
+  const int64_t width = buffer.dim(1);
+  const auto in_elements = [&](absl::Span<const comm::Block> rows) {
+    const absl::Span<comm::Block> elements =
+        run.NewHost<comm::Block>(static_cast<int64_t>(rows.size()));
+    for (size_t i = 0; i < rows.size(); ++i) {
+      elements[i] = {rows[i].peer, rows[i].offset * width,
+                     rows[i].count * width};
+    }
+    return elements;
+  };
+  const absl::Span<comm::Block> sent = in_elements(from);
+  const absl::Span<comm::Block> received = in_elements(to);
+  comm::Ticket ticket = grid_.expert_parallel().AllToAllV(
+      run.stream, buffer, sent, buffer, received, {layer_, phase});
+  return ticket.Wait();
+}
+
+TensorView TokenDispatcher::NewBuffer(const Execution& run,
+                                      const Routing& routing, DType dtype,
+                                      int64_t width) const {
+  return run.New(dtype, {routing.buffer_rows(), width});
+}
+
+absl::StatusOr<TensorView> TokenDispatcher::Dispatch(
+    const Execution& run, const Routing& routing, const ConstTensorView& x,
+    const ConstTensorView& gates, const char* phase) const {
+  const TensorView buffer = NewBuffer(run, routing, x.dtype(), x.dim(1));
+  kernels::ZeroPadding(run.stream, routing.segments, buffer);
+  kernels::Permute(run.stream, {.x = x,
+                                .rows = routing.rows,
+                                .gates = gates,
+                                .buffer = buffer});
+  SWITCHYARD_RETURN_IF_ERROR(
+      Move(run, buffer, routing.outgoing, routing.incoming, phase));
+  return buffer;
+}
+
+absl::Status TokenDispatcher::Return(const Execution& run,
+                                     const Routing& routing,
+                                     const TensorView& buffer,
+                                     const char* phase) const {
+  return Move(run, buffer, routing.incoming, routing.outgoing, phase);
+}
+
+}  // namespace switchyard

@@ -1,0 +1,44 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the modules of a model are given to run with. Modules hold parameters,
+// nothing of a step: saved activations are values that point into the arenas,
+// scratch is the arenas' too.
+#ifndef SWITCHYARD_RUNTIME_NN_EXECUTION_H_
+#define SWITCHYARD_RUNTIME_NN_EXECUTION_H_
+
+#include <new>
+#include <type_traits>
+
+#include "absl/types/span.h"
+#include "switchyard/base/arena.h"
+#include "switchyard/base/stream.h"
+#include "switchyard/kernels/fixed_point.h"
+
+namespace switchyard {
+
+struct Execution {
+  Stream& stream;
+  Arena& arena;       // device memory: tensors
+  Arena& host_arena;  // host memory (of a CpuDevice): tables of the host
+  kernels::FixedPoint format;  // of gradient sums
+
+  TensorView New(DType dtype, const Shape& shape) const {
+    return arena.Allocate(dtype, shape);
+  }
+
+  // A table of `count` default values in host memory.
+  template <typename T>
+  absl::Span<T> NewHost(int64_t count) const {
+    static_assert(std::is_trivially_destructible_v<T>);
+    const TensorView bytes = host_arena.Allocate(
+        DType::kUInt8, {count * static_cast<int64_t>(sizeof(T))});
+    T* values = static_cast<T*>(bytes.raw());
+    for (int64_t i = 0; i < count; ++i) new (values + i) T();
+    return absl::Span<T>(values, static_cast<size_t>(count));
+  }
+};
+
+}  // namespace switchyard
+
+#endif  // SWITCHYARD_RUNTIME_NN_EXECUTION_H_

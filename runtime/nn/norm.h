@@ -1,0 +1,49 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// RMSNorm with its parameter and the residual add in front of it.
+#ifndef SWITCHYARD_RUNTIME_NN_NORM_H_
+#define SWITCHYARD_RUNTIME_NN_NORM_H_
+
+#include <string>
+
+#include "switchyard/runtime/nn/execution.h"
+#include "switchyard/runtime/nn/parameter.h"
+
+namespace switchyard {
+
+// The residual stream between two modules: `base` plus what the last module
+// made of it. The sum is formed where it is next normalised.
+struct Residual {
+  ConstTensorView base;   // [rows, width]
+  ConstTensorView delta;  // as base; undefined: nothing to add
+};
+
+class Norm {
+ public:
+  static void Declare(ParameterStore& store, const std::string& name,
+                      int64_t width);
+  Norm(const ParameterStore& store, const std::string& name, float eps);
+
+  struct Saved {
+    ConstTensorView sum;     // base + delta: what was normalised
+    ConstTensorView output;  // [rows, width]
+    ConstTensorView inverse_rms;
+  };
+  Saved Forward(const Execution& run, const Residual& input) const;
+
+  // Gradient of the sum, given those of the output and of whatever else uses
+  // the sum. `dsum` is overwritten by it; undefined: nothing else, and a new
+  // tensor is returned.
+  TensorView Backward(const Execution& run, const Saved& saved,
+                      const ConstTensorView& doutput,
+                      const TensorView& dsum) const;
+
+ private:
+  const Parameter& weight_;
+  float eps_;
+};
+
+}  // namespace switchyard
+
+#endif  // SWITCHYARD_RUNTIME_NN_NORM_H_
