@@ -43,10 +43,14 @@ ConstTensorView MoeLayer::RouterInput(const Execution& run,
 absl::StatusOr<MoeLayer::Decision> MoeLayer::Decide(
     const Execution& run, const ConstTensorView& input,
     const ConstTensorView& valid) const {
+  ArenaScope scratch(run.arena);
+  const ConstTensorView router_input = RouterInput(run, input);
+  const Execution keep{run.stream, run.decision_arena, run.decision_arena,
+                       run.host_arena, run.format};
   Decision decision;
-  decision.router = router_->Forward(run, RouterInput(run, input));
+  decision.router = router_->Forward(keep, router_input);
   SWITCHYARD_RETURN_IF_ERROR(dispatcher_.Plan(
-      run, decision.router, valid, capacity_, decision.routing));
+      keep, decision.router, valid, capacity_, decision.routing));
   return decision;
 }
 

@@ -19,7 +19,10 @@ namespace switchyard {
 
 struct Execution {
   Stream& stream;
-  Arena& arena;       // device memory: tensors
+  Arena& arena;  // device memory: activations
+  // Device memory: what was decided in the forward pass and outlives the
+  // activations where those are recomputed.
+  Arena& decision_arena;
   Arena& host_arena;  // host memory (of a CpuDevice): tables of the host
   kernels::FixedPoint format;  // of gradient sums
 

@@ -14,7 +14,8 @@ void Norm::Declare(ParameterStore& store, const std::string& name,
 Norm::Norm(const ParameterStore& store, const std::string& name, float eps)
     : weight_(store.Get(name)), eps_(eps) {}
 
-Norm::Saved Norm::Forward(const Execution& run, const Residual& input) const {
+Norm::Saved Norm::Forward(const Execution& run, const Residual& input,
+                          const TensorView& sum) const {
   const Shape& shape = input.base.shape();
   const DType dtype = input.base.dtype();
   kernels::RmsNormArgs args;
@@ -22,7 +23,9 @@ Norm::Saved Norm::Forward(const Execution& run, const Residual& input) const {
   args.add = input.delta;
   args.weight = weight_.weight;
   args.eps = eps_;
-  if (input.delta.defined()) args.sum = run.New(dtype, shape);
+  if (input.delta.defined()) {
+    args.sum = sum.defined() ? sum : run.New(dtype, shape);
+  }
   args.y = run.New(dtype, shape);
   args.inverse_rms = run.New(DType::kFloat32, {shape[0]});
   kernels::RmsNorm(run.stream, args);

@@ -30,7 +30,10 @@ class Norm {
     ConstTensorView output;  // [rows, width]
     ConstTensorView inverse_rms;
   };
-  Saved Forward(const Execution& run, const Residual& input) const;
+  // `sum` is where base + delta goes if it must outlive the scope; undefined:
+  // it gets memory of its own, if there is something to add.
+  Saved Forward(const Execution& run, const Residual& input,
+                const TensorView& sum = TensorView()) const;
 
   // Gradient of the sum, given those of the output and of whatever else uses
   // the sum. `dsum` is overwritten by it; undefined: nothing else, and a new

@@ -13,7 +13,6 @@
 
 #include <memory>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "switchyard/comm/communicator.h"
 
@@ -50,13 +49,6 @@ class Grid {
   std::unique_ptr<comm::Communicator> expert_data_;
   int experts_ = 0;
 };
-
-// Whether experts can be spread over `width` of `ranks`: a sentence if not.
-absl::Status CheckExpertParallel(int ranks, int width, int experts);
-
-// The widest width that divides ranks and experts and, where there are several
-// nodes (ranks_per_node < ranks), the ranks of a node.
-int DefaultExpertParallel(int ranks, int ranks_per_node, int experts);
 
 }  // namespace switchyard
 

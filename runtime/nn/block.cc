@@ -1,0 +1,106 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/runtime/nn/block.h"
+
+#include <memory>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "switchyard/base/status.h"
+
+namespace switchyard {
+namespace {
+
+std::string Prefix(int layer) { return absl::StrCat("model.layers.", layer); }
+std::string AttentionNorm(int layer) {
+  return Prefix(layer) + ".input_layernorm.weight";
+}
+std::string MoeNorm(int layer) {
+  return Prefix(layer) + ".post_attention_layernorm.weight";
+}
+
+}  // namespace
+
+void Block::Declare(ParameterStore& store, const ModelConfig& config,
+                    int layer) {
+  Norm::Declare(store, AttentionNorm(layer), config.hidden_size);
+  Attention::Declare(store, config, Prefix(layer));
+  Norm::Declare(store, MoeNorm(layer), config.hidden_size);
+  MoeLayer::Declare(store, config, Prefix(layer));
+}
+
+Block::Block(const ParameterStore& store, const Grid& grid,
+             const ModelConfig& config, const MoeOptions& moe, bool recompute,
+             int layer)
+    : attention_norm_(store, AttentionNorm(layer), config.rms_norm_eps),
+      attention_(store, config, Prefix(layer)),
+      moe_norm_(store, MoeNorm(layer), config.rms_norm_eps),
+      moe_(store, grid, config, moe, layer, Prefix(layer),
+           std::make_unique<TopKRouter>(store, config,
+                                        Prefix(layer) + ".block_sparse_moe")),
+      recompute_(recompute) {}
+
+absl::Status Block::Compute(const Execution& run, const RotaryTables& rotary,
+                            const ConstTensorView& valid, bool decide,
+                            const TensorView& sum, const TensorView& delta,
+                            Saved& saved) const {
+  Activations& now = saved.activations;
+  now.attention_norm = attention_norm_.Forward(run, saved.input);
+  const TensorView attended = run.New(sum.dtype(), sum.shape());
+  now.attention = attention_.Forward(run, rotary, now.attention_norm.output,
+                                     attended);
+  now.moe_norm =
+      moe_norm_.Forward(run, {now.attention_norm.sum, attended}, sum);
+  if (decide) {
+    SWITCHYARD_ASSIGN_OR_RETURN(
+        saved.decision, moe_.Decide(run, now.moe_norm.output, valid));
+  }
+  SWITCHYARD_ASSIGN_OR_RETURN(
+      now.moe,
+      moe_.Forward(run, saved.decision, now.moe_norm.output, delta));
+  return absl::OkStatus();
+}
+
+absl::Status Block::Forward(const Execution& run, const RotaryTables& rotary,
+                            const ConstTensorView& valid,
+                            const Residual& input, Saved& saved) const {
+  saved.input = input;
+  const TensorView sum = run.New(input.base.dtype(), input.base.shape());
+  const TensorView delta = run.New(input.base.dtype(), input.base.shape());
+  saved.output = {sum, delta};
+  std::optional<ArenaScope> dropped;
+  if (recompute_) dropped.emplace(run.arena);
+  SWITCHYARD_RETURN_IF_ERROR(
+      Compute(run, rotary, valid, /*decide=*/true, sum, delta, saved));
+  if (recompute_) saved.activations = Activations();
+  return absl::OkStatus();
+}
+
+absl::Status Block::Backward(const Execution& run, const RotaryTables& rotary,
+                             const ConstTensorView& valid, float z_gradient,
+                             Saved& saved, const TensorView& gradient) const {
+  ArenaScope scratch(run.arena);
+  if (recompute_) {
+    // The output is made again too, elsewhere: the block above still needs
+    // nothing of it, but its memory may not be written by two owners.
+    const Shape& shape = saved.output.base.shape();
+    const DType dtype = saved.output.base.dtype();
+    const TensorView sum = run.New(dtype, shape);
+    const TensorView delta = run.New(dtype, shape);
+    SWITCHYARD_RETURN_IF_ERROR(
+        Compute(run, rotary, valid, /*decide=*/false, sum, delta, saved));
+  }
+  const Activations& then = saved.activations;
+  SWITCHYARD_ASSIGN_OR_RETURN(
+      const TensorView dmoe_input,
+      moe_.Backward(run, saved.decision, then.moe, valid, z_gradient,
+                    gradient));
+  moe_norm_.Backward(run, then.moe_norm, dmoe_input, gradient);
+  const TensorView dattention_input =
+      attention_.Backward(run, rotary, then.attention, gradient);
+  attention_norm_.Backward(run, then.attention_norm, dattention_input,
+                           gradient);
+  return absl::OkStatus();
+}
+
+}  // namespace switchyard

@@ -1,0 +1,66 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// One transformer block: s = x + Attention(Norm(x)); y = s + MoE(Norm(s)).
+// Sums are left to the norm that reads them (Residual, norm.h).
+#ifndef SWITCHYARD_RUNTIME_NN_BLOCK_H_
+#define SWITCHYARD_RUNTIME_NN_BLOCK_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "switchyard/runtime/moe/moe_layer.h"
+#include "switchyard/runtime/nn/attention.h"
+#include "switchyard/runtime/nn/norm.h"
+
+namespace switchyard {
+
+class Block {
+ public:
+  static void Declare(ParameterStore& store, const ModelConfig& config,
+                      int layer);
+  // `recompute`: activations are dropped after the forward pass and made again
+  // in the backward pass, with the same bits.
+  Block(const ParameterStore& store, const Grid& grid,
+        const ModelConfig& config, const MoeOptions& moe, bool recompute,
+        int layer);
+
+  struct Activations {
+    Norm::Saved attention_norm;
+    Attention::Saved attention;
+    Norm::Saved moe_norm;
+    MoeLayer::Saved moe;
+  };
+  struct Saved {
+    Residual input;
+    Residual output;
+    MoeLayer::Decision decision;
+    Activations activations;  // empty under recomputation
+  };
+
+  // Collective calls of the expert-parallel group. `valid` uint8 [tokens].
+  absl::Status Forward(const Execution& run, const RotaryTables& rotary,
+                       const ConstTensorView& valid, const Residual& input,
+                       Saved& saved) const;
+  // `gradient` is that of the output's sum; it becomes that of the input's sum.
+  absl::Status Backward(const Execution& run, const RotaryTables& rotary,
+                        const ConstTensorView& valid, float z_gradient,
+                        Saved& saved, const TensorView& gradient) const;
+
+ private:
+  // `sum` and `delta`: where the output goes. Decides only if told to.
+  absl::Status Compute(const Execution& run, const RotaryTables& rotary,
+                       const ConstTensorView& valid, bool decide,
+                       const TensorView& sum, const TensorView& delta,
+                       Saved& saved) const;
+
+  Norm attention_norm_;
+  Attention attention_;
+  Norm moe_norm_;
+  MoeLayer moe_;
+  bool recompute_;
+};
+
+}  // namespace switchyard
+
+#endif  // SWITCHYARD_RUNTIME_NN_BLOCK_H_

@@ -1,0 +1,96 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/runtime/nn/transformer.h"
+
+#include "switchyard/base/status.h"
+#include "switchyard/kernels/embedding.h"
+#include "switchyard/kernels/lm_head.h"
+#include "switchyard/kernels/matmul.h"
+
+namespace switchyard {
+namespace {
+
+constexpr char kEmbedding[] = "model.embed_tokens.weight";
+constexpr char kNorm[] = "model.norm.weight";
+constexpr char kHead[] = "lm_head.weight";
+
+}  // namespace
+
+void Transformer::Declare(ParameterStore& store, const ModelConfig& config) {
+  const Shape table = {config.vocabulary, config.hidden_size};
+  store.Declare(kEmbedding, table, ParameterStore::Kind::kMatrix,
+                config.initializer_range);
+  for (int layer = 0; layer < config.layers; ++layer) {
+    Block::Declare(store, config, layer);
+  }
+  Norm::Declare(store, kNorm, config.hidden_size);
+  store.Declare(kHead, table, ParameterStore::Kind::kMatrix,
+                config.initializer_range);
+}
+
+Transformer::Transformer(Stream& stream, const ParameterStore& store,
+                         const Grid& grid, const ModelConfig& config,
+                         const TransformerOptions& options)
+    : config_(config),
+      dtype_(store.Get(kEmbedding).weight.dtype()),
+      rotary_(MakeRotaryTables(stream, config, options.sequence_length)),
+      embedding_(store.Get(kEmbedding)),
+      norm_(store, kNorm, config.rms_norm_eps),
+      head_(store.Get(kHead)) {
+  for (int layer = 0; layer < config.layers; ++layer) {
+    blocks_.push_back(std::make_unique<Block>(store, grid, config, options.moe,
+                                              options.recompute, layer));
+  }
+}
+
+void Transformer::Prepare(int64_t tokens) const {
+  const int64_t hidden = config_.hidden_size;
+  const int64_t heads = config_.heads * config_.head_dim;
+  const int64_t kv = config_.kv_heads * config_.head_dim;
+  kernels::PrepareDense(dtype_, tokens, hidden, heads + 2 * kv);
+  kernels::PrepareDense(dtype_, tokens, heads, hidden);
+  kernels::PrepareDense(DType::kFloat32, tokens, hidden, config_.experts);
+  kernels::PrepareGrouped(dtype_, tokens, hidden,
+                          2 * config_.intermediate_size);
+  kernels::PrepareGrouped(dtype_, tokens, config_.intermediate_size, hidden);
+}
+
+absl::StatusOr<Transformer::Saved> Transformer::Forward(
+    const Execution& run, const TokenBatch& batch) const {
+  const int64_t tokens = batch.ids.dim(0);
+  Saved saved;
+  saved.ids = batch.ids;
+  saved.valid = batch.valid;
+  saved.blocks = run.NewHost<Block::Saved>(layers());
+  const TensorView embedded = run.New(dtype_, {tokens, config_.hidden_size});
+  kernels::Embedding(run.stream, embedding_.weight, batch.ids, embedded);
+  Residual stream = {embedded, ConstTensorView()};
+  for (int layer = 0; layer < layers(); ++layer) {
+    SWITCHYARD_RETURN_IF_ERROR(blocks_[layer]->Forward(
+        run, rotary_, batch.valid, stream, saved.blocks[layer]));
+    stream = saved.blocks[layer].output;
+  }
+  saved.norm = norm_.Forward(run, stream);
+  return saved;
+}
+
+absl::Status Transformer::Backward(const Execution& run, Saved& saved,
+                                   float z_gradient,
+                                   const ConstTensorView& dhidden) const {
+  ArenaScope scratch(run.arena);
+  const TensorView gradient =
+      norm_.Backward(run, saved.norm, dhidden, TensorView());
+  for (int layer = layers() - 1; layer >= 0; --layer) {
+    SWITCHYARD_RETURN_IF_ERROR(
+        blocks_[layer]->Backward(run, rotary_, saved.valid, z_gradient,
+                                 saved.blocks[layer], gradient));
+  }
+  kernels::EmbeddingGradient(run.stream, run.arena,
+                             {.dy = gradient,
+                              .ids = saved.ids,
+                              .format = run.format,
+                              .gradient = embedding_.gradient});
+  return absl::OkStatus();
+}
+
+}  // namespace switchyard

@@ -1,0 +1,76 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A decoder-only transformer of mixture-of-experts blocks, from token ids to
+// the normalised hidden states that a head reads.
+#ifndef SWITCHYARD_RUNTIME_NN_TRANSFORMER_H_
+#define SWITCHYARD_RUNTIME_NN_TRANSFORMER_H_
+
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "switchyard/runtime/nn/block.h"
+
+namespace switchyard {
+
+// One micro-batch on the device: whole sequences, one after the other. A rank
+// without a micro-batch passes zero tokens.
+struct TokenBatch {
+  ConstTensorView ids;     // int32 [tokens]
+  ConstTensorView labels;  // int32 [tokens], -100: no loss
+  ConstTensorView valid;   // uint8 [tokens], 0: padding
+};
+
+struct TransformerOptions {
+  MoeOptions moe;
+  bool recompute = false;
+  int64_t sequence_length = 0;
+};
+
+class Transformer {
+ public:
+  // All parameters in the model's order: embedding, blocks, norm, head.
+  static void Declare(ParameterStore& store, const ModelConfig& config);
+  // After store.Allocate.
+  Transformer(Stream& stream, const ParameterStore& store, const Grid& grid,
+              const ModelConfig& config, const TransformerOptions& options);
+
+  // Makes all products' primitives for micro-batches of `tokens` tokens.
+  void Prepare(int64_t tokens) const;
+
+  struct Saved {
+    ConstTensorView ids;
+    ConstTensorView valid;
+    absl::Span<Block::Saved> blocks;
+    Norm::Saved norm;
+    // [tokens, hidden]: what the head reads.
+    const ConstTensorView& hidden() const { return norm.output; }
+  };
+  // Collective calls of the expert-parallel group.
+  absl::StatusOr<Saved> Forward(const Execution& run,
+                                const TokenBatch& batch) const;
+  // `dhidden` is the gradient of hidden(); z_gradient is the weight of the sum
+  // over tokens of a router's logsumexp² in the objective.
+  absl::Status Backward(const Execution& run, Saved& saved, float z_gradient,
+                        const ConstTensorView& dhidden) const;
+
+  int layers() const { return static_cast<int>(blocks_.size()); }
+  // [vocabulary, hidden]; its gradient is the head's to add.
+  const Parameter& head() const { return head_; }
+
+ private:
+  ModelConfig config_;
+  DType dtype_;
+  RotaryTables rotary_;
+  const Parameter& embedding_;
+  std::vector<std::unique_ptr<Block>> blocks_;
+  Norm norm_;
+  const Parameter& head_;
+};
+
+}  // namespace switchyard
+
+#endif  // SWITCHYARD_RUNTIME_NN_TRANSFORMER_H_

@@ -1,0 +1,53 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// How a parameter group is cut for reduction and for the optimizer. Elements
+// lie in the group's flat order. A parameter is cut into norm chunks
+// (kernels::kNormChunk elements from its start); consecutive chunks form
+// buckets of at most 2^20 elements, each reduced by one call; the chunks of a
+// bucket are dealt out to the ranks that hold the group, each rank a contiguous
+// range. So a shard never splits a chunk, and no sum of squares depends on the
+// number of ranks.
+#ifndef SWITCHYARD_RUNTIME_OPTIM_SHARD_LAYOUT_H_
+#define SWITCHYARD_RUNTIME_OPTIM_SHARD_LAYOUT_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "switchyard/runtime/nn/parameter.h"
+
+namespace switchyard {
+
+inline constexpr int64_t kBucketElements = int64_t{1} << 20;
+
+struct Bucket {
+  int64_t begin = 0;            // in the group's flat order
+  int64_t end = 0;
+  std::vector<int64_t> counts;  // elements of each rank, in rank order
+  int64_t own_begin = 0;        // this rank's range
+  int64_t own_end = 0;
+};
+
+// The part of one parameter that this rank updates: whole chunks.
+struct Piece {
+  const Parameter* parameter = nullptr;
+  int64_t begin = 0;  // in the group's flat order
+  int64_t end = 0;
+  int64_t first_chunk = 0;   // global number of the first chunk
+  int64_t state_offset = 0;  // elements of this rank's shard before it
+};
+
+struct ShardLayout {
+  std::vector<Bucket> buckets;
+  std::vector<Piece> pieces;
+  int64_t own_element_count = 0;
+};
+
+// The layout for rank `rank` of `ranks`.
+ShardLayout MakeShardLayout(absl::Span<const Parameter* const> parameters,
+                            int ranks, int rank);
+
+}  // namespace switchyard
+
+#endif  // SWITCHYARD_RUNTIME_OPTIM_SHARD_LAYOUT_H_

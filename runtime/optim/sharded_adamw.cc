@@ -1,0 +1,271 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/runtime/optim/sharded_adamw.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "switchyard/base/status.h"
+#include "switchyard/kernels/elementwise.h"
+#include "switchyard/kernels/norms.h"
+
+namespace switchyard {
+namespace {
+
+// Buckets that are reduced or gathered at the same time.
+constexpr size_t kBucketsUnderWay = 4;
+
+// Starts `start(bucket)` for each bucket, a few at a time, and waits for all.
+template <typename Start>
+absl::Status ForEachBucket(const std::vector<Bucket>& buckets,
+                           const Start& start) {
+  std::array<comm::Ticket, kBucketsUnderWay> tickets;
+  absl::Status status;
+  for (size_t i = 0; i < buckets.size() + kBucketsUnderWay; ++i) {
+    comm::Ticket& ticket = tickets[i % kBucketsUnderWay];
+    status.Update(ticket.Wait());
+    if (i < buckets.size() && status.ok()) ticket = start(buckets[i]);
+  }
+  return status;
+}
+
+}  // namespace
+
+ShardedAdamW::ShardedAdamW(Stream& stream, const Grid& grid,
+                           ParameterStore& store, const AdamWOptions& options,
+                           uint64_t seed)
+    : stream_(stream),
+      world_(grid.world()),
+      store_(store),
+      options_(options) {
+  for (ParameterGroup& group : store.groups()) {
+    shards_.push_back(MakeShard(group, seed));
+  }
+  Device& device = stream.device();
+  const Shape chunks = {store.chunk_count()};
+  chunk_sum_storage_ = Storage(device, DType::kFloat64, chunks);
+  chunk_sums_ = chunk_sum_storage_.View(DType::kFloat64, chunks);
+  host_chunk_sums_.resize(store.chunk_count());
+  const Shape parameters = {static_cast<int64_t>(store.parameters().size())};
+  total_refused_storage_ = Storage(device, DType::kInt64, parameters);
+  total_refused_ = total_refused_storage_.View(DType::kInt64, parameters);
+  host_refused_.resize(store.parameters().size());
+  host_total_refused_.resize(store.parameters().size());
+  stream.Wait();
+}
+
+ShardedAdamW::Shard ShardedAdamW::MakeShard(ParameterGroup& group,
+                                            uint64_t seed) {
+  Shard shard;
+  shard.group = &group;
+  shard.layout = MakeShardLayout(group.parameters, group.ranks->size(),
+                                 group.ranks->rank());
+  const bool has_master = group.dtype != DType::kFloat32;
+  const int64_t count = shard.layout.own_element_count;
+  const Shape own = {count};
+  const int64_t bytes = count * static_cast<int64_t>(sizeof(float));
+  shard.storage = Storage(stream_.device(), DType::kFloat32,
+                          {count * (has_master ? 3 : 2)});
+  shard.m = shard.storage.View(DType::kFloat32, own);
+  shard.v = shard.storage.View(DType::kFloat32, own, bytes);
+  stream_.Zero(shard.m);
+  stream_.Zero(shard.v);
+  if (has_master) {
+    shard.master = shard.storage.View(DType::kFloat32, own, 2 * bytes);
+  }
+  for (const Piece& piece : shard.layout.pieces) {
+    const int64_t length = piece.end - piece.begin;
+    if (has_master) {
+      ParameterStore::InitialValue(
+          stream_, *piece.parameter, seed,
+          piece.begin - piece.parameter->group_offset,
+          shard.master.Rows(piece.state_offset, piece.state_offset + length));
+    }
+    std::vector<ConstTensorView> chunks;
+    for (int64_t at = piece.begin; at < piece.end; at += kernels::kNormChunk) {
+      chunks.push_back(group.gradients.Rows(
+          at, std::min(at + kernels::kNormChunk, piece.end)));
+    }
+    shard.chunks.push_back(std::move(chunks));
+  }
+  return shard;
+}
+
+int64_t ShardedAdamW::own_element_count() const {
+  int64_t count = 0;
+  for (const Shard& shard : shards_) count += shard.layout.own_element_count;
+  return count;
+}
+
+absl::Status ShardedAdamW::ReduceShard(Shard& shard) {
+  ParameterGroup& group = *shard.group;
+  if (group.ranks->size() == 1) return absl::OkStatus();
+  return ForEachBucket(shard.layout.buckets, [&](const Bucket& bucket) {
+    return group.ranks->ReduceScatter(
+        stream_, group.gradients.Rows(bucket.begin, bucket.end),
+        group.gradients.Rows(bucket.own_begin, bucket.own_end), bucket.counts,
+        comm::ReduceOp::kSum, {-1, "gradients"});
+  });
+}
+
+absl::Status ShardedAdamW::GatherShard(Shard& shard) {
+  ParameterGroup& group = *shard.group;
+  if (group.ranks->size() == 1) return absl::OkStatus();
+  return ForEachBucket(shard.layout.buckets, [&](const Bucket& bucket) {
+    return group.ranks->AllGather(
+        stream_, group.weights.Rows(bucket.own_begin, bucket.own_end),
+        group.weights.Rows(bucket.begin, bucket.end), bucket.counts,
+        {-1, "weights"});
+  });
+}
+
+absl::StatusOr<double> ShardedAdamW::GradientNorm() {
+  stream_.Zero(chunk_sums_);
+  for (const Shard& shard : shards_) {
+    for (size_t i = 0; i < shard.chunks.size(); ++i) {
+      const int64_t first = shard.layout.pieces[i].first_chunk;
+      const int64_t count = static_cast<int64_t>(shard.chunks[i].size());
+      kernels::SumOfSquares(
+          stream_, {.chunks = shard.chunks[i],
+                    .fraction_bits = options_.fraction_bits,
+                    .result = chunk_sums_.Rows(first, first + count)});
+    }
+  }
+  // Every chunk has one owner: all other addends are zero, so this sum is
+  // exact and its order does not matter.
+  SWITCHYARD_RETURN_IF_ERROR(world_
+                                 .AllReduce(stream_, chunk_sums_,
+                                            comm::ReduceOp::kSum,
+                                            {-1, "gradient norm"})
+                                 .Wait());
+  stream_.CopyToHost(host_chunk_sums_.data(), chunk_sums_);
+  stream_.Wait();
+  double sum = 0.0;
+  for (double chunk : host_chunk_sums_) sum += chunk;
+  return std::sqrt(sum);
+}
+
+absl::Status ShardedAdamW::CountRefused(GradientReport& report) {
+  stream_.CopyToHost(host_refused_.data(), store_.refused());
+  stream_.Copy(total_refused_, store_.refused());
+  SWITCHYARD_RETURN_IF_ERROR(world_
+                                 .AllReduce(stream_, total_refused_,
+                                            comm::ReduceOp::kSum,
+                                            {-1, "refused gradients"})
+                                 .Wait());
+  stream_.CopyToHost(host_total_refused_.data(), total_refused_);
+  stream_.Wait();
+  size_t first = host_total_refused_.size();
+  for (size_t i = host_total_refused_.size(); i-- > 0;) {
+    report.refused += host_total_refused_[i];
+    if (host_total_refused_[i] > 0) first = i;
+  }
+  if (report.refused == 0) return absl::OkStatus();
+  // All ranks are here: they have seen the same sums.
+  report.parameter = store_.parameters()[first]->name;
+  const TensorView finder = total_refused_.Rows(0, 1);
+  const int64_t mine =
+      host_refused_[first] > 0 ? world_.rank() : world_.size();
+  stream_.CopyToDevice(finder, &mine);
+  SWITCHYARD_RETURN_IF_ERROR(world_
+                                 .AllReduce(stream_, finder,
+                                            comm::ReduceOp::kMin,
+                                            {-1, "refusing rank"})
+                                 .Wait());
+  int64_t rank = 0;
+  stream_.CopyToHost(&rank, finder);
+  stream_.Wait();
+  report.rank = static_cast<int>(rank);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<GradientReport> ShardedAdamW::ReduceGradients() {
+  GradientReport report;
+  SWITCHYARD_RETURN_IF_ERROR(CountRefused(report));
+  for (Shard& shard : shards_) SWITCHYARD_RETURN_IF_ERROR(ReduceShard(shard));
+  SWITCHYARD_ASSIGN_OR_RETURN(report.norm, GradientNorm());
+  return report;
+}
+
+absl::StatusOr<double> ShardedAdamW::FromRankZero(double value) {
+  const TensorView one = chunk_sums_.Rows(0, 1);
+  stream_.CopyToDevice(one, &value);
+  SWITCHYARD_RETURN_IF_ERROR(
+      world_.Broadcast(stream_, one, 0, {-1, "learning rate"}).Wait());
+  stream_.CopyToHost(&value, one);
+  stream_.Wait();
+  return value;
+}
+
+kernels::AdamWSettings ShardedAdamW::Settings(double learning_rate,
+                                              double norm) const {
+  const bool clip = options_.clip_norm > 0.0 && norm > options_.clip_norm;
+  kernels::AdamWSettings settings;
+  settings.learning_rate = static_cast<float>(learning_rate);
+  settings.beta1 = static_cast<float>(options_.beta1);
+  settings.beta2 = static_cast<float>(options_.beta2);
+  settings.eps = static_cast<float>(options_.eps);
+  settings.step_size =
+      static_cast<float>(learning_rate / (1.0 - beta1_power_));
+  settings.inverse_sqrt_correction2 =
+      static_cast<float>(1.0 / std::sqrt(1.0 - beta2_power_));
+  settings.gradient_scale =
+      clip ? static_cast<float>(options_.clip_norm / norm) : 1.0f;
+  settings.fraction_bits = options_.fraction_bits;
+  return settings;
+}
+
+void ShardedAdamW::UpdateShard(const Shard& shard,
+                               const kernels::AdamWSettings& settings) const {
+  for (const Piece& piece : shard.layout.pieces) {
+    const int64_t state_end = piece.state_offset + piece.end - piece.begin;
+    const auto state = [&](const TensorView& all) {
+      return all.Rows(piece.state_offset, state_end);
+    };
+    kernels::AdamWArgs args;
+    args.gradient = shard.group->gradients.Rows(piece.begin, piece.end);
+    args.weight = shard.group->weights.Rows(piece.begin, piece.end);
+    args.master =
+        shard.master.defined() ? state(shard.master) : args.weight;
+    args.m = state(shard.m);
+    args.v = state(shard.v);
+    args.settings = settings;
+    const bool decays = !piece.parameter->is_norm || options_.decay_norms;
+    args.settings.weight_decay =
+        decays ? static_cast<float>(options_.weight_decay) : 0.0f;
+    kernels::AdamW(stream_, args);
+  }
+}
+
+absl::Status ShardedAdamW::Update(double learning_rate, double norm) {
+  SWITCHYARD_ASSIGN_OR_RETURN(const double rate, FromRankZero(learning_rate));
+  ++updates_;
+  // Powers by multiplication: the C library's pow differs between machines.
+  beta1_power_ *= options_.beta1;
+  beta2_power_ *= options_.beta2;
+  const kernels::AdamWSettings settings = Settings(rate, norm);
+  for (Shard& shard : shards_) UpdateShard(shard, settings);
+  for (Shard& shard : shards_) SWITCHYARD_RETURN_IF_ERROR(GatherShard(shard));
+  return absl::OkStatus();
+}
+
+void ShardedAdamW::VisitState(const StateVisitor& visit) const {
+  for (const Shard& shard : shards_) {
+    for (const Piece& piece : shard.layout.pieces) {
+      const int64_t first = piece.begin - piece.parameter->group_offset;
+      const int64_t end = piece.state_offset + piece.end - piece.begin;
+      visit(*piece.parameter, "exp_avg", first,
+            shard.m.Rows(piece.state_offset, end));
+      visit(*piece.parameter, "exp_avg_sq", first,
+            shard.v.Rows(piece.state_offset, end));
+      if (shard.master.defined()) {
+        visit(*piece.parameter, "master", first,
+              shard.master.Rows(piece.state_offset, end));
+      }
+    }
+  }
+}
+
+}  // namespace switchyard

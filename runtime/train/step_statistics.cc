@@ -1,0 +1,162 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/runtime/train/step_statistics.h"
+
+#include <algorithm>
+
+#include "switchyard/base/status.h"
+
+namespace switchyard {
+
+StepStatistics::StepStatistics(Stream& stream, comm::Communicator& world,
+                               int64_t micro_batches, int layers, int experts)
+    : stream_(stream),
+      world_(world),
+      micro_batches_(micro_batches),
+      layers_(layers),
+      experts_(experts),
+      host_losses_(micro_batches * (1 + 2 * layers)),
+      counts_(2 * int64_t{layers} * experts),
+      tokens_(2 * micro_batches + 1) {
+  const int64_t losses = static_cast<int64_t>(host_losses_.size());
+  const int64_t counts = static_cast<int64_t>(counts_.size());
+  const int64_t tokens = static_cast<int64_t>(tokens_.size());
+  storage_ = Storage(stream.device(), DType::kInt64, {losses + counts + tokens});
+  losses_ =
+      storage_.View(DType::kFloat64, {micro_batches, 1 + 2 * int64_t{layers}});
+  counts_view_ =
+      storage_.View(DType::kInt64, {counts}, losses * sizeof(double));
+  tokens_view_ = storage_.View(DType::kInt64, {tokens},
+                               (losses + counts) * sizeof(int64_t));
+}
+
+void StepStatistics::Clear() {
+  std::fill(tokens_.begin(), tokens_.end(), 0);
+  std::fill(counts_.begin(), counts_.end(), 0);
+  stream_.Zero(losses_);
+}
+
+void StepStatistics::SetTokens(int64_t micro_batch, int64_t labels,
+                               int64_t valid) {
+  tokens_[2 * micro_batch] = labels;
+  tokens_[2 * micro_batch + 1] = valid;
+}
+
+absl::Status StepStatistics::ShareTokens(bool failed) {
+  tokens_.back() = failed ? 1 : 0;
+  stream_.CopyToDevice(tokens_view_, tokens_.data());
+  SWITCHYARD_RETURN_IF_ERROR(world_
+                                 .AllReduce(stream_, tokens_view_,
+                                            comm::ReduceOp::kSum,
+                                            {-1, "tokens"})
+                                 .Wait());
+  stream_.CopyToHost(tokens_.data(), tokens_view_);
+  stream_.Wait();
+  return absl::OkStatus();
+}
+
+int64_t StepStatistics::total_labels() const {
+  int64_t total = 0;
+  for (int64_t i = 0; i < micro_batches_; ++i) total += labels(i);
+  return total;
+}
+
+int64_t StepStatistics::total_valid() const {
+  int64_t total = 0;
+  for (int64_t i = 0; i < micro_batches_; ++i) total += valid(i);
+  return total;
+}
+
+TensorView StepStatistics::LossSlot(int64_t micro_batch) const {
+  return losses_.Rows(micro_batch, micro_batch + 1).Columns(0, 1).Reshaped({1});
+}
+
+TensorView StepStatistics::RouterLossSlot(int64_t micro_batch) const {
+  return losses_.Rows(micro_batch, micro_batch + 1)
+      .Columns(1, 1 + 2 * layers_)
+      .Reshaped({layers_, 2});
+}
+
+void StepStatistics::AddRouting(int layer, const Routing& routing) {
+  int64_t* assigned = counts_.data() + int64_t{layer} * experts_;
+  int64_t* kept = assigned + int64_t{layers_} * experts_;
+  for (int expert = 0; expert < experts_; ++expert) {
+    assigned[expert] += routing.assigned[expert];
+    kept[expert] += routing.kept[expert];
+  }
+}
+
+absl::Status StepStatistics::ShareResults() {
+  stream_.CopyToDevice(counts_view_, counts_.data());
+  comm::Ticket counts = world_.AllReduce(
+      stream_, counts_view_, comm::ReduceOp::kSum, {-1, "counts"});
+  absl::Status status = counts.Wait();
+  // A micro-batch has one rank: all other addends are zero, and the sum exact.
+  comm::Ticket losses = world_.AllReduce(
+      stream_, losses_, comm::ReduceOp::kSum, {-1, "losses"});
+  status.Update(losses.Wait());
+  SWITCHYARD_RETURN_IF_ERROR(status);
+  stream_.CopyToHost(counts_.data(), counts_view_);
+  stream_.CopyToHost(host_losses_.data(), losses_);
+  stream_.Wait();
+  return absl::OkStatus();
+}
+
+double StepStatistics::loss_sum() const {
+  double sum = 0.0;
+  for (int64_t i = 0; i < micro_batches_; ++i) {
+    sum += host_losses_[i * (1 + 2 * layers_)];
+  }
+  return sum;
+}
+
+double StepStatistics::WeightedRouterLoss(int which) const {
+  const double total = static_cast<double>(total_valid());
+  double sum = 0.0;
+  if (total == 0.0) return sum;
+  for (int64_t i = 0; i < micro_batches_; ++i) {
+    const double weight = static_cast<double>(valid(i)) / total;
+    for (int layer = 0; layer < layers_; ++layer) {
+      sum += weight *
+             host_losses_[i * (1 + 2 * layers_) + 1 + 2 * layer + which];
+    }
+  }
+  return sum;
+}
+
+double StepStatistics::balance() const { return WeightedRouterLoss(0); }
+double StepStatistics::z() const { return WeightedRouterLoss(1); }
+
+absl::Span<const int64_t> StepStatistics::assigned() const {
+  return absl::MakeSpan(counts_).first(counts_.size() / 2);
+}
+
+absl::Span<const int64_t> StepStatistics::kept() const {
+  return absl::MakeSpan(counts_).last(counts_.size() / 2);
+}
+
+int64_t StepStatistics::dropped() const {
+  int64_t dropped = 0;
+  for (int64_t count : assigned()) dropped += count;
+  for (int64_t count : kept()) dropped -= count;
+  return dropped;
+}
+
+double StepStatistics::max_load() const {
+  double result = 0.0;
+  for (int layer = 0; layer < layers_; ++layer) {
+    const absl::Span<const int64_t> loads =
+        assigned().subspan(int64_t{layer} * experts_, experts_);
+    int64_t sum = 0, largest = 0;
+    for (int64_t load : loads) {
+      sum += load;
+      largest = std::max(largest, load);
+    }
+    if (sum == 0) continue;
+    result = std::max(result, static_cast<double>(largest) * experts_ /
+                                  static_cast<double>(sum));
+  }
+  return result;
+}
+
+}  // namespace switchyard

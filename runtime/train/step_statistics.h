@@ -1,0 +1,81 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a step observes, gathered so that no figure depends on the layout:
+// losses are kept per micro-batch, in double, and added in the order of
+// micro-batches; counts are integers.
+#ifndef SWITCHYARD_RUNTIME_TRAIN_STEP_STATISTICS_H_
+#define SWITCHYARD_RUNTIME_TRAIN_STEP_STATISTICS_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "switchyard/base/storage.h"
+#include "switchyard/base/stream.h"
+#include "switchyard/comm/communicator.h"
+#include "switchyard/runtime/moe/routing.h"
+
+namespace switchyard {
+
+class StepStatistics {
+ public:
+  StepStatistics(Stream& stream, comm::Communicator& world,
+                 int64_t micro_batches, int layers, int experts);
+
+  // Before the forward passes: what each micro-batch of this rank holds.
+  void Clear();
+  void SetTokens(int64_t micro_batch, int64_t labels, int64_t valid);
+  // Makes the numbers of all ranks known to all. `failed`: this rank could not
+  // get its data; then every rank learns it.
+  absl::Status ShareTokens(bool failed);
+  bool any_rank_failed() const { return tokens_.back() > 0; }
+  int64_t labels(int64_t micro_batch) const {
+    return tokens_[2 * micro_batch];
+  }
+  int64_t valid(int64_t micro_batch) const {
+    return tokens_[2 * micro_batch + 1];
+  }
+  int64_t total_labels() const;
+  int64_t total_valid() const;
+
+  // Where the operators of a micro-batch write: fp64 [1] and [layers, 2].
+  TensorView LossSlot(int64_t micro_batch) const;
+  TensorView RouterLossSlot(int64_t micro_batch) const;
+  void AddRouting(int layer, const Routing& routing);
+
+  // After the passes: sums over all ranks.
+  absl::Status ShareResults();
+  double loss_sum() const;  // of token losses
+  // Sums over layers, micro-batches weighted by their share of valid tokens;
+  // without coefficient.
+  double balance() const;
+  double z() const;
+  int64_t dropped() const;  // assignments
+  // The largest over layers of (largest load of an expert) / (mean load).
+  double max_load() const;
+  // Assignments before dropping and kept ones, [layers, experts].
+  absl::Span<const int64_t> assigned() const;
+  absl::Span<const int64_t> kept() const;
+
+ private:
+  double WeightedRouterLoss(int which) const;
+
+  Stream& stream_;
+  comm::Communicator& world_;
+  const int64_t micro_batches_;
+  const int layers_;
+  const int experts_;
+  Storage storage_;
+  TensorView losses_;       // fp64 [micro-batches, 1 + 2 · layers]
+  TensorView counts_view_;  // int64 [2 · layers · experts]
+  TensorView tokens_view_;  // int64 [2 · micro-batches + 1]
+  std::vector<double> host_losses_;
+  std::vector<int64_t> counts_;  // assigned, then kept
+  std::vector<int64_t> tokens_;  // labels and valid by micro-batch; failures
+};
+
+}  // namespace switchyard
+
+#endif  // SWITCHYARD_RUNTIME_TRAIN_STEP_STATISTICS_H_
