@@ -6,10 +6,10 @@
 
 namespace switchyard {
 
-void SwitchBalanceLoss::Compute(
-    const Execution& run, absl::Span<MoeLayer::Decision* const> decisions,
-    const ConstTensorView& valid, double weight,
-    const TensorView& losses) const {
+void SwitchBalanceLoss::Compute(const Execution& run,
+                                absl::Span<MoeLayer::Decision* const> decisions,
+                                const ConstTensorView& valid, double weight,
+                                const TensorView& losses) const {
   for (size_t layer = 0; layer < decisions.size(); ++layer) {
     const RouterOutput& router = decisions[layer]->router;
     kernels::BalanceLossArgs args;

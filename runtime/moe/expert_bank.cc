@@ -65,10 +65,9 @@ ExpertBank::Saved ExpertBank::Forward(
                                       .segments = segments,
                                       .y = gate_up});
   kernels::SwiGlu(run.stream, gate_up, act);
-  kernels::GroupedMatMul(run.stream, {.x = act,
-                                      .weights = down_weights_,
-                                      .segments = segments,
-                                      .y = output});
+  kernels::GroupedMatMul(
+      run.stream,
+      {.x = act, .weights = down_weights_, .segments = segments, .y = output});
   return {input, gate_up, act};
 }
 

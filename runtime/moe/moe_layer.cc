@@ -49,8 +49,8 @@ absl::StatusOr<MoeLayer::Decision> MoeLayer::Decide(
                        run.host_arena, run.format};
   Decision decision;
   decision.router = router_->Forward(keep, router_input);
-  SWITCHYARD_RETURN_IF_ERROR(dispatcher_.Plan(
-      keep, decision.router, valid, capacity_, decision.routing));
+  SWITCHYARD_RETURN_IF_ERROR(dispatcher_.Plan(keep, decision.router, valid,
+                                              capacity_, decision.routing));
   return decision;
 }
 
@@ -62,8 +62,7 @@ absl::StatusOr<MoeLayer::Saved> MoeLayer::Forward(
   saved.input = input;
   SWITCHYARD_ASSIGN_OR_RETURN(
       const TensorView rows,
-      dispatcher_.Dispatch(run, routing, input, ConstTensorView(),
-                           "dispatch"));
+      dispatcher_.Dispatch(run, routing, input, ConstTensorView(), "dispatch"));
   const TensorView results =
       dispatcher_.NewBuffer(run, routing, input.dtype(), input.dim(1));
   saved.experts = experts_.Forward(run, routing.segments, rows, results);
@@ -77,9 +76,11 @@ absl::StatusOr<MoeLayer::Saved> MoeLayer::Forward(
   return saved;
 }
 
-absl::Status MoeLayer::BackwardThroughExperts(
-    const Execution& run, const Decision& decision, const Saved& saved,
-    const ConstTensorView& doutput, const TensorView& dinput) const {
+absl::Status MoeLayer::BackwardThroughExperts(const Execution& run,
+                                              const Decision& decision,
+                                              const Saved& saved,
+                                              const ConstTensorView& doutput,
+                                              const TensorView& dinput) const {
   const Routing& routing = decision.routing;
   ArenaScope scratch(run.arena);
   SWITCHYARD_ASSIGN_OR_RETURN(

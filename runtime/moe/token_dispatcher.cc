@@ -170,10 +170,9 @@ absl::StatusOr<TensorView> TokenDispatcher::Dispatch(
     const ConstTensorView& gates, const char* phase) const {
   const TensorView buffer = NewBuffer(run, routing, x.dtype(), x.dim(1));
   kernels::ZeroPadding(run.stream, routing.segments, buffer);
-  kernels::Permute(run.stream, {.x = x,
-                                .rows = routing.rows,
-                                .gates = gates,
-                                .buffer = buffer});
+  kernels::Permute(
+      run.stream,
+      {.x = x, .rows = routing.rows, .gates = gates, .buffer = buffer});
   SWITCHYARD_RETURN_IF_ERROR(
       Move(run, buffer, routing.outgoing, routing.incoming, phase));
   return buffer;

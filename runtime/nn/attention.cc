@@ -17,8 +17,8 @@ RotaryTables MakeRotaryTables(Stream& stream, const ModelConfig& config,
                               int64_t sequence_length) {
   const Shape shape = {sequence_length, config.head_dim / 2};
   RotaryTables tables;
-  tables.storage = Storage(stream.device(), DType::kFloat32,
-                           {2 * shape.element_count()});
+  tables.storage =
+      Storage(stream.device(), DType::kFloat32, {2 * shape.element_count()});
   tables.cos = tables.storage.View(DType::kFloat32, shape);
   tables.sin = tables.storage.View(DType::kFloat32, shape,
                                    shape.element_count() * sizeof(float));
@@ -89,10 +89,9 @@ Attention::Saved Attention::Forward(const Execution& run,
   const int64_t tokens = input.dim(0);
   const TensorView qkv =
       run.New(input.dtype(), {tokens, (heads_ + 2 * kv_heads_) * head_dim_});
-  kernels::MatMul(run.stream, {.a = input,
-                               .b = qkv_weight_,
-                               .transpose_b = Transpose::kYes,
-                               .c = qkv});
+  kernels::MatMul(
+      run.stream,
+      {.a = input, .b = qkv_weight_, .transpose_b = Transpose::kYes, .c = qkv});
   RotateQueriesAndKeys(run, rotary, qkv, /*backward=*/false);
 
   const TensorView context =

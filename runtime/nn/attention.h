@@ -34,7 +34,7 @@ class Attention {
 
   struct Saved {
     ConstTensorView input;      // [tokens, hidden]
-    TensorView qkv;        // [tokens, (H + 2G) head_dim], q and k rotated
+    TensorView qkv;             // [tokens, (H + 2G) head_dim], q and k rotated
     ConstTensorView context;    // [tokens, H · head_dim]
     ConstTensorView logsumexp;  // fp32 [tokens, H]
   };

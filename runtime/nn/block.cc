@@ -47,23 +47,22 @@ absl::Status Block::Compute(const Execution& run, const RotaryTables& rotary,
   Activations& now = saved.activations;
   now.attention_norm = attention_norm_.Forward(run, saved.input);
   const TensorView attended = run.New(sum.dtype(), sum.shape());
-  now.attention = attention_.Forward(run, rotary, now.attention_norm.output,
-                                     attended);
+  now.attention =
+      attention_.Forward(run, rotary, now.attention_norm.output, attended);
   now.moe_norm =
       moe_norm_.Forward(run, {now.attention_norm.sum, attended}, sum);
   if (decide) {
-    SWITCHYARD_ASSIGN_OR_RETURN(
-        saved.decision, moe_.Decide(run, now.moe_norm.output, valid));
+    SWITCHYARD_ASSIGN_OR_RETURN(saved.decision,
+                                moe_.Decide(run, now.moe_norm.output, valid));
   }
   SWITCHYARD_ASSIGN_OR_RETURN(
-      now.moe,
-      moe_.Forward(run, saved.decision, now.moe_norm.output, delta));
+      now.moe, moe_.Forward(run, saved.decision, now.moe_norm.output, delta));
   return absl::OkStatus();
 }
 
 absl::Status Block::Forward(const Execution& run, const RotaryTables& rotary,
-                            const ConstTensorView& valid,
-                            const Residual& input, Saved& saved) const {
+                            const ConstTensorView& valid, const Residual& input,
+                            Saved& saved) const {
   saved.input = input;
   const TensorView sum = run.New(input.base.dtype(), input.base.shape());
   const TensorView delta = run.New(input.base.dtype(), input.base.shape());
@@ -91,10 +90,9 @@ absl::Status Block::Backward(const Execution& run, const RotaryTables& rotary,
         Compute(run, rotary, valid, /*decide=*/false, sum, delta, saved));
   }
   const Activations& then = saved.activations;
-  SWITCHYARD_ASSIGN_OR_RETURN(
-      const TensorView dmoe_input,
-      moe_.Backward(run, saved.decision, then.moe, valid, z_gradient,
-                    gradient));
+  SWITCHYARD_ASSIGN_OR_RETURN(const TensorView dmoe_input,
+                              moe_.Backward(run, saved.decision, then.moe,
+                                            valid, z_gradient, gradient));
   moe_norm_.Backward(run, then.moe_norm, dmoe_input, gradient);
   const TensorView dattention_input =
       attention_.Backward(run, rotary, then.attention, gradient);

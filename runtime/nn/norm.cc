@@ -42,8 +42,8 @@ TensorView Norm::Backward(const Execution& run, const Saved& saved,
   args.weight = weight_.weight;
   args.inverse_rms = saved.inverse_rms;
   args.dsum = dsum;
-  args.dx = dsum.defined() ? dsum
-                           : run.New(saved.sum.dtype(), saved.sum.shape());
+  args.dx =
+      dsum.defined() ? dsum : run.New(saved.sum.dtype(), saved.sum.shape());
   args.dweight = run.New(DType::kFloat32, weight_.shape);
   kernels::RmsNormBackward(run.stream, args);
   kernels::AddToFixedPoint(run.stream, args.dweight, run.format,

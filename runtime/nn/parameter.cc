@@ -127,8 +127,7 @@ void ParameterStore::Initialize(Stream& stream, uint64_t seed) {
     }
     for (int64_t begin = 0; begin < count; begin += kPiece) {
       const int64_t end = std::min(begin + kPiece, count);
-      const TensorView values =
-          scratch.View(DType::kFloat32, {end - begin});
+      const TensorView values = scratch.View(DType::kFloat32, {end - begin});
       InitialValue(stream, *parameter, seed, begin, values);
       kernels::Cast(stream, values, flat.Rows(begin, end));
     }
@@ -146,10 +145,9 @@ ConstTensorView Fused(absl::Span<const Parameter* const> parameters) {
   int64_t rows = 0;
   int64_t end = first.group_offset;
   for (const Parameter* parameter : parameters) {
-    SWITCHYARD_CHECK(parameter->group == first.group &&
-                     parameter->group_offset == end &&
-                     parameter->shape.row_element_count() ==
-                         first.shape.row_element_count())
+    SWITCHYARD_CHECK(
+        parameter->group == first.group && parameter->group_offset == end &&
+        parameter->shape.row_element_count() == first.shape.row_element_count())
         << parameter->name << " does not follow in memory";
     rows += parameter->shape[0];
     end += parameter->element_count();

@@ -29,10 +29,10 @@ namespace switchyard {
 struct Parameter {
   std::string name;
   Shape shape;
-  bool is_norm = false;   // initial value 1, no weight decay by default
-  float init_stddev = 0;  // normal initial value of everything else
-  int expert = -1;        // the expert that it belongs to, or -1
-  int index = 0;          // among all logical parameters of the model
+  bool is_norm = false;     // initial value 1, no weight decay by default
+  float init_stddev = 0;    // normal initial value of everything else
+  int expert = -1;          // the expert that it belongs to, or -1
+  int index = 0;            // among all logical parameters of the model
   int64_t first_chunk = 0;  // among the norm chunks of all parameters
 
   // What this rank holds of it; undefined views if another rank owns it.
@@ -91,8 +91,7 @@ class ParameterStore {
 
   // The initial values of elements [begin, begin + out.dim(0)) in fp32.
   static void InitialValue(Stream& stream, const Parameter& parameter,
-                           uint64_t seed, int64_t begin,
-                           const TensorView& out);
+                           uint64_t seed, int64_t begin, const TensorView& out);
 
  private:
   std::vector<std::unique_ptr<Parameter>> parameters_;

@@ -81,9 +81,8 @@ absl::Status Transformer::Backward(const Execution& run, Saved& saved,
   const TensorView gradient =
       norm_.Backward(run, saved.norm, dhidden, TensorView());
   for (int layer = layers() - 1; layer >= 0; --layer) {
-    SWITCHYARD_RETURN_IF_ERROR(
-        blocks_[layer]->Backward(run, rotary_, saved.valid, z_gradient,
-                                 saved.blocks[layer], gradient));
+    SWITCHYARD_RETURN_IF_ERROR(blocks_[layer]->Backward(
+        run, rotary_, saved.valid, z_gradient, saved.blocks[layer], gradient));
   }
   kernels::EmbeddingGradient(run.stream, run.arena,
                              {.dy = gradient,

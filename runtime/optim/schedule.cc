@@ -40,8 +40,8 @@ double CosineSchedule::LearningRate(int64_t step) const {
 
 double WarmupStableDecaySchedule::LearningRate(int64_t step) const {
   if (InWarmup(shape_, step)) return WarmupRate(shape_, step);
-  const double begin = static_cast<double>(shape_.steps) *
-                       (1.0 - shape_.decay_fraction);
+  const double begin =
+      static_cast<double>(shape_.steps) * (1.0 - shape_.decay_fraction);
   const double progress = Progress(shape_, begin, step);
   return shape_.peak * (1.0 - (1.0 - shape_.min_ratio) * progress);
 }

@@ -21,8 +21,7 @@ std::vector<Chunk> CutIntoChunks(
   std::vector<Chunk> chunks;
   for (const Parameter* parameter : parameters) {
     for (int64_t i = 0; i < parameter->chunk_count(); ++i) {
-      const int64_t begin =
-          parameter->group_offset + i * kernels::kNormChunk;
+      const int64_t begin = parameter->group_offset + i * kernels::kNormChunk;
       const int64_t end =
           std::min(begin + kernels::kNormChunk,
                    parameter->group_offset + parameter->element_count());
@@ -83,8 +82,8 @@ ShardLayout MakeShardLayout(absl::Span<const Parameter* const> parameters,
     const bool last = i + 1 == chunks.size() ||
                       chunks[i + 1].end - chunks[first].begin > kBucketElements;
     if (!last) continue;
-    AddBucket(absl::MakeSpan(chunks).subspan(first, i + 1 - first), ranks,
-              rank, layout);
+    AddBucket(absl::MakeSpan(chunks).subspan(first, i + 1 - first), ranks, rank,
+              layout);
     first = i + 1;
   }
   return layout;

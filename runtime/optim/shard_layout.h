@@ -22,7 +22,7 @@ namespace switchyard {
 inline constexpr int64_t kBucketElements = int64_t{1} << 20;
 
 struct Bucket {
-  int64_t begin = 0;            // in the group's flat order
+  int64_t begin = 0;  // in the group's flat order
   int64_t end = 0;
   std::vector<int64_t> counts;  // elements of each rank, in rank order
   int64_t own_begin = 0;        // this rank's range

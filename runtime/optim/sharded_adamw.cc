@@ -36,10 +36,7 @@ absl::Status ForEachBucket(const std::vector<Bucket>& buckets,
 ShardedAdamW::ShardedAdamW(Stream& stream, const Grid& grid,
                            ParameterStore& store, const AdamWOptions& options,
                            uint64_t seed)
-    : stream_(stream),
-      world_(grid.world()),
-      store_(store),
-      options_(options) {
+    : stream_(stream), world_(grid.world()), store_(store), options_(options) {
   for (ParameterGroup& group : store.groups()) {
     shards_.push_back(MakeShard(group, seed));
   }
@@ -99,6 +96,14 @@ int64_t ShardedAdamW::own_element_count() const {
   return count;
 }
 
+int64_t ShardedAdamW::state_bytes() const {
+  int64_t bytes = 0;
+  for (const Shard& shard : shards_) {
+    bytes += static_cast<int64_t>(shard.storage.byte_count());
+  }
+  return bytes;
+}
+
 absl::Status ShardedAdamW::ReduceShard(Shard& shard) {
   ParameterGroup& group = *shard.group;
   if (group.ranks->size() == 1) return absl::OkStatus();
@@ -127,10 +132,10 @@ absl::StatusOr<double> ShardedAdamW::GradientNorm() {
     for (size_t i = 0; i < shard.chunks.size(); ++i) {
       const int64_t first = shard.layout.pieces[i].first_chunk;
       const int64_t count = static_cast<int64_t>(shard.chunks[i].size());
-      kernels::SumOfSquares(
-          stream_, {.chunks = shard.chunks[i],
-                    .fraction_bits = options_.fraction_bits,
-                    .result = chunk_sums_.Rows(first, first + count)});
+      kernels::SumOfSquares(stream_,
+                            {.chunks = shard.chunks[i],
+                             .fraction_bits = options_.fraction_bits,
+                             .result = chunk_sums_.Rows(first, first + count)});
     }
   }
   // Every chunk has one owner: all other addends are zero, so this sum is
@@ -166,8 +171,7 @@ absl::Status ShardedAdamW::CountRefused(GradientReport& report) {
   // All ranks are here: they have seen the same sums.
   report.parameter = store_.parameters()[first]->name;
   const TensorView finder = total_refused_.Rows(0, 1);
-  const int64_t mine =
-      host_refused_[first] > 0 ? world_.rank() : world_.size();
+  const int64_t mine = host_refused_[first] > 0 ? world_.rank() : world_.size();
   stream_.CopyToDevice(finder, &mine);
   SWITCHYARD_RETURN_IF_ERROR(world_
                                  .AllReduce(stream_, finder,
@@ -207,8 +211,7 @@ kernels::AdamWSettings ShardedAdamW::Settings(double learning_rate,
   settings.beta1 = static_cast<float>(options_.beta1);
   settings.beta2 = static_cast<float>(options_.beta2);
   settings.eps = static_cast<float>(options_.eps);
-  settings.step_size =
-      static_cast<float>(learning_rate / (1.0 - beta1_power_));
+  settings.step_size = static_cast<float>(learning_rate / (1.0 - beta1_power_));
   settings.inverse_sqrt_correction2 =
       static_cast<float>(1.0 / std::sqrt(1.0 - beta2_power_));
   settings.gradient_scale =
@@ -227,8 +230,7 @@ void ShardedAdamW::UpdateShard(const Shard& shard,
     kernels::AdamWArgs args;
     args.gradient = shard.group->gradients.Rows(piece.begin, piece.end);
     args.weight = shard.group->weights.Rows(piece.begin, piece.end);
-    args.master =
-        shard.master.defined() ? state(shard.master) : args.weight;
+    args.master = shard.master.defined() ? state(shard.master) : args.weight;
     args.m = state(shard.m);
     args.v = state(shard.v);
     args.settings = settings;

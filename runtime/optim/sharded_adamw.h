@@ -66,6 +66,7 @@ class ShardedAdamW {
   int64_t updates() const { return updates_; }
   // Elements whose state this rank holds.
   int64_t own_element_count() const;
+  int64_t state_bytes() const;
 
   // Every state tensor of this rank's shard by logical name and range:
   // "exp_avg", "exp_avg_sq" and, for bf16 parameters, "master".

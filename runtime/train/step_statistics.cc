@@ -21,7 +21,8 @@ StepStatistics::StepStatistics(Stream& stream, comm::Communicator& world,
   const int64_t losses = static_cast<int64_t>(host_losses_.size());
   const int64_t counts = static_cast<int64_t>(counts_.size());
   const int64_t tokens = static_cast<int64_t>(tokens_.size());
-  storage_ = Storage(stream.device(), DType::kInt64, {losses + counts + tokens});
+  storage_ =
+      Storage(stream.device(), DType::kInt64, {losses + counts + tokens});
   losses_ =
       storage_.View(DType::kFloat64, {micro_batches, 1 + 2 * int64_t{layers}});
   counts_view_ =
@@ -88,12 +89,12 @@ void StepStatistics::AddRouting(int layer, const Routing& routing) {
 
 absl::Status StepStatistics::ShareResults() {
   stream_.CopyToDevice(counts_view_, counts_.data());
-  comm::Ticket counts = world_.AllReduce(
-      stream_, counts_view_, comm::ReduceOp::kSum, {-1, "counts"});
+  comm::Ticket counts = world_.AllReduce(stream_, counts_view_,
+                                         comm::ReduceOp::kSum, {-1, "counts"});
   absl::Status status = counts.Wait();
   // A micro-batch has one rank: all other addends are zero, and the sum exact.
-  comm::Ticket losses = world_.AllReduce(
-      stream_, losses_, comm::ReduceOp::kSum, {-1, "losses"});
+  comm::Ticket losses =
+      world_.AllReduce(stream_, losses_, comm::ReduceOp::kSum, {-1, "losses"});
   status.Update(losses.Wait());
   SWITCHYARD_RETURN_IF_ERROR(status);
   stream_.CopyToHost(counts_.data(), counts_view_);
@@ -117,8 +118,8 @@ double StepStatistics::WeightedRouterLoss(int which) const {
   for (int64_t i = 0; i < micro_batches_; ++i) {
     const double weight = static_cast<double>(valid(i)) / total;
     for (int layer = 0; layer < layers_; ++layer) {
-      sum += weight *
-             host_losses_[i * (1 + 2 * layers_) + 1 + 2 * layer + which];
+      sum +=
+          weight * host_losses_[i * (1 + 2 * layers_) + 1 + 2 * layer + which];
     }
   }
   return sum;

@@ -31,9 +31,7 @@ class StepStatistics {
   // get its data; then every rank learns it.
   absl::Status ShareTokens(bool failed);
   bool any_rank_failed() const { return tokens_.back() > 0; }
-  int64_t labels(int64_t micro_batch) const {
-    return tokens_[2 * micro_batch];
-  }
+  int64_t labels(int64_t micro_batch) const { return tokens_[2 * micro_batch]; }
   int64_t valid(int64_t micro_batch) const {
     return tokens_[2 * micro_batch + 1];
   }

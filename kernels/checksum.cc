@@ -1,0 +1,21 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/kernels/checksum.h"
+
+#include "switchyard/kernels/cpu/checksum.h"
+
+namespace switchyard::kernels {
+
+void Checksum(Stream& stream, const ConstTensorView& x,
+              const TensorView& result) {
+  SWITCHYARD_CHECK(x.contiguous() && SizeOf(x.dtype()) >= 2)
+      << NameOf(x.dtype());
+  SWITCHYARD_CHECK(result.dtype() == DType::kInt64 &&
+                   result.shape() == Shape{1})
+      << result.shape().ToString();
+  SWITCHYARD_CHECK(stream.device().kind() == DeviceKind::kCpu)
+      << "this program was built without CUDA";
+  stream.Enqueue([x, result] { cpu::Checksum(x, result); });
+}
+
+}  // namespace switchyard::kernels

@@ -1,0 +1,8 @@
+# SPDX-FileCopyrightText: The Switchyard authors
+# SPDX-License-Identifier: Apache-2.0
+target_sources(switchyard_runtime PRIVATE
+  ${CMAKE_CURRENT_LIST_DIR}/balance_loss.cc
+  ${CMAKE_CURRENT_LIST_DIR}/expert_bank.cc
+  ${CMAKE_CURRENT_LIST_DIR}/moe_layer.cc
+  ${CMAKE_CURRENT_LIST_DIR}/router.cc
+  ${CMAKE_CURRENT_LIST_DIR}/token_dispatcher.cc)

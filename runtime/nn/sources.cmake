@@ -1,0 +1,10 @@
+# SPDX-FileCopyrightText: The Switchyard authors
+# SPDX-License-Identifier: Apache-2.0
+target_sources(switchyard_runtime PRIVATE
+  ${CMAKE_CURRENT_LIST_DIR}/attention.cc
+  ${CMAKE_CURRENT_LIST_DIR}/block.cc
+  ${CMAKE_CURRENT_LIST_DIR}/loss.cc
+  ${CMAKE_CURRENT_LIST_DIR}/norm.cc
+  ${CMAKE_CURRENT_LIST_DIR}/parameter.cc
+  ${CMAKE_CURRENT_LIST_DIR}/transformer.cc
+  ${CMAKE_CURRENT_LIST_DIR}/weights_checksum.cc)

@@ -1,0 +1,30 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// One number for all weights of a model, the same on every rank and in every
+// layout.
+#ifndef SWITCHYARD_RUNTIME_NN_WEIGHTS_CHECKSUM_H_
+#define SWITCHYARD_RUNTIME_NN_WEIGHTS_CHECKSUM_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "switchyard/base/stream.h"
+#include "switchyard/runtime/nn/parameter.h"
+#include "switchyard/runtime/parallel/grid.h"
+
+namespace switchyard {
+
+// A collective call of the world.
+absl::StatusOr<uint64_t> WeightsChecksum(Stream& stream, const Grid& grid,
+                                         const ParameterStore& store);
+
+// The checksum of each logical parameter, by Parameter::index; on every rank.
+// An error if two holders of a parameter have different bits.
+absl::StatusOr<std::vector<int64_t>> ParameterChecksums(
+    Stream& stream, const Grid& grid, const ParameterStore& store);
+
+}  // namespace switchyard
+
+#endif  // SWITCHYARD_RUNTIME_NN_WEIGHTS_CHECKSUM_H_

@@ -1,0 +1,3 @@
+# SPDX-FileCopyrightText: The Switchyard authors
+# SPDX-License-Identifier: Apache-2.0
+target_sources(switchyard_runtime PRIVATE ${CMAKE_CURRENT_LIST_DIR}/grid.cc)

@@ -1,0 +1,169 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/runtime/train/model_runner.h"
+
+#include <cmath>
+#include <utility>
+
+#include "switchyard/base/status.h"
+
+namespace switchyard {
+namespace {
+
+// Sums of all micro-batches fit: each addend stays below 2^63 units divided by
+// their number.
+kernels::FixedPoint GradientFormat(const TrainOptions& options) {
+  const int bits = static_cast<int>(options.fraction_bits);
+  const int64_t micro_batches = options.global_batch / options.micro_batch;
+  return {bits, static_cast<float>(std::ldexp(1.0, 63 - bits) /
+                                   static_cast<double>(micro_batches))};
+}
+
+TransformerOptions ModelOptions(const TrainOptions& options) {
+  TransformerOptions result;
+  result.recompute = options.recompute == Recompute::kBlock;
+  result.sequence_length = options.seq_len;
+  result.moe.max_rows_per_rank = options.max_rows_per_rank;
+  if (!options.capacity_factor.dropless()) {
+    result.moe.capacity = options.capacity_factor.Capacity(
+        options.model.experts_per_token, options.micro_batch * options.seq_len,
+        options.model.experts);
+  }
+  return result;
+}
+
+}  // namespace
+
+ModelRunner::ModelRunner(const TrainOptions& options, const Grid& grid,
+                         Device& device)
+    : options_(options),
+      stream_(device.NewStream()),
+      arena_(device),
+      decision_arena_(device),
+      host_arena_(host_),
+      format_(GradientFormat(options)),
+      store_(grid, options.dtype) {
+  Transformer::Declare(store_, options.model);
+  store_.Allocate(device);
+  store_.Initialize(*stream_, options.seed);
+  model_ = std::make_unique<Transformer>(*stream_, store_, grid, options.model,
+                                         ModelOptions(options));
+  model_->Prepare(options.micro_batch * options.seq_len);
+  loss_ = std::make_unique<NextTokenLoss>(model_->head());
+  balance_loss_ =
+      std::make_unique<SwitchBalanceLoss>(options.model.balance_loss_coef);
+}
+
+void ModelRunner::SetLoss(std::unique_ptr<Loss> loss) {
+  if (loss != nullptr) loss_ = std::move(loss);
+}
+
+void ModelRunner::SetBalanceLoss(std::unique_ptr<BalanceLoss> loss) {
+  if (loss != nullptr) balance_loss_ = std::move(loss);
+}
+
+int64_t ModelRunner::activation_bytes() const {
+  return static_cast<int64_t>(arena_.reserved_bytes() +
+                              decision_arena_.reserved_bytes());
+}
+
+int ModelRunner::arena_growth_count() const {
+  return arena_.growth_count() + decision_arena_.growth_count() +
+         host_arena_.growth_count();
+}
+
+TokenBatch ModelRunner::ToDevice(const Execution& run,
+                                 const Batch* batch) const {
+  const int64_t tokens =
+      batch == nullptr ? 0 : batch->sequences * batch->sequence_length;
+  const TensorView ids = run.New(DType::kInt32, {tokens});
+  const TensorView labels = run.New(DType::kInt32, {tokens});
+  const TensorView valid = run.New(DType::kUInt8, {tokens});
+  if (batch != nullptr) {
+    run.stream.CopyToDevice(ids, batch->ids.data());
+    run.stream.CopyToDevice(labels, batch->labels.data());
+    run.stream.CopyToDevice(valid, batch->valid.data());
+  }
+  return {ids, labels, valid};
+}
+
+void ModelRunner::Record(const Execution& run, const Transformer::Saved& saved,
+                         const TokenBatch& batch, double weight,
+                         const TensorView& router_losses,
+                         StepStatistics& statistics) {
+  const absl::Span<MoeLayer::Decision*> decisions =
+      run.NewHost<MoeLayer::Decision*>(model_->layers());
+  for (int layer = 0; layer < model_->layers(); ++layer) {
+    decisions[layer] = &saved.blocks[layer].decision;
+    statistics.AddRouting(layer, decisions[layer]->routing);
+  }
+  const Execution keep{run.stream, run.decision_arena, run.decision_arena,
+                       run.host_arena, run.format};
+  balance_loss_->Compute(keep, decisions, batch.valid, weight, router_losses);
+}
+
+absl::Status ModelRunner::Run(const Batch* batch, int64_t index, bool train,
+                              StepStatistics& statistics) {
+  const Execution run{*stream_, arena_, decision_arena_, host_arena_, format_};
+  ArenaScope activations(arena_);
+  ArenaScope decisions(decision_arena_);
+  ArenaScope tables(host_arena_);
+  const bool present = batch != nullptr;
+  const TokenBatch tokens = ToDevice(run, batch);
+  const TensorView loss_slot =
+      present ? statistics.LossSlot(index) : run.New(DType::kFloat64, {1});
+  const TensorView router_slot =
+      present ? statistics.RouterLossSlot(index)
+              : run.New(DType::kFloat64, {model_->layers(), 2});
+  const int64_t total_valid = statistics.total_valid();
+  const int64_t total_labels = statistics.total_labels();
+  const double weight = present && total_valid > 0
+                            ? static_cast<double>(statistics.valid(index)) /
+                                  static_cast<double>(total_valid)
+                            : 0.0;
+
+  SWITCHYARD_ASSIGN_OR_RETURN(Transformer::Saved saved,
+                              model_->Forward(run, tokens));
+  Record(run, saved, tokens, weight, router_slot, statistics);
+  if (!train) {
+    loss_->Evaluate(run, tokens, saved.hidden(), loss_slot);
+    stream_->Wait();
+    return absl::OkStatus();
+  }
+  const TensorView dhidden =
+      run.New(saved.hidden().dtype(), saved.hidden().shape());
+  const float loss_scale =
+      total_labels > 0
+          ? static_cast<float>(1.0 / static_cast<double>(total_labels))
+          : 0.0f;
+  loss_->EvaluateWithGradient(run, tokens, saved.hidden(), loss_scale,
+                              loss_slot, dhidden);
+  const double z_gradient =
+      total_valid > 0
+          ? options_.model.router_z_loss_coef / static_cast<double>(total_valid)
+          : 0.0;
+  SWITCHYARD_RETURN_IF_ERROR(
+      model_->Backward(run, saved, static_cast<float>(z_gradient), dhidden));
+  stream_->Wait();
+  return absl::OkStatus();
+}
+
+absl::Status ModelRunner::Train(const Batch* batch, int64_t index,
+                                StepStatistics& statistics) {
+  SWITCHYARD_RETURN_IF_ERROR(Run(batch, index, /*train=*/true, statistics));
+  arena_.Compact();
+  decision_arena_.Compact();
+  host_arena_.Compact();
+  return absl::OkStatus();
+}
+
+absl::Status ModelRunner::Evaluate(const Batch* batch, int64_t index,
+                                   StepStatistics& statistics) {
+  SWITCHYARD_RETURN_IF_ERROR(Run(batch, index, /*train=*/false, statistics));
+  arena_.Compact();
+  decision_arena_.Compact();
+  host_arena_.Compact();
+  return absl::OkStatus();
+}
+
+}  // namespace switchyard

@@ -1,0 +1,70 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A model on this rank's device, and how one micro-batch goes through it.
+#ifndef SWITCHYARD_RUNTIME_TRAIN_MODEL_RUNNER_H_
+#define SWITCHYARD_RUNTIME_TRAIN_MODEL_RUNNER_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "switchyard/base/cpu/cpu_device.h"
+#include "switchyard/runtime/data/data_source.h"
+#include "switchyard/runtime/moe/balance_loss.h"
+#include "switchyard/runtime/nn/loss.h"
+#include "switchyard/runtime/nn/transformer.h"
+#include "switchyard/runtime/train/options.h"
+#include "switchyard/runtime/train/step_statistics.h"
+
+namespace switchyard {
+
+class ModelRunner {
+ public:
+  // Declares, allocates and initialises all parameters.
+  ModelRunner(const TrainOptions& options, const Grid& grid, Device& device);
+
+  // Replace the losses; null keeps the model's own.
+  void SetLoss(std::unique_ptr<Loss> loss);
+  void SetBalanceLoss(std::unique_ptr<BalanceLoss> loss);
+
+  // Forward and backward of micro-batch `index` of the step, whose token
+  // numbers `statistics` knows for all ranks. A null batch: this rank has none
+  // in this round and takes part with no tokens. Collective calls.
+  absl::Status Train(const Batch* batch, int64_t index,
+                     StepStatistics& statistics);
+  // Forward only; losses and counts.
+  absl::Status Evaluate(const Batch* batch, int64_t index,
+                        StepStatistics& statistics);
+
+  Stream& stream() { return *stream_; }
+  ParameterStore& store() { return store_; }
+  const Transformer& model() const { return *model_; }
+  // Bytes that activations took from the device, and how often.
+  int64_t activation_bytes() const;
+  int arena_growth_count() const;
+
+ private:
+  absl::Status Run(const Batch* batch, int64_t index, bool train,
+                   StepStatistics& statistics);
+  TokenBatch ToDevice(const Execution& run, const Batch* batch) const;
+  void Record(const Execution& run, const Transformer::Saved& saved,
+              const TokenBatch& batch, double weight,
+              const TensorView& router_losses, StepStatistics& statistics);
+
+  const TrainOptions options_;
+  CpuDevice host_;
+  std::unique_ptr<Stream> stream_;
+  Arena arena_;
+  Arena decision_arena_;
+  Arena host_arena_;
+  kernels::FixedPoint format_;
+  ParameterStore store_;
+  std::unique_ptr<Transformer> model_;
+  std::unique_ptr<Loss> loss_;
+  std::unique_ptr<BalanceLoss> balance_loss_;
+};
+
+}  // namespace switchyard
+
+#endif  // SWITCHYARD_RUNTIME_TRAIN_MODEL_RUNNER_H_

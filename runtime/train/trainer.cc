@@ -1,0 +1,372 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/runtime/train/trainer.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "switchyard/base/status.h"
+#include "switchyard/runtime/nn/weights_checksum.h"
+
+namespace switchyard {
+namespace {
+
+double Now() {
+  return std::chrono::duration<double>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+std::unique_ptr<LearningRateSchedule> MakeSchedule(
+    const TrainOptions& options) {
+  ScheduleShape shape;
+  shape.peak = options.lr;
+  shape.min_ratio = options.min_lr_ratio;
+  shape.warmup_steps = options.warmup_steps;
+  shape.steps = options.steps;
+  shape.decay_fraction = options.decay_fraction;
+  switch (options.schedule) {
+    case Schedule::kCosine:
+      return std::make_unique<CosineSchedule>(shape);
+    case Schedule::kConstant:
+      return std::make_unique<ConstantSchedule>(shape);
+    case Schedule::kWarmupStableDecay:
+      return std::make_unique<WarmupStableDecaySchedule>(shape);
+  }
+  return nullptr;
+}
+
+AdamWOptions OptimizerOptions(const TrainOptions& options) {
+  AdamWOptions result;
+  result.beta1 = options.beta1;
+  result.beta2 = options.beta2;
+  result.eps = options.adam_eps;
+  result.weight_decay = options.weight_decay;
+  result.decay_norms = options.decay_norms;
+  result.clip_norm = options.clip_norm;
+  result.fraction_bits = static_cast<int>(options.fraction_bits);
+  return result;
+}
+
+// What a custom data source may get wrong.
+absl::Status CheckBatch(const Batch& batch, const TrainOptions& options) {
+  const size_t tokens =
+      static_cast<size_t>(options.micro_batch * options.seq_len);
+  if (batch.ids.size() != tokens || batch.labels.size() != tokens ||
+      batch.valid.size() != tokens) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a micro-batch must have ", tokens, " ids, labels and valid marks, ",
+        "but the data source gave ", batch.ids.size(), ", ",
+        batch.labels.size(), " and ", batch.valid.size()));
+  }
+  const int64_t vocabulary = options.model.vocabulary;
+  for (size_t i = 0; i < tokens; ++i) {
+    const int64_t id = batch.ids[i];
+    const int64_t label = batch.labels[i];
+    if (id < 0 || id >= vocabulary || label >= vocabulary ||
+        (label < 0 && label != kNoLabel)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "token ids and labels must be in [0, ", vocabulary, ") or label ",
+          kNoLabel, ", but position ", i, " of sequence ",
+          batch.sequence_index.empty() ? -1 : batch.sequence_index[0],
+          " has id ", id, " and label ", label,
+          "; use a model with a larger vocab_size or another tokenizer"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AnotherRankFailed() {
+  return absl::AbortedError("another rank could not get its data");
+}
+
+// What a micro-batch holds, for the statistics.
+void CountTokens(const Batch& batch, int64_t micro_batch,
+                 StepStatistics& statistics) {
+  const int64_t labels =
+      std::count_if(batch.labels.begin(), batch.labels.end(),
+                    [](int32_t label) { return label != kNoLabel; });
+  const int64_t valid = std::count(batch.valid.begin(), batch.valid.end(), 1);
+  statistics.SetTokens(micro_batch, labels, valid);
+}
+
+int64_t Rounds(int64_t micro_batches, int ranks) {
+  return (micro_batches + ranks - 1) / ranks;
+}
+
+double Median(std::vector<double> values) {
+  if (values.empty()) return 0.0;
+  std::nth_element(values.begin(), values.begin() + values.size() / 2,
+                   values.end());
+  return values[values.size() / 2];
+}
+
+int64_t ResidentPeakBytes() {
+  rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return int64_t{usage.ru_maxrss} * 1024;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(
+    const TrainOptions& options, comm::Communicator& world, Device& device,
+    TrainerParts parts) {
+  SWITCHYARD_CHECK(parts.data != nullptr);
+  const int ranks_per_node = static_cast<int>(std::count_if(
+      world.members().begin(), world.members().end(),
+      [](const comm::Member& member) { return member.node == 0; }));
+  const int64_t width =
+      options.expert_parallel > 0
+          ? options.expert_parallel
+          : DefaultExpertParallel(options.model.experts, world.size(),
+                                  ranks_per_node);
+  SWITCHYARD_RETURN_IF_ERROR(
+      CheckExpertParallel(width, options.model.experts, world.size()));
+  SWITCHYARD_ASSIGN_OR_RETURN(
+      Grid grid, Grid::Create(world, static_cast<int>(width),
+                              static_cast<int>(options.model.experts)));
+  return std::unique_ptr<Trainer>(
+      new Trainer(options, std::make_unique<Grid>(std::move(grid)), device,
+                  std::move(parts)));
+}
+
+Trainer::Trainer(const TrainOptions& options, std::unique_ptr<Grid> grid,
+                 Device& device, TrainerParts parts)
+    : options_(options),
+      grid_(std::move(grid)),
+      parts_(std::move(parts)),
+      runner_(options, *grid_, device),
+      optimizer_(runner_.stream(), *grid_, runner_.store(),
+                 OptimizerOptions(options), options.seed),
+      statistics_(runner_.stream(), grid_->world(),
+                  options.global_batch / options.micro_batch,
+                  static_cast<int>(options.model.layers),
+                  static_cast<int>(options.model.experts)) {
+  if (parts_.schedule == nullptr) parts_.schedule = MakeSchedule(options);
+  runner_.SetLoss(std::move(parts_.loss));
+  runner_.SetBalanceLoss(std::move(parts_.balance_loss));
+  const int64_t micro_batches = options.global_batch / options.micro_batch;
+  batches_.resize(Rounds(micro_batches, grid_->world().size()));
+  rates_.reserve(last_step());
+}
+
+int64_t Trainer::last_step() const {
+  return options_.stop_at > 0 ? std::min(options_.stop_at, options_.steps)
+                              : options_.steps;
+}
+
+absl::Status Trainer::Load(int64_t micro_batch, Batch& batch) {
+  SWITCHYARD_RETURN_IF_ERROR(parts_.data->Fill(
+      step_, micro_batch * options_.micro_batch, options_.micro_batch, &batch));
+  SWITCHYARD_RETURN_IF_ERROR(CheckBatch(batch, options_));
+  CountTokens(batch, micro_batch, statistics_);
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::LoadEval(int64_t micro_batch,
+                               StepStatistics& statistics) {
+  SWITCHYARD_RETURN_IF_ERROR(parts_.data->FillEval(
+      micro_batch * options_.micro_batch, options_.micro_batch, &eval_batch_));
+  SWITCHYARD_RETURN_IF_ERROR(CheckBatch(eval_batch_, options_));
+  CountTokens(eval_batch_, micro_batch, statistics);
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::LoadBatches() {
+  const comm::Communicator& world = grid_->world();
+  const int64_t micro_batches = options_.global_batch / options_.micro_batch;
+  statistics_.Clear();
+  absl::Status status;
+  for (size_t round = 0; round < batches_.size() && status.ok(); ++round) {
+    const int64_t index =
+        static_cast<int64_t>(round) * world.size() + world.rank();
+    if (index < micro_batches) status = Load(index, batches_[round]);
+  }
+  SWITCHYARD_RETURN_IF_ERROR(statistics_.ShareTokens(!status.ok()));
+  SWITCHYARD_RETURN_IF_ERROR(status);
+  if (statistics_.any_rank_failed()) return AnotherRankFailed();
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::RunMicroBatches() {
+  const comm::Communicator& world = grid_->world();
+  const int64_t micro_batches = options_.global_batch / options_.micro_batch;
+  runner_.store().ZeroGradients(runner_.stream());
+  for (size_t round = 0; round < batches_.size(); ++round) {
+    const int64_t index =
+        static_cast<int64_t>(round) * world.size() + world.rank();
+    const Batch* batch = index < micro_batches ? &batches_[round] : nullptr;
+    SWITCHYARD_RETURN_IF_ERROR(runner_.Train(batch, index, statistics_));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Trainer::ApplyGradient(StepMetrics& metrics) {
+  SWITCHYARD_ASSIGN_OR_RETURN(const GradientReport report,
+                              optimizer_.ReduceGradients());
+  metrics.grad_norm = report.norm;
+  metrics.learning_rate = parts_.schedule->LearningRate(step_);
+  if (report.refused == 0) {
+    return optimizer_.Update(metrics.learning_rate, report.norm);
+  }
+  if (options_.bad_gradient == BadGradient::kSkip) {
+    metrics.skipped = true;
+    return absl::OkStatus();
+  }
+  return absl::OutOfRangeError(absl::StrCat(
+      "step ", step_ + 1, ": every gradient must be finite and small, but ",
+      report.refused, " elements are not, first in ", report.parameter,
+      " on rank ", report.rank,
+      "; lower --lr, set --clip_norm, or go on without such steps with "
+      "--bad_gradient skip"));
+}
+
+absl::StatusOr<StepMetrics> Trainer::Step() {
+  const double start = Now();
+  SWITCHYARD_RETURN_IF_ERROR(LoadBatches());
+  SWITCHYARD_RETURN_IF_ERROR(RunMicroBatches());
+  SWITCHYARD_RETURN_IF_ERROR(statistics_.ShareResults());
+  StepMetrics metrics;
+  metrics.step = step_ + 1;
+  SWITCHYARD_RETURN_IF_ERROR(ApplyGradient(metrics));
+  const int64_t labels = statistics_.total_labels();
+  if (labels > 0) {
+    metrics.loss = statistics_.loss_sum() / static_cast<double>(labels);
+  }
+  metrics.balance_loss = statistics_.balance();
+  metrics.z_loss = statistics_.z();
+  metrics.tokens = statistics_.total_valid();
+  metrics.dropped = statistics_.dropped();
+  metrics.max_load = statistics_.max_load();
+  metrics.step_seconds = Now() - start;
+  metrics.tokens_per_second =
+      static_cast<double>(metrics.tokens) / metrics.step_seconds;
+  ++step_;
+  return metrics;
+}
+
+absl::StatusOr<EvalMetrics> Trainer::Evaluate() {
+  const comm::Communicator& world = grid_->world();
+  int64_t sequences = parts_.data->eval_sequence_count();
+  if (options_.eval_batches > 0) {
+    sequences =
+        std::min(sequences, options_.eval_batches * options_.global_batch);
+  }
+  const int64_t micro_batches =
+      (sequences + options_.micro_batch - 1) / options_.micro_batch;
+  EvalMetrics metrics;
+  metrics.step = step_;
+  if (micro_batches == 0) return metrics;
+  StepStatistics statistics(runner_.stream(), grid_->world(), micro_batches,
+                            static_cast<int>(options_.model.layers),
+                            static_cast<int>(options_.model.experts));
+  statistics.Clear();
+  absl::Status loaded;
+  for (int64_t round = 0; round < Rounds(micro_batches, world.size());
+       ++round) {
+    const int64_t index = round * world.size() + world.rank();
+    const Batch* batch = nullptr;
+    if (index < micro_batches && loaded.ok()) {
+      loaded = LoadEval(index, statistics);
+      if (loaded.ok()) batch = &eval_batch_;
+    }
+    SWITCHYARD_RETURN_IF_ERROR(runner_.Evaluate(batch, index, statistics));
+  }
+  SWITCHYARD_RETURN_IF_ERROR(statistics.ShareTokens(!loaded.ok()));
+  SWITCHYARD_RETURN_IF_ERROR(loaded);
+  if (statistics.any_rank_failed()) return AnotherRankFailed();
+  SWITCHYARD_RETURN_IF_ERROR(statistics.ShareResults());
+  metrics.tokens = statistics.total_labels();
+  if (metrics.tokens > 0) {
+    metrics.eval_loss =
+        statistics.loss_sum() / static_cast<double>(metrics.tokens);
+    metrics.bits_per_byte =
+        *metrics.eval_loss / std::log(2.0) / parts_.data->bytes_per_token();
+  }
+  return metrics;
+}
+
+absl::StatusOr<uint64_t> Trainer::WeightsChecksum() {
+  return switchyard::WeightsChecksum(runner_.stream(), *grid_, runner_.store());
+}
+
+bool Trainer::EvaluatesAfter(int64_t step) const {
+  if (options_.eval_every <= 0) return false;
+  return step == 0 || step == last_step() || step % options_.eval_every == 0;
+}
+
+absl::Status Trainer::Report(const EvalMetrics& metrics) {
+  if (!summary_.first_eval) summary_.first_eval = metrics;
+  summary_.last_eval = metrics;
+  const bool reports = parts_.sink != nullptr && grid_->world().rank() == 0;
+  return reports ? parts_.sink->OnEval(metrics) : absl::OkStatus();
+}
+
+absl::Status Trainer::RunSteps() {
+  const bool reports = parts_.sink != nullptr && grid_->world().rank() == 0;
+  while (step_ < last_step()) {
+    if (EvaluatesAfter(step_)) {
+      SWITCHYARD_ASSIGN_OR_RETURN(const EvalMetrics metrics, Evaluate());
+      SWITCHYARD_RETURN_IF_ERROR(Report(metrics));
+    }
+    if (parts_.before_step) {
+      SWITCHYARD_RETURN_IF_ERROR(parts_.before_step(step_));
+    }
+    SWITCHYARD_ASSIGN_OR_RETURN(const StepMetrics metrics, Step());
+    if (reports) SWITCHYARD_RETURN_IF_ERROR(parts_.sink->OnStep(metrics));
+    if (parts_.after_step) {
+      SWITCHYARD_RETURN_IF_ERROR(parts_.after_step(step_));
+    }
+    rates_.push_back(metrics.tokens_per_second);
+    summary_.dropped += metrics.dropped;
+    summary_.skipped_steps += metrics.skipped ? 1 : 0;
+    summary_.last_max_load = metrics.max_load;
+  }
+  if (!EvaluatesAfter(step_)) return absl::OkStatus();
+  SWITCHYARD_ASSIGN_OR_RETURN(const EvalMetrics metrics, Evaluate());
+  return Report(metrics);
+}
+
+absl::Status Trainer::Finish() {
+  SWITCHYARD_ASSIGN_OR_RETURN(const uint64_t checksum, WeightsChecksum());
+  int64_t tensors = runner_.activation_bytes();
+  for (const ParameterGroup& group : runner_.store().groups()) {
+    tensors += group.weights.byte_count() + group.gradients.byte_count();
+  }
+  tensors += optimizer_.state_bytes();
+  std::vector<int64_t> bytes = {tensors, ResidentPeakBytes()};
+  Storage storage(runner_.stream().device(), DType::kInt64, {2});
+  const TensorView view = storage.View(DType::kInt64, {2});
+  runner_.stream().CopyToDevice(view, bytes.data());
+  SWITCHYARD_RETURN_IF_ERROR(grid_->world()
+                                 .AllReduce(runner_.stream(), view,
+                                            comm::ReduceOp::kMax,
+                                            {-1, "memory"})
+                                 .Wait());
+  runner_.stream().CopyToHost(bytes.data(), view);
+  runner_.stream().Wait();
+  summary_.steps = step_;
+  summary_.median_tokens_per_second = Median(rates_);
+  summary_.peak_rank_bytes = bytes[0];
+  summary_.peak_resident_bytes = bytes[1];
+  summary_.weights_checksum =
+      absl::StrCat(absl::Hex(checksum, absl::kZeroPad16));
+  const bool reports = parts_.sink != nullptr && grid_->world().rank() == 0;
+  return reports ? parts_.sink->OnEnd(summary_) : absl::OkStatus();
+}
+
+absl::Status Trainer::Run() {
+  const double start = Now();
+  SWITCHYARD_RETURN_IF_ERROR(RunSteps());
+  summary_.seconds = Now() - start;
+  return Finish();
+}
+
+}  // namespace switchyard

@@ -1,0 +1,99 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The training loop, assembled from interfaces: data source, schedule, losses,
+// metrics sink and callbacks. `switchyard train` uses it as anyone would:
+//
+//   SWITCHYARD_ASSIGN_OR_RETURN(
+//       const std::unique_ptr<Trainer> trainer,
+//       Trainer::Create(options, world, device, {.data = &data,
+//                                                .sink = &sink}));
+//   SWITCHYARD_RETURN_IF_ERROR(trainer->Run());
+//
+// All its functions are collective calls of the world, unless they are const.
+#ifndef SWITCHYARD_RUNTIME_TRAIN_TRAINER_H_
+#define SWITCHYARD_RUNTIME_TRAIN_TRAINER_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "switchyard/comm/communicator.h"
+#include "switchyard/runtime/optim/schedule.h"
+#include "switchyard/runtime/optim/sharded_adamw.h"
+#include "switchyard/runtime/train/metrics_sink.h"
+#include "switchyard/runtime/train/model_runner.h"
+#include "switchyard/runtime/train/options.h"
+
+namespace switchyard {
+
+struct TrainerParts {
+  DataSource* data = nullptr;   // needed
+  MetricsSink* sink = nullptr;  // used on rank 0 only
+  // Null: the ones that the options describe.
+  std::unique_ptr<LearningRateSchedule> schedule;
+  std::unique_ptr<Loss> loss;
+  std::unique_ptr<BalanceLoss> balance_loss;
+  // Called on every rank with the number of steps done.
+  std::function<absl::Status(int64_t step)> before_step;
+  std::function<absl::Status(int64_t step)> after_step;
+};
+
+class Trainer {
+ public:
+  // `options` must be valid and have no kDefault left. The communicator, the
+  // device and the parts must outlive the trainer.
+  static absl::StatusOr<std::unique_ptr<Trainer>> Create(
+      const TrainOptions& options, comm::Communicator& world, Device& device,
+      TrainerParts parts);
+
+  // All steps, with evaluations before the first, every eval_every and after
+  // the last step; then the summary.
+  absl::Status Run();
+
+  absl::StatusOr<StepMetrics> Step();
+  absl::StatusOr<EvalMetrics> Evaluate();
+  // All weights, the same number in every layout.
+  absl::StatusOr<uint64_t> WeightsChecksum();
+
+  int64_t steps_done() const { return step_; }
+  // Of the last step: assignments before dropping, [layers, experts].
+  absl::Span<const int64_t> assigned() const { return statistics_.assigned(); }
+  const Grid& grid() const { return *grid_; }
+  ModelRunner& runner() { return runner_; }
+  ShardedAdamW& optimizer() { return optimizer_; }
+
+ private:
+  Trainer(const TrainOptions& options, std::unique_ptr<Grid> grid,
+          Device& device, TrainerParts parts);
+
+  absl::Status LoadBatches();
+  absl::Status Load(int64_t micro_batch, Batch& batch);
+  absl::Status LoadEval(int64_t micro_batch, StepStatistics& statistics);
+  absl::Status RunMicroBatches();
+  absl::Status ApplyGradient(StepMetrics& metrics);
+  absl::Status Report(const EvalMetrics& metrics);
+  absl::Status RunSteps();
+  absl::Status Finish();
+  bool EvaluatesAfter(int64_t step) const;
+  int64_t last_step() const;
+
+  const TrainOptions options_;
+  std::unique_ptr<Grid> grid_;
+  TrainerParts parts_;
+  ModelRunner runner_;
+  ShardedAdamW optimizer_;
+  StepStatistics statistics_;
+  std::vector<Batch> batches_;  // of this rank, by round
+  Batch eval_batch_;
+  int64_t step_ = 0;
+  RunSummary summary_;
+  std::vector<double> rates_;  // tokens/s of the steps
+};
+
+}  // namespace switchyard
+
+#endif  // SWITCHYARD_RUNTIME_TRAIN_TRAINER_H_
