@@ -1,0 +1,53 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Trains a model on some layout and keeps everything that must not depend on
+// it. Ranks are threads of the test.
+#ifndef SWITCHYARD_TESTS_SUPPORT_LAYOUT_RUN_H_
+#define SWITCHYARD_TESTS_SUPPORT_LAYOUT_RUN_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "switchyard/runtime/data/data_source.h"
+#include "switchyard/runtime/train/options.h"
+
+namespace switchyard::testing {
+
+struct Layout {
+  int ranks = 1;
+  int width = 1;
+  int threads = 1;
+  bool guarded = false;  // on the guarded CPU
+  std::string ToString() const;
+};
+
+// Everything that a run promises to be the same on every layout.
+struct RunRecord {
+  std::vector<double> losses;  // of each step; NaN if absent
+  std::vector<double> balance_losses;
+  std::vector<double> z_losses;
+  std::vector<double> norms;
+  std::vector<int64_t> dropped;
+  std::vector<std::vector<int64_t>> assigned;   // [step][layers · experts]
+  std::vector<std::vector<int64_t>> checksums;  // of each parameter, each step
+  double eval_loss = 0.0;
+};
+
+// A small model and run for tests: 2 layers, 8 experts, top-2, 4 micro-batches.
+TrainOptions SmallRun();
+
+// `edit` changes batches (SyntheticData::edit).
+absl::StatusOr<RunRecord> RunOn(
+    const Layout& layout, const TrainOptions& options,
+    const std::function<void(Batch&)>& edit = nullptr);
+
+// Empty if equal bit for bit, else what differs first.
+std::string Difference(const RunRecord& expected, const RunRecord& actual);
+
+}  // namespace switchyard::testing
+
+#endif  // SWITCHYARD_TESTS_SUPPORT_LAYOUT_RUN_H_
