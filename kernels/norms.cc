@@ -1,0 +1,26 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/kernels/norms.h"
+
+#include "switchyard/kernels/checks.h"
+#include "switchyard/kernels/cpu/norms.h"
+
+namespace switchyard::kernels {
+
+void SumOfSquares(Stream& stream, const SumOfSquaresArgs& args) {
+  SWITCHYARD_CHECK(args.fraction_bits >= 0 && args.fraction_bits <= 62)
+      << args.fraction_bits;
+  for (const ConstTensorView& chunk : args.chunks) {
+    CheckPacked("a chunk", chunk, DType::kInt64, chunk.shape());
+    SWITCHYARD_CHECK(chunk.element_count() <= kNormChunk)
+        << "expected at most " << kNormChunk << " elements, found "
+        << chunk.shape().ToString();
+  }
+  CheckPacked("result", args.result, DType::kFloat64,
+              {static_cast<int64_t>(args.chunks.size())});
+  CheckCpu(stream);
+  const int threads = stream.device().threads();
+  stream.Enqueue([args, threads] { cpu::SumOfSquares(args, threads); });
+}
+
+}  // namespace switchyard::kernels
