@@ -1,0 +1,344 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The backward pass. With p = 2^(score - log2 of the sum), as in the forward
+// pass, and delta_t = dout_t · out_t:
+//
+//   dv_s = sum_t p_ts dout_t        ds_ts = p_ts (dout_t · v_s - delta_t)
+//   dk_s = scale sum_t ds_ts q_t    dq_t  = scale sum_s ds_ts k_s
+//
+// A task is a chunk of the key tiles of one key/value head: it owns their dk
+// and dv, to which the query heads add in ascending order, and writes its own
+// share of dq. The shares of all chunks add in ascending order at the end.
+#include <algorithm>
+#include <cstdint>
+
+#include "switchyard/base/cpu/parallel_for.h"
+#include "switchyard/kernels/cpu/attention.h"
+#include "switchyard/kernels/cpu/attention_grid.h"
+#include "switchyard/kernels/cpu/thread_scratch.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "switchyard/kernels/cpu/attention_backward.cc"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+#include "switchyard/kernels/cpu/attention_tiles-inl.h"
+#include "switchyard/kernels/cpu/exp-inl.h"
+#include "switchyard/kernels/cpu/sum_vectors-inl.h"
+#include "switchyard/kernels/cpu/vector-inl.h"
+
+#ifndef SWITCHYARD_KERNELS_CPU_ATTENTION_BACKWARD_PLAN_
+#define SWITCHYARD_KERNELS_CPU_ATTENTION_BACKWARD_PLAN_
+namespace switchyard::kernels::cpu {
+
+// Where packed tiles and shares of dq lie in the scratch memory.
+struct BackwardPlan {
+  explicit BackwardPlan(const AttentionBackwardArgs& args)
+      : grid(args.q, args.k, args.sequence_length) {
+    // At most four shares of dq; no chunk is shorter than four tiles.
+    chunk_tiles = std::max<int64_t>(4, (grid.key_tiles + 3) / 4);
+    chunks = (grid.key_tiles + chunk_tiles - 1) / chunk_tiles;
+    key_tile_size = 3 * grid.KeyTileSize();
+    query_tile_size = 2 * grid.QueryTileSize() + 2 * kQueryTile;
+    key_tiles = grid.sequences * grid.kv_heads * grid.key_tiles;
+    query_tiles = grid.sequences * grid.heads * grid.query_tiles;
+    queries_begin = key_tiles * key_tile_size;
+    shares_begin = queries_begin + query_tiles * query_tile_size;
+    size = shares_begin + chunks * query_tiles * grid.QueryTileSize();
+  }
+
+  int64_t KeyTileIndex(int64_t sequence, int64_t kv_head, int64_t tile) const {
+    return (sequence * grid.kv_heads + kv_head) * grid.key_tiles + tile;
+  }
+  int64_t QueryTileIndex(int64_t sequence, int64_t head, int64_t tile) const {
+    return (sequence * grid.heads + head) * grid.query_tiles + tile;
+  }
+  // Transposed keys, transposed values, rows of keys: three key tiles.
+  float* KeyTile(float* scratch, int64_t index) const {
+    return scratch + index * key_tile_size;
+  }
+  // Rows of q, rows of dout: two query tiles; then log2 of the sum, and delta:
+  // [kQueryTile] each.
+  float* QueryTile(float* scratch, int64_t index) const {
+    return scratch + queries_begin + index * query_tile_size;
+  }
+  // dq / scale from the keys of one chunk.
+  float* Share(float* scratch, int64_t chunk, int64_t index) const {
+    return scratch + shares_begin +
+           (chunk * query_tiles + index) * grid.QueryTileSize();
+  }
+
+  AttentionGrid grid;
+  int64_t chunk_tiles, chunks;
+  int64_t key_tile_size, query_tile_size;  // floats
+  int64_t key_tiles, query_tiles;          // of all sequences and heads
+  int64_t queries_begin, shares_begin, size;
+};
+
+// Sums and scores of the key tile at work.
+struct KeyState {
+  explicit KeyState(const AttentionGrid& grid)
+      : dk(ThreadScratch<KeyState, float>(2 * grid.KeyTileSize() +
+                                          2 * kQueryTile * kScoreStride)),
+        dv(dk + grid.KeyTileSize()),
+        weights(dv + grid.KeyTileSize()),
+        dscores(weights + kQueryTile * kScoreStride) {}
+
+  float* dk;       // [kKeyTile, width], without `scale`
+  float* dv;       // likewise
+  float* weights;  // [kQueryTile, kScoreStride]
+  float* dscores;  // likewise
+};
+
+}  // namespace switchyard::kernels::cpu
+#endif  // SWITCHYARD_KERNELS_CPU_ATTENTION_BACKWARD_PLAN_
+
+HWY_BEFORE_NAMESPACE();
+namespace switchyard::kernels::cpu::HWY_NAMESPACE {
+using D = hn::ScalableTag<float>;
+using V = hn::Vec<D>;
+
+constexpr float kLog2E = 1.44269504088896341f;
+
+template <typename T>
+void PackKeys(const AttentionBackwardArgs& args, const BackwardPlan& plan,
+              int64_t index, float* scratch) {
+  const AttentionGrid& grid = plan.grid;
+  const int64_t tile = index % grid.key_tiles;
+  const int64_t head = index / grid.key_tiles % grid.kv_heads;
+  const int64_t sequence = index / grid.key_tiles / grid.kv_heads;
+  const int64_t first = sequence * grid.length + tile * kKeyTile;
+  const int64_t rows = grid.KeyRows(tile);
+  float* packed = plan.KeyTile(scratch, index);
+  const auto keys = RowsOfHead<T>(args.k, first, head);
+  PackTransposed(keys, rows, grid.head_dim, args.scale * kLog2E, packed);
+  packed += grid.KeyTileSize();
+  PackTransposed(RowsOfHead<T>(args.v, first, head), rows, grid.head_dim, 1.0f,
+                 packed);
+  packed += grid.KeyTileSize();
+  PackRows(keys, rows, grid.head_dim, kKeyTile, grid.width, packed);
+}
+
+template <typename T>
+void PackQueries(const AttentionBackwardArgs& args, const BackwardPlan& plan,
+                 int64_t index, float* scratch) {
+  const D d;
+  const AttentionGrid& grid = plan.grid;
+  const int64_t tile = index % grid.query_tiles;
+  const int64_t head = index / grid.query_tiles % grid.heads;
+  const int64_t sequence = index / grid.query_tiles / grid.heads;
+  const int64_t first = sequence * grid.length + tile * kQueryTile;
+  const int64_t rows = grid.QueryRows(tile);
+  float* packed = plan.QueryTile(scratch, index);
+  PackRows(RowsOfHead<T>(args.q, first, head), rows, grid.head_dim, kQueryTile,
+           grid.width, packed);
+  packed += grid.QueryTileSize();
+  const auto dout = RowsOfHead<T>(args.dout, first, head);
+  PackRows(dout, rows, grid.head_dim, kQueryTile, grid.width, packed);
+  packed += grid.QueryTileSize();
+  const auto out = RowsOfHead<T>(args.out, first, head);
+  const float* logsumexp =
+      args.logsumexp.data<float>() + first * args.logsumexp.row_stride() + head;
+  for (int64_t r = 0; r < rows; ++r) {
+    packed[r] = logsumexp[r * args.logsumexp.row_stride()] * kLog2E;
+    const T* a = dout.data + r * dout.stride;
+    const T* b = out.data + r * out.stride;
+    packed[kQueryTile + r] = SumVectors(
+        d, grid.head_dim, [&](int64_t i, auto lanes, V sum) HWY_ATTR {
+          return hn::MulAdd(LoadFloats(d, a + i, lanes),
+                            LoadFloats(d, b + i, lanes), sum);
+        });
+  }
+}
+
+// Key tiles first, then query tiles.
+void AttentionBackwardPack(const AttentionBackwardArgs& args,
+                           const BackwardPlan& plan, int64_t index,
+                           float* scratch) {
+  const bool is_float = args.q.dtype() == DType::kFloat32;
+  if (index < plan.key_tiles) {
+    is_float ? PackKeys<float>(args, plan, index, scratch)
+             : PackKeys<BFloat16>(args, plan, index, scratch);
+  } else {
+    index -= plan.key_tiles;
+    is_float ? PackQueries<float>(args, plan, index, scratch)
+             : PackQueries<BFloat16>(args, plan, index, scratch);
+  }
+}
+
+// From scores to weights, and from dout · v to the scores' gradients.
+HWY_INLINE void SoftmaxGradient(const TilePair& pair, const float* log_sums,
+                                const float* deltas, KeyState& state) {
+  const D d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t r = 0; r < pair.query_rows; ++r) {
+    float* weights = state.weights + r * kScoreStride;
+    float* dscores = state.dscores + r * kScoreStride;
+    const int64_t visible = pair.Visible(r);
+    MaskLastVector(visible, weights);
+    const V log_sum = hn::Set(d, log_sums[r]);
+    const V delta = hn::Set(d, deltas[r]);
+    for (int64_t c = 0; c < visible; c += lanes) {
+      const V p = VectorExp2(d, hn::Sub(hn::Load(d, weights + c), log_sum));
+      hn::Store(p, d, weights + c);
+      hn::Store(hn::Mul(p, hn::Sub(hn::Load(d, dscores + c), delta)), d,
+                dscores + c);
+    }
+    ZeroBehind(visible, weights);
+    ZeroBehind(visible, dscores);
+  }
+}
+
+// One tile of keys with one tile of one head's queries.
+HWY_INLINE void AddPair(const AttentionGrid& grid, const TilePair& pair,
+                        int64_t key_rows, const float* key_tile,
+                        const float* query_tile, bool first_share,
+                        KeyState& state, float* share) {
+  const float* transposed_keys = key_tile;
+  const float* transposed_values = transposed_keys + grid.KeyTileSize();
+  const float* keys = transposed_values + grid.KeyTileSize();
+  const float* queries = query_tile;
+  const float* dout = queries + grid.QueryTileSize();
+  const float* log_sums = dout + grid.QueryTileSize();
+  ScoreProduct(grid, pair, queries, transposed_keys, state.weights);
+  ScoreProduct(grid, pair, dout, transposed_values, state.dscores);
+  SoftmaxGradient(pair, log_sums, log_sums + kQueryTile, state);
+  KeyProduct(grid, pair, key_rows, state.weights, dout, state.dv);
+  KeyProduct(grid, pair, key_rows, state.dscores, queries, state.dk);
+  if (first_share) {
+    QueryProduct<Into::kNothing>(grid, pair, state.dscores, keys, nullptr,
+                                 share);
+  } else {
+    QueryProduct<Into::kSum>(grid, pair, state.dscores, keys, nullptr, share);
+  }
+}
+
+template <typename T>
+HWY_INLINE void WriteRows(const float* from, int64_t rows, int64_t head_dim,
+                          int64_t width, float factor, HeadRows<T> to) {
+  const D d;
+  const V factors = hn::Set(d, factor);
+  for (int64_t r = 0; r < rows; ++r) {
+    ForEachVector(d, head_dim, [&](int64_t i, auto lanes) HWY_ATTR {
+      StoreFloats(hn::Mul(hn::Load(d, from + r * width + i), factors), d,
+                  to.data + r * to.stride + i, lanes);
+    });
+  }
+}
+
+template <typename T>
+void KeyChunk(const AttentionBackwardArgs& args, const BackwardPlan& plan,
+              int64_t sequence, int64_t kv_head, int64_t chunk,
+              float* scratch) {
+  const AttentionGrid& grid = plan.grid;
+  KeyState state(grid);
+  const int64_t begin = chunk * plan.chunk_tiles;
+  const int64_t end = std::min(grid.key_tiles, begin + plan.chunk_tiles);
+  for (int64_t j = begin; j < end; ++j) {
+    const int64_t rows = grid.KeyRows(j);
+    const float* key_tile =
+        plan.KeyTile(scratch, plan.KeyTileIndex(sequence, kv_head, j));
+    std::fill_n(state.dk, 2 * grid.KeyTileSize(), 0.0f);  // and dv
+    for (int64_t h = 0; h < grid.heads_per_kv_head(); ++h) {
+      const int64_t head = kv_head * grid.heads_per_kv_head() + h;
+      for (int64_t i = grid.FirstQueryTile(j); i < grid.query_tiles; ++i) {
+        const int64_t index = plan.QueryTileIndex(sequence, head, i);
+        const TilePair pair = {grid.QueryRows(i),
+                               i * kQueryTile - j * kKeyTile};
+        AddPair(grid, pair, rows, key_tile, plan.QueryTile(scratch, index),
+                j == begin, state, plan.Share(scratch, chunk, index));
+      }
+    }
+    const int64_t first = sequence * grid.length + j * kKeyTile;
+    WriteRows(state.dk, rows, grid.head_dim, grid.width, args.scale,
+              RowsOfHead<T>(args.dk, first, kv_head));
+    WriteRows(state.dv, rows, grid.head_dim, grid.width, 1.0f,
+              RowsOfHead<T>(args.dv, first, kv_head));
+  }
+}
+
+void AttentionBackwardKeys(const AttentionBackwardArgs& args,
+                           const BackwardPlan& plan, int64_t sequence,
+                           int64_t kv_head, int64_t chunk, float* scratch) {
+  if (args.q.dtype() == DType::kFloat32) {
+    KeyChunk<float>(args, plan, sequence, kv_head, chunk, scratch);
+  } else {
+    KeyChunk<BFloat16>(args, plan, sequence, kv_head, chunk, scratch);
+  }
+}
+
+// dq of one query tile from the shares of the chunks that it saw.
+template <typename T>
+void WriteQueries(const AttentionBackwardArgs& args, const BackwardPlan& plan,
+                  int64_t index, float* scratch) {
+  const D d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const AttentionGrid& grid = plan.grid;
+  const int64_t tile = index % grid.query_tiles;
+  const int64_t head = index / grid.query_tiles % grid.heads;
+  const int64_t sequence = index / grid.query_tiles / grid.heads;
+  const int64_t last_chunk = grid.LastKeyTile(tile) / plan.chunk_tiles;
+  float* sum = plan.Share(scratch, 0, index);
+  for (int64_t chunk = 1; chunk <= last_chunk; ++chunk) {
+    const float* share = plan.Share(scratch, chunk, index);
+    for (int64_t i = 0; i < grid.QueryTileSize(); i += lanes) {
+      hn::Store(hn::Add(hn::Load(d, sum + i), hn::Load(d, share + i)), d,
+                sum + i);
+    }
+  }
+  const int64_t first = sequence * grid.length + tile * kQueryTile;
+  WriteRows(sum, grid.QueryRows(tile), grid.head_dim, grid.width, args.scale,
+            RowsOfHead<T>(args.dq, first, head));
+}
+
+void AttentionBackwardQueries(const AttentionBackwardArgs& args,
+                              const BackwardPlan& plan, int64_t index,
+                              float* scratch) {
+  if (args.q.dtype() == DType::kFloat32) {
+    WriteQueries<float>(args, plan, index, scratch);
+  } else {
+    WriteQueries<BFloat16>(args, plan, index, scratch);
+  }
+}
+
+}  // namespace switchyard::kernels::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+#include "switchyard/kernels/cpu/dispatch.h"
+
+namespace switchyard::kernels::cpu {
+namespace {
+
+HWY_EXPORT(AttentionBackwardPack);
+HWY_EXPORT(AttentionBackwardKeys);
+HWY_EXPORT(AttentionBackwardQueries);
+
+}  // namespace
+
+int64_t AttentionBackwardScratch(const AttentionBackwardArgs& args) {
+  return BackwardPlan(args).size;
+}
+
+void AttentionBackward(const AttentionBackwardArgs& args, float* scratch,
+                       int threads) {
+  if (args.q.dim(0) == 0) return;
+  const auto pack = SWITCHYARD_DISPATCH(AttentionBackwardPack);
+  const auto keys = SWITCHYARD_DISPATCH(AttentionBackwardKeys);
+  const auto queries = SWITCHYARD_DISPATCH(AttentionBackwardQueries);
+  const BackwardPlan plan(args);
+  ParallelFor(threads, plan.key_tiles + plan.query_tiles,
+              [&](int64_t index) { pack(args, plan, index, scratch); });
+  // The first chunks, which most queries see, first.
+  const int64_t pairs = plan.grid.sequences * plan.grid.kv_heads;
+  ParallelFor(threads, pairs * plan.chunks, [&](int64_t index) {
+    const int64_t pair = index % pairs;
+    keys(args, plan, pair / plan.grid.kv_heads, pair % plan.grid.kv_heads,
+         index / pairs, scratch);
+  });
+  ParallelFor(threads, plan.query_tiles,
+              [&](int64_t index) { queries(args, plan, index, scratch); });
+}
+
+}  // namespace switchyard::kernels::cpu
+#endif  // HWY_ONCE

@@ -1,0 +1,196 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What attention's forward and backward passes do with tiles: copies of rows as
+// fp32, and products that leave out what the causal mask leaves out.
+//
+// Per-target: include it after hwy/highway.h.
+#if defined(SWITCHYARD_KERNELS_CPU_ATTENTION_TILES_INL_H_) == \
+    defined(HWY_TARGET_TOGGLE)
+#ifdef SWITCHYARD_KERNELS_CPU_ATTENTION_TILES_INL_H_
+#undef SWITCHYARD_KERNELS_CPU_ATTENTION_TILES_INL_H_
+#else
+#define SWITCHYARD_KERNELS_CPU_ATTENTION_TILES_INL_H_
+#endif
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+#include "hwy/highway.h"
+#include "switchyard/kernels/cpu/attention_grid.h"
+#include "switchyard/kernels/cpu/tile_product-inl.h"
+#include "switchyard/kernels/cpu/vector-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace switchyard::kernels::cpu::HWY_NAMESPACE {
+
+// Rows of one head: row r begins at data + r · stride.
+template <typename T>
+struct HeadRows {
+  T* data;
+  int64_t stride;
+};
+
+// The rows of `head` in `view` from row `first` on.
+template <typename T>
+HeadRows<const T> RowsOfHead(const ConstTensorView& view, int64_t first,
+                             int64_t head) {
+  return {view.data<T>() + first * view.row_stride() + head * view.dim(2),
+          view.row_stride()};
+}
+template <typename T>
+HeadRows<T> RowsOfHead(const TensorView& view, int64_t first, int64_t head) {
+  return {view.data<T>() + first * view.row_stride() + head * view.dim(2),
+          view.row_stride()};
+}
+
+// to [tile_rows, width] = `rows` rows of head_dim, the rest zero.
+template <typename T>
+void PackRows(HeadRows<const T> from, int64_t rows, int64_t head_dim,
+              int64_t tile_rows, int64_t width, float* to) {
+  const hn::ScalableTag<float> d;
+  for (int64_t r = 0; r < rows; ++r) {
+    const T* row = from.data + r * from.stride;
+    ForEachVector(d, head_dim, [&](int64_t i, auto lanes) HWY_ATTR {
+      hn::Store(LoadFloats(d, row + i, lanes), d, to + r * width + i);
+    });
+  }
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t filled = (head_dim + lanes - 1) / lanes * lanes;
+  for (int64_t r = 0; r < rows; ++r) {
+    std::fill(to + r * width + filled, to + (r + 1) * width, 0.0f);
+  }
+  std::fill(to + rows * width, to + tile_rows * width, 0.0f);
+}
+
+HWY_INLINE float ScalarFloat(float x) { return x; }
+HWY_INLINE float ScalarFloat(BFloat16 x) {
+  const uint32_t bits = static_cast<uint32_t>(x.bits) << 16;
+  float value;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+
+// to [head_dim, kKeyTile] = factor · the transposed rows, the rest zero.
+template <typename T>
+void PackTransposed(HeadRows<const T> from, int64_t rows, int64_t head_dim,
+                    float factor, float* to) {
+  for (int64_t r = 0; r < rows; ++r) {
+    const T* row = from.data + r * from.stride;
+    for (int64_t i = 0; i < head_dim; ++i) {
+      to[i * kKeyTile + r] = factor * ScalarFloat(row[i]);
+    }
+  }
+  if (rows == kKeyTile) return;
+  for (int64_t i = 0; i < head_dim; ++i) {
+    std::fill(to + i * kKeyTile + rows, to + (i + 1) * kKeyTile, 0.0f);
+  }
+}
+
+// Where a tile of queries meets a tile of keys.
+struct TilePair {
+  int64_t query_rows;
+  // First query's position minus first key's: query r sees keys [0, r + offset]
+  // of the tile. Not negative.
+  int64_t offset;
+
+  // Keys of the tile that query r sees.
+  int64_t Visible(int64_t r) const {
+    return std::min(kKeyTile, offset + r + 1);
+  }
+  // Keys that some query of the block of rows from r on sees.
+  int64_t VisibleToBlock(int64_t r) const {
+    return Visible(std::min(r + kBlockRows, query_rows) - 1);
+  }
+  // The first query of the tile that sees key s.
+  int64_t FirstQuery(int64_t s) const {
+    return std::max<int64_t>(0, s - offset);
+  }
+};
+
+// scores [queries, keys] = rows [queries, head_dim] · columns [head_dim, keys],
+// where some query of a block sees some key of a panel.
+HWY_INLINE void ScoreProduct(const AttentionGrid& grid, const TilePair& pair,
+                             const float* rows, const float* columns,
+                             float* scores) {
+  const hn::ScalableTag<float> d;
+  const int64_t panel = 2 * static_cast<int64_t>(hn::Lanes(d));
+  for (int64_t c = 0; c < kKeyTile; c += panel) {
+    for (int64_t r = 0; r < pair.query_rows; r += kBlockRows) {
+      if (c >= pair.VisibleToBlock(r)) continue;
+      BlockProduct<2, Into::kNothing>(
+          grid.head_dim, rows + r * grid.width, grid.width, 1, columns + c,
+          kKeyTile, nullptr, scores + r * kScoreStride + c, kScoreStride);
+    }
+  }
+}
+
+// Calls body(c, vectors) for panels of two vectors, or one at the end, that
+// cover head_dim. `vectors` is a std::integral_constant.
+template <class Body>
+HWY_INLINE void ForEachPanel(int64_t head_dim, const Body& body) {
+  const hn::ScalableTag<float> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  int64_t c = 0;
+  for (; c + lanes < head_dim; c += 2 * lanes) {
+    body(c, std::integral_constant<int, 2>());
+  }
+  if (c < head_dim) body(c, std::integral_constant<int, 1>());
+}
+
+// result [queries, head_dim] = old + weights [queries, keys] · rows [keys,
+// head_dim], over the keys that a block of queries sees.
+template <Into kInto>
+HWY_INLINE void QueryProduct(const AttentionGrid& grid, const TilePair& pair,
+                             const float* weights, const float* rows,
+                             const float* factors, float* result) {
+  ForEachPanel(grid.head_dim, [&](int64_t c, auto vectors) HWY_ATTR {
+    for (int64_t r = 0; r < pair.query_rows; r += kBlockRows) {
+      BlockProduct<vectors(), kInto>(pair.VisibleToBlock(r),
+                                     weights + r * kScoreStride, kScoreStride,
+                                     1, rows + c, grid.width, factors + r,
+                                     result + r * grid.width + c, grid.width);
+    }
+  });
+}
+
+// result [keys, head_dim] += weightsᵀ [keys, queries] · rows [queries,
+// head_dim], over the queries that see a block of keys.
+HWY_INLINE void KeyProduct(const AttentionGrid& grid, const TilePair& pair,
+                           int64_t key_rows, const float* weights,
+                           const float* rows, float* result) {
+  ForEachPanel(grid.head_dim, [&](int64_t c, auto vectors) HWY_ATTR {
+    for (int64_t s = 0; s < key_rows; s += kBlockRows) {
+      const int64_t first = pair.FirstQuery(s);
+      if (first >= pair.query_rows) break;
+      BlockProduct<vectors(), Into::kSum>(
+          pair.query_rows - first, weights + first * kScoreStride + s, 1,
+          kScoreStride, rows + first * grid.width + c, grid.width, nullptr,
+          result + s * grid.width + c, grid.width);
+    }
+  });
+}
+
+// Fills the rest of the vector that holds the last visible score with -inf.
+HWY_INLINE void MaskLastVector(int64_t visible, float* scores) {
+  const hn::ScalableTag<float> d;
+  if (visible == kKeyTile) return;
+  hn::StoreU(hn::Set(d, -std::numeric_limits<float>::infinity()), d,
+             scores + visible);
+}
+
+// Zeroes what products of a block read behind the last vector of a row.
+HWY_INLINE void ZeroBehind(int64_t visible, float* weights) {
+  const hn::ScalableTag<float> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  const int64_t end = std::min(kKeyTile, visible + kBlockRows);
+  for (int64_t c = (visible + lanes - 1) / lanes * lanes; c < end; c += lanes) {
+    hn::Store(hn::Zero(d), d, weights + c);
+  }
+}
+
+}  // namespace switchyard::kernels::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard

@@ -1,0 +1,404 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/kernels/attention.h"
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "switchyard/base/cpu/cpu_device.h"
+#include "switchyard/base/guarded/guarded_device.h"
+#include "switchyard/tests/support/compare.h"
+#include "switchyard/tests/support/random_values.h"
+#include "switchyard/tests/support/rounding.h"
+#include "switchyard/tests/support/test_tensor.h"
+#include "switchyard/tests/unit/kernels/attention_oracle.h"
+
+namespace switchyard::kernels {
+namespace {
+
+using switchyard::testing::AllEqual;
+using switchyard::testing::AllNear;
+using switchyard::testing::Layout;
+using switchyard::testing::RandomValues;
+using switchyard::testing::SameBits;
+using switchyard::testing::TestTensor;
+using switchyard::testing::UnitRoundoff;
+
+// Lengths around the tiles of 48 queries and 96 keys and the blocks of 6.
+const AttentionCase kCases[] = {
+    {0, 5, 2, 1, 8},    {3, 1, 2, 2, 8},    {2, 5, 3, 1, 16},
+    {2, 31, 4, 2, 32},  {1, 32, 4, 4, 40},  {3, 33, 2, 1, 24},
+    {1, 47, 2, 1, 64},  {2, 48, 2, 2, 8},   {1, 49, 3, 3, 32},
+    {1, 96, 2, 1, 128}, {2, 97, 4, 2, 32},  {1, 150, 2, 1, 12},
+    {1, 256, 8, 2, 32}, {1, 385, 2, 1, 16}, {1, 1000, 2, 1, 32},
+    {1, 1153, 1, 1, 8},
+};
+
+std::string NameOfCase(const AttentionCase& c, DType dtype) {
+  return std::to_string(c.sequences) + " x " + std::to_string(c.length) + ", " +
+         std::to_string(c.heads) + "/" + std::to_string(c.kv_heads) +
+         " heads of " + std::to_string(c.head_dim) + " " + NameOf(dtype);
+}
+
+struct Inputs {
+  Inputs(const AttentionCase& c, DType dtype)
+      : q(RandomValues(1, c.rows() * c.heads * c.head_dim, -2, 2, dtype)),
+        k(RandomValues(2, c.rows() * c.kv_heads * c.head_dim, -2, 2, dtype)),
+        v(RandomValues(3, c.rows() * c.kv_heads * c.head_dim, -1, 1, dtype)),
+        dout(RandomValues(4, q.size(), -1, 1, dtype)) {}
+  Values q, k, v, dout;
+};
+
+// The tensors of a forward and a backward pass.
+struct Tensors {
+  Tensors(Device& device, const AttentionCase& c, DType dtype, const Inputs& in,
+          Layout layout = {})
+      : queries({c.rows(), c.heads, c.head_dim}),
+        keys({c.rows(), c.kv_heads, c.head_dim}),
+        q(device, dtype, queries, in.q, layout),
+        k(device, dtype, keys, in.k, layout),
+        v(device, dtype, keys, in.v, layout),
+        dout(device, dtype, queries, in.dout, layout),
+        out(device, dtype, queries, layout),
+        logsumexp(device, DType::kFloat32, {c.rows(), c.heads}, layout),
+        dq(device, dtype, queries, layout),
+        dk(device, dtype, keys, layout),
+        dv(device, dtype, keys, layout) {}
+
+  void Forward(Stream& stream, const AttentionCase& c) {
+    Attention(stream, {q, k, v, c.length, static_cast<float>(c.scale()), out,
+                       logsumexp});
+  }
+  void Backward(Stream& stream, Arena& arena, const AttentionCase& c) {
+    AttentionBackward(stream, arena,
+                      {q, k, v, out, logsumexp, dout, c.length,
+                       static_cast<float>(c.scale()), dq, dk, dv});
+  }
+
+  Shape queries, keys;
+  TestTensor q, k, v, dout, out, logsumexp, dq, dk, dv;
+};
+
+TEST(AttentionTest, AgreesWithDoubles) {
+  CpuDevice device(2);
+  const auto stream = device.NewStream();
+  for (const AttentionCase& c : kCases) {
+    for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+      const Inputs in(c, dtype);
+      const AttentionResult expected = AttentionOracle(c, in.q, in.k, in.v);
+      // Weights add up to 1, |v| <= 1; `length` products are added.
+      const double weights = WeightError(c, expected.score_size);
+      const double fp32 =
+          2 * weights + (static_cast<double>(c.length) + 4) * 0x1p-24;
+      for (const Layout layout : {Layout(), Layout::Strided(7, 1)}) {
+        Tensors t(device, c, dtype, in, layout);
+        t.Forward(*stream, c);
+        stream->Wait();
+        EXPECT_TRUE(
+            AllNear(t.out.Read(), expected.out, fp32,
+                    dtype == DType::kBFloat16 ? UnitRoundoff(dtype) : 0))
+            << NameOfCase(c, dtype);
+        EXPECT_TRUE(AllNear(t.logsumexp.Read(), expected.logsumexp,
+                            weights + (static_cast<double>(c.length)) * 0x1p-24,
+                            0x1p-22))
+            << NameOfCase(c, dtype);
+      }
+    }
+  }
+}
+
+TEST(AttentionTest, TheFirstRowIsItsOwnValueExactly) {
+  CpuDevice device;
+  const auto stream = device.NewStream();
+  const AttentionCase c = {5, 3, 4, 2, 24};
+  const Inputs in(c, DType::kFloat32);
+  Tensors t(device, c, DType::kFloat32, in);
+  t.Forward(*stream, c);
+  stream->Wait();
+  const Values out = t.out.Read();
+  for (int64_t row = 0; row < c.rows(); row += c.length) {
+    for (int64_t head = 0; head < c.heads; ++head) {
+      for (int64_t i = 0; i < c.head_dim; ++i) {
+        EXPECT_EQ(out[c.Query(row, head) + i], in.v[c.Key(row, head) + i]);
+      }
+    }
+  }
+}
+
+TEST(AttentionTest, EqualKeysGiveTheMeanExactly) {
+  CpuDevice device;
+  const auto stream = device.NewStream();
+  // Scores are 0; the mean of 1, 2, ..., t + 1 is (t + 2) / 2.
+  const AttentionCase c = {1, 300, 1, 1, 8};
+  Inputs in(c, DType::kFloat32);
+  std::fill(in.k.begin(), in.k.end(), 0.0);
+  Values expected;
+  for (int64_t t = 0; t < c.length; ++t) {
+    for (int64_t i = 0; i < c.head_dim; ++i) {
+      in.v[t * c.head_dim + i] = static_cast<double>(t + 1);
+      expected.push_back(static_cast<double>(t + 2) / 2);
+    }
+  }
+  Tensors tensors(device, c, DType::kFloat32, in);
+  tensors.Forward(*stream, c);
+  stream->Wait();
+  EXPECT_TRUE(AllEqual(tensors.out.Read(), expected));
+}
+
+TEST(AttentionTest, LaterRowsDoNotChangeEarlierOnes) {
+  CpuDevice device;
+  const auto stream = device.NewStream();
+  const AttentionCase c = {1, 200, 4, 2, 32};
+  const Inputs in(c, DType::kFloat32);
+  Tensors t(device, c, DType::kFloat32, in);
+  t.Forward(*stream, c);
+  for (const int64_t kept : {1, 50, 95, 96, 97, 143, 199}) {
+    Inputs changed = in;
+    const auto disturb = [&](Values& values, int64_t heads) {
+      for (size_t i = kept * heads * c.head_dim; i < values.size(); ++i) {
+        values[i] = 100 * values[i] + 1;
+      }
+    };
+    disturb(changed.q, c.heads);
+    disturb(changed.k, c.kv_heads);
+    disturb(changed.v, c.kv_heads);
+    Tensors other(device, c, DType::kFloat32, changed);
+    other.Forward(*stream, c);
+    stream->Wait();
+    Values out = t.out.Read(), other_out = other.out.Read();
+    EXPECT_NE(out, other_out);
+    out.resize(c.Query(kept, 0));
+    other_out.resize(c.Query(kept, 0));
+    EXPECT_EQ(out, other_out) << kept;
+  }
+}
+
+TEST(AttentionTest, ARowDoesNotDependOnTheSequenceLength) {
+  CpuDevice device;
+  const auto stream = device.NewStream();
+  const AttentionCase whole = {1, 200, 2, 1, 16}, part = {1, 120, 2, 1, 16};
+  Inputs in(whole, DType::kFloat32);
+  Tensors t(device, whole, DType::kFloat32, in);
+  for (Values* values : {&in.q, &in.dout}) values->resize(120 * 2 * 16);
+  for (Values* values : {&in.k, &in.v}) values->resize(120 * 16);
+  Tensors other(device, part, DType::kFloat32, in);
+  t.Forward(*stream, whole);
+  other.Forward(*stream, part);
+  stream->Wait();
+  Values out = t.out.Read();
+  out.resize(part.Query(part.rows(), 0));
+  EXPECT_EQ(out, other.out.Read());
+}
+
+TEST(AttentionTest, SharedHeadsEqualRepeatedOnes) {
+  CpuDevice device;
+  const auto stream = device.NewStream();
+  const AttentionCase grouped = {2, 70, 6, 2, 24}, plain = {2, 70, 6, 6, 24};
+  const Inputs in(grouped, DType::kFloat32);
+  Inputs repeated(plain, DType::kFloat32);
+  repeated.q = in.q;
+  for (int64_t row = 0; row < grouped.rows(); ++row) {
+    for (int64_t head = 0; head < grouped.heads; ++head) {
+      for (int64_t i = 0; i < grouped.head_dim; ++i) {
+        repeated.k[plain.Key(row, head) + i] = in.k[grouped.Key(row, head) + i];
+        repeated.v[plain.Key(row, head) + i] = in.v[grouped.Key(row, head) + i];
+      }
+    }
+  }
+  Tensors a(device, grouped, DType::kFloat32, in);
+  Tensors b(device, plain, DType::kFloat32, repeated);
+  a.Forward(*stream, grouped);
+  b.Forward(*stream, plain);
+  stream->Wait();
+  EXPECT_TRUE(SameBits(a.out, b.out));
+  EXPECT_TRUE(SameBits(a.logsumexp, b.logsumexp));
+}
+
+TEST(AttentionTest, LargeScoresDoNotOverflow) {
+  CpuDevice device;
+  const auto stream = device.NewStream();
+  // Scores ascend by 1000 from row to row, so the running maximum always moves
+  // and each row looks at itself alone.
+  const AttentionCase c = {1, 250, 1, 1, 8};
+  Inputs in(c, DType::kFloat32);
+  std::fill(in.q.begin(), in.q.end(), 1000.0);
+  for (int64_t t = 0; t < c.length; ++t) {
+    for (int64_t i = 0; i < c.head_dim; ++i) {
+      in.k[t * c.head_dim + i] = static_cast<double>(t);
+    }
+  }
+  Tensors t(device, c, DType::kFloat32, in);
+  t.Forward(*stream, c);
+  stream->Wait();
+  EXPECT_TRUE(AllEqual(t.out.Read(), in.v));
+}
+
+TEST(AttentionBackwardTest, OracleIsTheDerivative) {
+  const AttentionCase c = {2, 4, 4, 2, 3};
+  Inputs in(c, DType::kFloat32);
+  const Values out = AttentionOracle(c, in.q, in.k, in.v).out;
+  const AttentionGradients gradients =
+      AttentionBackwardOracle(c, in.q, in.k, in.v, out, in.dout);
+  const auto check = [&](Values& values, const Values& gradient) {
+    for (size_t i = 0; i < values.size(); ++i) {
+      const double kept = values[i], h = 1e-5;  // errors: h² and 1e-15 / h
+      values[i] = kept + h;
+      const Values up = AttentionOracle(c, in.q, in.k, in.v).out;
+      values[i] = kept - h;
+      const Values down = AttentionOracle(c, in.q, in.k, in.v).out;
+      values[i] = kept;
+      double difference = 0;
+      for (size_t j = 0; j < up.size(); ++j) {
+        difference += (up[j] - down[j]) * in.dout[j] / (2 * h);
+      }
+      EXPECT_NEAR(gradient[i], difference, 1e-8) << i;
+    }
+  };
+  check(in.q, gradients.dq);
+  check(in.k, gradients.dk);
+  check(in.v, gradients.dv);
+}
+
+TEST(AttentionBackwardTest, AgreesWithDoubles) {
+  CpuDevice device(2);
+  const auto stream = device.NewStream();
+  for (const AttentionCase& c : kCases) {
+    for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+      const Inputs in(c, dtype);
+      const double score_size = AttentionOracle(c, in.q, in.k, in.v).score_size;
+      // Each addend has the error of its weight and of two sums of head_dim
+      // products; heads · length addends are summed.
+      const double relative =
+          WeightError(c, score_size) +
+          static_cast<double>(2 * c.head_dim + c.heads / c.kv_heads * c.length +
+                              8) *
+              0x1p-24;
+      for (const Layout layout : {Layout(), Layout::Strided(7, 1)}) {
+        Arena arena(device);
+        Tensors t(device, c, dtype, in, layout);
+        t.Forward(*stream, c);
+        t.Backward(*stream, arena, c);
+        stream->Wait();
+        const AttentionGradients expected =
+            AttentionBackwardOracle(c, in.q, in.k, in.v, t.out.Read(), in.dout);
+        const auto near = [&](const TestTensor& actual, const Values& gradient,
+                              Values tolerance) {
+          for (size_t i = 0; i < tolerance.size(); ++i) {
+            tolerance[i] *= relative;
+            if (dtype == DType::kBFloat16) {
+              tolerance[i] += UnitRoundoff(dtype) * std::abs(gradient[i]);
+            }
+          }
+          return AllNear(actual.Read(), gradient, tolerance);
+        };
+        EXPECT_TRUE(near(t.dq, expected.dq, expected.dq_size))
+            << NameOfCase(c, dtype);
+        EXPECT_TRUE(near(t.dk, expected.dk, expected.dk_size))
+            << NameOfCase(c, dtype);
+        EXPECT_TRUE(near(t.dv, expected.dv, expected.dv_size))
+            << NameOfCase(c, dtype);
+      }
+    }
+  }
+}
+
+TEST(AttentionTest, GivesTheSameBitsOnAnyNumberOfThreads) {
+  const AttentionCase c = {2, 500, 4, 2, 16};
+  const Inputs in(c, DType::kFloat32);
+  const auto run = [&](Device& device, Tensors& t) {
+    const auto stream = device.NewStream();
+    Arena arena(device);
+    t.Forward(*stream, c);
+    t.Backward(*stream, arena, c);
+    stream->Wait();
+  };
+  GuardedDevice one(1);
+  Tensors t(one, c, DType::kFloat32, in);
+  run(one, t);
+  for (const int threads : {2, 3}) {
+    CpuDevice device(threads);
+    Tensors other(device, c, DType::kFloat32, in, Layout::Strided(16, 8));
+    run(device, other);
+    EXPECT_TRUE(SameBits(t.out, other.out));
+    EXPECT_TRUE(SameBits(t.logsumexp, other.logsumexp));
+    EXPECT_TRUE(SameBits(t.dq, other.dq));
+    EXPECT_TRUE(SameBits(t.dk, other.dk));
+    EXPECT_TRUE(SameBits(t.dv, other.dv));
+  }
+}
+
+// Queries, keys and values are columns of one product's result.
+TEST(AttentionTest, TakesColumnsOfOneMatrix) {
+  CpuDevice device;
+  const auto stream = device.NewStream();
+  const AttentionCase c = {2, 60, 4, 2, 8};
+  const Inputs in(c, DType::kFloat32);
+  const int64_t q_width = c.heads * c.head_dim,
+                k_width = c.kv_heads * c.head_dim;
+  Values joined;
+  for (int64_t row = 0; row < c.rows(); ++row) {
+    const auto append = [&](const Values& from, int64_t width) {
+      joined.insert(joined.end(), from.begin() + row * width,
+                    from.begin() + (row + 1) * width);
+    };
+    append(in.q, q_width);
+    append(in.k, k_width);
+    append(in.v, k_width);
+  }
+  const Shape shape = {c.rows(), q_width + 2 * k_width};
+  TestTensor qkv(device, DType::kFloat32, shape, joined);
+  TestTensor gradient(device, DType::kFloat32, shape);
+  Tensors t(device, c, DType::kFloat32, in);
+  const auto part = [&](const TestTensor& whole, int64_t begin, int64_t heads) {
+    return whole.view()
+        .Columns(begin, begin + heads * c.head_dim)
+        .Reshaped({c.rows(), heads, c.head_dim});
+  };
+  TestTensor out(device, DType::kFloat32, t.queries);
+  TestTensor logsumexp(device, DType::kFloat32, {c.rows(), c.heads});
+  const float scale = static_cast<float>(c.scale());
+  Arena arena(device);
+  const TensorView q = part(qkv, 0, c.heads);
+  const TensorView k = part(qkv, q_width, c.kv_heads);
+  const TensorView v = part(qkv, q_width + k_width, c.kv_heads);
+  Attention(*stream, {q, k, v, c.length, scale, out, logsumexp});
+  AttentionBackward(
+      *stream, arena,
+      {q, k, v, out, logsumexp, t.dout, c.length, scale,
+       part(gradient, 0, c.heads), part(gradient, q_width, c.kv_heads),
+       part(gradient, q_width + k_width, c.kv_heads)});
+  t.Forward(*stream, c);
+  t.Backward(*stream, arena, c);
+  stream->Wait();
+  EXPECT_TRUE(SameBits(out, t.out));
+  const Values joined_gradient = gradient.Read();
+  const Values dq = t.dq.Read(), dk = t.dk.Read(), dv = t.dv.Read();
+  for (int64_t row = 0; row < c.rows(); ++row) {
+    const double* from = &joined_gradient[row * shape[1]];
+    for (int64_t i = 0; i < q_width; ++i) {
+      ASSERT_EQ(from[i], dq[row * q_width + i]);
+    }
+    for (int64_t i = 0; i < k_width; ++i) {
+      ASSERT_EQ(from[q_width + i], dk[row * k_width + i]);
+      ASSERT_EQ(from[q_width + k_width + i], dv[row * k_width + i]);
+    }
+  }
+}
+
+TEST(AttentionDeathTest, HeadsMustBeMultiplesOfKeyHeads) {
+  CpuDevice device;
+  const auto stream = device.NewStream();
+  const AttentionCase c = {1, 4, 2, 2, 8};
+  Tensors t(device, c, DType::kFloat32, Inputs(c, DType::kFloat32));
+  TestTensor three(device, DType::kFloat32, {4, 3, 8}, Values(96, 1.0));
+  EXPECT_DEATH(
+      Attention(*stream, {three, t.k, t.v, 4, 1.0f, three, t.logsumexp}),
+      "divide the 3 query heads");
+  EXPECT_DEATH(Attention(*stream, {t.q, t.k, t.v, 3, 1.0f, t.out, t.logsumexp}),
+               "divides 4 rows, found 3");
+}
+
+}  // namespace
+}  // namespace switchyard::kernels
