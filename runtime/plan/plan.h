@@ -4,8 +4,9 @@
 // What a run needs, from its options and the number of ranks alone: no data, no
 // other ranks, no machine. Counts are exact but where a comment says estimate.
 //
-//   const Plan plan = MakePlan(options, {.ranks = 64, .ranks_per_node = 8,
-//                                        .expert_parallel = 8});
+//   SWITCHYARD_ASSIGN_OR_RETURN(const RankLayout layout,
+//                               ResolveLayout(options, 64, 8));
+//   const Plan plan = MakePlan(options, layout);
 //   std::fputs(ToTable(plan).c_str(), stdout);
 #ifndef SWITCHYARD_RUNTIME_PLAN_PLAN_H_
 #define SWITCHYARD_RUNTIME_PLAN_PLAN_H_
@@ -13,15 +14,10 @@
 #include <cstdint>
 #include <string>
 
+#include "switchyard/runtime/plan/rank_layout.h"
 #include "switchyard/runtime/train/options.h"
 
 namespace switchyard {
-
-struct RankLayout {
-  int64_t ranks = 1;
-  int64_t ranks_per_node = 1;
-  int64_t expert_parallel = 1;  // divides ranks and experts
-};
 
 struct ParameterCounts {
   int64_t embedding = 0;  // vocabulary · hidden; the head has as many

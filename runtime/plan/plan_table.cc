@@ -44,8 +44,9 @@ std::string LayoutPart(const Plan& plan) {
   std::string text = absl::StrCat(
       "Layout\n",
       Line("ranks", GroupedText(plan.layout.ranks),
-           absl::StrCat(plan.layout.ranks / plan.layout.ranks_per_node,
-                        " nodes of ", plan.layout.ranks_per_node)),
+           plan.layout.nodes == 1
+               ? "on one node"
+               : absl::StrCat("on ", plan.layout.nodes, " nodes")),
       Line("expert-parallel width", GroupedText(plan.layout.expert_parallel)),
       Line("global batch", GroupedText(o.global_batch),
            absl::StrCat("sequences, ", GroupedText(plan.step_tokens),

@@ -18,7 +18,8 @@ namespace switchyard::testing {
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    std::string name = ::testing::TempDir() + "/switchyard_test_XXXXXX";
+    std::string name =
+        std::filesystem::path(::testing::TempDir()) / "switchyard_test_XXXXXX";
     EXPECT_NE(mkdtemp(name.data()), nullptr) << name;
     path_ = name;
   }

@@ -29,6 +29,23 @@ TrainOptions Mixtral() {
   return options;
 }
 
+TEST(RankLayout, WidthStaysInsideANode) {
+  TrainOptions options = Options("small");  // 8 experts
+  EXPECT_EQ(ResolveLayout(options, 64, 8)->expert_parallel, 8);
+  EXPECT_EQ(ResolveLayout(options, 8, 4)->expert_parallel, 4);
+  EXPECT_EQ(ResolveLayout(options, 8, 4)->nodes, 2);
+  EXPECT_EQ(ResolveLayout(options, 6, 6)->expert_parallel, 2);
+  // Three ranks on one node and one on another: no two fit everywhere.
+  std::vector<comm::Member> members(4);
+  members[3].node = 1;
+  EXPECT_EQ(ResolveLayout(options, members)->expert_parallel, 1);
+  EXPECT_EQ(ResolveLayout(options, members)->nodes, 2);
+  options.expert_parallel = 4;
+  EXPECT_EQ(ResolveLayout(options, members)->expert_parallel, 4);
+  options.expert_parallel = 3;
+  EXPECT_FALSE(ResolveLayout(options, members).ok());
+}
+
 TEST(Plan, CountsMixtralsParametersExactly) {
   const ParameterCounts counts = CountParameters(Mixtral().model);
   EXPECT_EQ(counts.total, 46'702'792'704);
@@ -55,7 +72,8 @@ TEST(Plan, MemoryOfMixtral) {
     double gigabytes, gigabytes_fp32;
   } cases[] = {{64, 81, 52}, {32, 90, 61}, {8, 143, 114}};
   for (const auto& expected : cases) {
-    const Plan plan = MakePlan(Mixtral(), {expected.ranks, 8, 8});
+    const Plan plan =
+        MakePlan(Mixtral(), {expected.ranks, expected.ranks / 8, 8});
     const int64_t fixed = plan.memory.fixed();
     const int64_t fixed_fp32 =
         fixed - plan.memory.gradients + plan.memory.gradients_fp32;
@@ -67,7 +85,7 @@ TEST(Plan, MemoryOfMixtral) {
 
 TEST(Plan, Fp32WeightsAreTheirOwnMasters) {
   TrainOptions options = Options("small");
-  const Plan fp32 = MakePlan(options, {2, 2, 2});
+  const Plan fp32 = MakePlan(options, {2, 1, 2});
   EXPECT_EQ(fp32.memory.masters, 0);
   EXPECT_EQ(fp32.memory.weights, 4 * fp32.rank_parameters);
   EXPECT_EQ(fp32.memory.gradients, 8 * fp32.rank_parameters);
@@ -76,13 +94,13 @@ TEST(Plan, Fp32WeightsAreTheirOwnMasters) {
   EXPECT_EQ(fp32.rank_parameters, p.dense + p.experts / 2);
   EXPECT_EQ(fp32.memory.moments, 8 * (p.dense / 2 + p.experts / 2));
   options.dtype = DType::kBFloat16;
-  const Plan bf16 = MakePlan(options, {2, 2, 2});
+  const Plan bf16 = MakePlan(options, {2, 1, 2});
   EXPECT_EQ(bf16.memory.weights, 2 * bf16.rank_parameters);
   EXPECT_EQ(bf16.memory.masters, bf16.memory.moments / 2);
 }
 
 TEST(Plan, KvCacheOfGroupedQueries) {
-  const Plan plan = MakePlan(Mixtral(), {8, 8, 8});
+  const Plan plan = MakePlan(Mixtral(), {8, 1, 8});
   // Keys and values of 32 layers, heads of 128, two bytes each.
   EXPECT_EQ(plan.kv_cache.this_model, 2 * 32 * 8 * 128 * 2);
   EXPECT_EQ(plan.kv_cache.multi_head, 2 * 32 * 32 * 128 * 2);
@@ -118,15 +136,15 @@ TEST(Plan, RowsThatCanMeetOnARank) {
   // Alone a rank gets all rows, always.
   EXPECT_EQ(MakePlan(options, {1, 1, 1}).routed_rows_worst, 2 * 256 * 2);
   // Of two ranks with four experts each: everything of both.
-  EXPECT_EQ(MakePlan(options, {2, 2, 2}).routed_rows, 2 * 256 * 2);
-  EXPECT_EQ(MakePlan(options, {2, 2, 2}).routed_rows_worst, 2 * 2 * 256 * 2);
+  EXPECT_EQ(MakePlan(options, {2, 1, 2}).routed_rows, 2 * 256 * 2);
+  EXPECT_EQ(MakePlan(options, {2, 1, 2}).routed_rows_worst, 2 * 2 * 256 * 2);
   // With one expert a rank a token sends one row to it.
-  EXPECT_EQ(MakePlan(options, {8, 8, 8}).routed_rows_worst, 8 * 2 * 256);
+  EXPECT_EQ(MakePlan(options, {8, 1, 8}).routed_rows_worst, 8 * 2 * 256);
   options.max_rows_per_rank = 1500;
-  EXPECT_EQ(MakePlan(options, {8, 8, 8}).routed_rows_worst, 1500);
+  EXPECT_EQ(MakePlan(options, {8, 1, 8}).routed_rows_worst, 1500);
   options.max_rows_per_rank = 0;
   options.capacity_factor = *CapacityFactor::Parse("1.25");
-  const Plan capped = MakePlan(options, {8, 8, 8});
+  const Plan capped = MakePlan(options, {8, 1, 8});
   EXPECT_EQ(capped.capacity, 160);
   EXPECT_EQ(capped.routed_rows_worst, 8 * 160);
 }
@@ -135,11 +153,11 @@ TEST(Plan, MicroBatchesAndIdleRanks) {
   TrainOptions options = Options("small");
   options.global_batch = 8;
   options.micro_batch = 2;
-  const Plan three = MakePlan(options, {3, 3, 1});
+  const Plan three = MakePlan(options, {3, 1, 1});
   EXPECT_EQ(three.micro_batches, 4);
   EXPECT_EQ(three.rank_micro_batches, 2);
   EXPECT_EQ(three.idle_ranks, 0);
-  const Plan eight = MakePlan(options, {8, 4, 4});
+  const Plan eight = MakePlan(options, {8, 2, 4});
   EXPECT_EQ(eight.rank_micro_batches, 1);
   EXPECT_EQ(eight.idle_ranks, 4);
 }
@@ -158,7 +176,7 @@ TEST(Plan, AbsurdSizesDoNotOverflow) {
   options.seq_len = 1 << 24;
   options.global_batch = options.micro_batch = 64;
   ASSERT_TRUE(Validate(options).ok()) << Validate(options);
-  const Plan plan = MakePlan(options, {1024, 8, 1024});
+  const Plan plan = MakePlan(options, {1024, 128, 1024});
   EXPECT_GT(plan.memory.routed_worst, plan.memory.routed);
   EXPECT_GT(plan.memory.worst(), plan.memory.expected());
 }
@@ -166,8 +184,8 @@ TEST(Plan, AbsurdSizesDoNotOverflow) {
 TEST(PlanTable, SaysWhatMatters) {
   const std::string table = ToTable(MakePlan(Mixtral(), {64, 8, 8}));
   for (const char* part :
-       {"46,702,792,704", "12,879,925,248", "0.00125", "8 nodes of 8",
-        "131.1 kB", "524.3 kB", "16.4 kB", "81.2 GB", "with fp32 sums 52.2 GB",
+       {"46,702,792,704", "12,879,925,248", "0.00125", "on 8 nodes", "131.1 kB",
+        "524.3 kB", "16.4 kB", "81.2 GB", "with fp32 sums 52.2 GB",
         "worst case", "1 of 8 experts", "ranks without a micro-batch"}) {
     EXPECT_THAT(table, HasSubstr(part));
   }

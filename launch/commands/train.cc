@@ -1,0 +1,260 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/launch/commands/train.h"
+
+#include <cstdio>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "switchyard/base/cpu/cpu_device.h"
+#include "switchyard/base/number_text.h"
+#include "switchyard/base/status.h"
+#include "switchyard/launch/commands/train_flags.h"
+#include "switchyard/launch/cores.h"
+#include "switchyard/launch/output_folder.h"
+#include "switchyard/launch/terminal.h"
+#include "switchyard/launch/version.h"
+#include "switchyard/launch/world.h"
+#include "switchyard/runtime/parallel/agreement.h"
+#include "switchyard/runtime/plan/plan.h"
+#include "switchyard/runtime/train/console_sink.h"
+#include "switchyard/runtime/train/json_lines_sink.h"
+#include "switchyard/runtime/train/sink_list.h"
+#include "switchyard/runtime/train/summary_sink.h"
+#include "switchyard/runtime/train/trainer.h"
+
+namespace switchyard::launch {
+namespace {
+
+void Say(absl::string_view line) {
+  std::fwrite(line.data(), 1, line.size(), stdout);
+  std::fputc('\n', stdout);
+  std::fflush(stdout);
+}
+
+void Complain(absl::string_view kind, absl::string_view line) {
+  const std::string text = absl::StrCat("switchyard: ", kind, line, "\n");
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
+// One run on one rank. Errors are the same on all ranks, or agreed upon.
+class Run {
+ public:
+  Run(TrainFlags flags, comm::Communicator& world)
+      : flags_(std::move(flags)), world_(world) {}
+
+  absl::Status Execute();
+
+ private:
+  bool speaks() const { return world_.rank() == 0; }
+  absl::Status Agree(const absl::Status& status) {
+    return AgreeOnStatus(world_, status);
+  }
+
+  absl::Status Plan();
+  absl::Status OpenData();
+  absl::Status ChooseThreads();
+  absl::Status OpenOutput();
+  absl::Status MakeSinks();
+  absl::Status DryRun();
+  absl::Status Train();
+  void Announce() const;
+  RunDescription Describe() const;
+
+  TrainFlags flags_;
+  comm::Communicator& world_;
+  switchyard::Plan plan_;
+  std::string instruction_set_;
+  std::unique_ptr<TextDataSource> data_;
+  std::unique_ptr<OutputFolder> output_;
+  SinkList sinks_;
+};
+
+absl::Status Run::Plan() {
+  TrainOptions& options = flags_.options;
+  RankLayout layout;
+  if (flags_.ranks > 0) {
+    SWITCHYARD_ASSIGN_OR_RETURN(
+        layout, ResolveLayout(options, flags_.ranks, flags_.ranks_per_node));
+  } else {
+    SWITCHYARD_ASSIGN_OR_RETURN(layout,
+                                ResolveLayout(options, world_.members()));
+  }
+  options.expert_parallel = layout.expert_parallel;
+  plan_ = MakePlan(options, layout);
+  return absl::OkStatus();
+}
+
+absl::Status Run::OpenData() {
+  auto data = TextDataSource::Create(DataOptionsOf(flags_));
+  SWITCHYARD_RETURN_IF_ERROR(Agree(data.status()));
+  data_ = *std::move(data);
+  return absl::OkStatus();
+}
+
+absl::Status Run::ChooseThreads() {
+  SWITCHYARD_ASSIGN_OR_RETURN(const std::vector<RankCores> cores,
+                              GatherCores(world_));
+  TrainOptions& options = flags_.options;
+  if (options.threads == 0) {
+    options.threads = ShareOfCores(cores, world_.rank());
+    return absl::OkStatus();
+  }
+  const std::string warning = WarnAboutBinding(cores, options.threads);
+  if (speaks() && !warning.empty()) Complain("warning: ", warning);
+  return absl::OkStatus();
+}
+
+absl::Status Run::OpenOutput() {
+  absl::Status status;
+  if (speaks()) {
+    auto output = OutputFolder::Create(flags_.out);
+    status = output.status();
+    if (output.ok()) output_ = *std::move(output);
+  }
+  return Agree(status);
+}
+
+RunDescription Run::Describe() const {
+  RunDescription run;
+  run.version = Version();
+  run.dtype = NameOf(flags_.options.dtype);
+  run.determinism = NameOf(flags_.options.determinism);
+  run.instruction_set = instruction_set_;
+  run.ranks = plan_.layout.ranks;
+  run.nodes = plan_.layout.nodes;
+  run.expert_parallel = plan_.layout.expert_parallel;
+  run.threads = flags_.options.threads;
+  return run;
+}
+
+absl::Status Run::MakeSinks() {
+  const TrainOptions& options = flags_.options;
+  SWITCHYARD_RETURN_IF_ERROR(
+      output_->Write(OutputFolder::kModel, ToJson(options.model)));
+  SWITCHYARD_RETURN_IF_ERROR(
+      output_->Write(OutputFolder::kFlags, flags_.flag_file));
+  SWITCHYARD_ASSIGN_OR_RETURN(
+      std::unique_ptr<MetricsSink> lines,
+      JsonLinesSink::Create(output_->PathOf(OutputFolder::kMetrics)));
+  sinks_.Add(std::move(lines));
+  sinks_.Add(std::make_unique<SummarySink>(
+      output_->PathOf(OutputFolder::kSummary), Describe()));
+  ConsoleOptions console;
+  console.last_step = options.stop_at > 0 ? options.stop_at : options.steps;
+  console.log_every = options.log_every;
+  console.live = OutputIsTerminal();
+  console.columns = TerminalColumns();
+  sinks_.Add(std::make_unique<ConsoleSink>(stdout, console));
+  return absl::OkStatus();
+}
+
+void Run::Announce() const {
+  const TrainOptions& options = flags_.options;
+  const RankLayout& layout = plan_.layout;
+  const int64_t threads = options.threads;
+  Say(absl::StrCat("switchyard ", Version(), ": ", layout.ranks,
+                   layout.ranks == 1 ? " rank on " : " ranks on ", layout.nodes,
+                   layout.nodes == 1 ? " node" : " nodes",
+                   ", expert-parallel width ", layout.expert_parallel, ", ",
+                   threads, threads == 1 ? " thread" : " threads", " a rank, ",
+                   NameOf(options.dtype), ", ", instruction_set_));
+  Say(absl::StrCat("model: ", GroupedText(plan_.parameters.total),
+                   " parameters, ", GroupedText(plan_.parameters.active),
+                   " active per token"));
+  Say(absl::StrCat(
+      "data: ", GroupedText(data_->training_sequence_count()), " sequences of ",
+      options.seq_len, " to train on, ",
+      GroupedText(data_->eval_sequence_count()), " held out; ",
+      plan_.micro_batches,
+      plan_.micro_batches == 1 ? " micro-batch of " : " micro-batches of ",
+      options.micro_batch, " a step"));
+  if (plan_.idle_ranks > 0) {
+    Complain("warning: ",
+             absl::StrCat(plan_.micro_batches,
+                          " micro-batches a step leave "
+                          "ranks ",
+                          plan_.micro_batches, " to ", layout.ranks - 1,
+                          " without tokens; raise --global_batch or lower "
+                          "--micro_batch to use them"));
+  }
+}
+
+absl::Status Run::DryRun() {
+  if (!flags_.data.empty()) SWITCHYARD_RETURN_IF_ERROR(OpenData());
+  // Not kept: it leaves nothing behind.
+  if (!flags_.out.empty()) SWITCHYARD_RETURN_IF_ERROR(OpenOutput());
+  if (speaks()) {
+    std::fputs(ToTable(plan_).c_str(), stdout);
+    std::fflush(stdout);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Run::Train() {
+  CpuDevice device(static_cast<int>(flags_.options.threads));
+  TrainerParts parts;
+  parts.data = data_.get();
+  parts.sink = &sinks_;
+  auto trainer =
+      Trainer::Create(flags_.options, world_, device, std::move(parts));
+  SWITCHYARD_RETURN_IF_ERROR(Agree(trainer.status()));
+  if (speaks()) output_->Keep();
+  return (*trainer)->Run();
+}
+
+absl::Status Run::Execute() {
+  SWITCHYARD_RETURN_IF_ERROR(Plan());
+  if (flags_.dry_run) return DryRun();
+  SWITCHYARD_RETURN_IF_ERROR(OpenData());
+  SWITCHYARD_RETURN_IF_ERROR(ChooseThreads());
+  SWITCHYARD_ASSIGN_OR_RETURN(
+      const kernels::InstructionSet isa,
+      AgreeOnInstructionSet(world_, flags_.options.isa));
+  instruction_set_ = kernels::NameOf(isa);
+  SWITCHYARD_RETURN_IF_ERROR(OpenOutput());
+  SWITCHYARD_RETURN_IF_ERROR(Agree(speaks() ? MakeSinks() : absl::OkStatus()));
+  if (speaks()) Announce();
+  SWITCHYARD_RETURN_IF_ERROR(Train());
+  if (speaks()) {
+    Say(absl::StrCat("  files in ", output_->path(), ": ",
+                     OutputFolder::kMetrics, " ", OutputFolder::kSummary, " ",
+                     OutputFolder::kModel, " ", OutputFolder::kFlags));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Start(absl::StatusOr<TrainFlags> flags,
+                   comm::Communicator& world) {
+  SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, flags.status()));
+  if (!flags->help.empty()) {
+    if (world.rank() == 0) std::fputs(flags->help.c_str(), stdout);
+    return absl::OkStatus();
+  }
+  return Run(*std::move(flags), world).Execute();
+}
+
+}  // namespace
+
+int Train(absl::Span<const std::string> arguments) {
+  absl::StatusOr<TrainFlags> flags = ParseTrainFlags(arguments);
+  const double timeout =
+      flags.ok() ? flags->options.comm_timeout : TrainOptions().comm_timeout;
+  absl::StatusOr<World> world = World::Start(timeout);
+  if (!world.ok()) {
+    if (LauncherRank() == 0) Complain("", world.status().message());
+    return 1;
+  }
+  comm::Communicator& ranks = world->communicator();
+  const absl::Status status = Start(std::move(flags), ranks);
+  if (status.ok()) return 0;
+  // A launcher ends the others once one rank fails: none may go before rank 0
+  // has spoken.
+  if (ranks.rank() == 0) Complain("", status.message());
+  ranks.Barrier({-1, "exit"}).Wait().IgnoreError();
+  return 1;
+}
+
+}  // namespace switchyard::launch

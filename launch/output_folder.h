@@ -1,0 +1,62 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The folder of one run. Made by one process, locked against all others, and
+// gone again if the run does not begin.
+#ifndef SWITCHYARD_LAUNCH_OUTPUT_FOLDER_H_
+#define SWITCHYARD_LAUNCH_OUTPUT_FOLDER_H_
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace switchyard::launch {
+
+class OutputFolder {
+ public:
+  static constexpr char kModel[] = "config.json";
+  static constexpr char kFlags[] = "flags.txt";
+  static constexpr char kMetrics[] = "metrics.jsonl";
+  static constexpr char kSummary[] = "summary.json";
+
+  // Makes the folder, and those above it, and takes its lock. An error, one
+  // sentence, if it cannot be written, holds a run (one of the files above), or
+  // is locked by another process.
+  static absl::StatusOr<std::unique_ptr<OutputFolder>> Create(
+      const std::string& path);
+
+  // Releases the lock. Unless Keep was called, removes the files above and the
+  // folders that Create made.
+  ~OutputFolder();
+  OutputFolder(const OutputFolder&) = delete;
+  OutputFolder& operator=(const OutputFolder&) = delete;
+
+  const std::string& path() const { return path_; }
+  std::string PathOf(absl::string_view name) const;
+  absl::Status Write(absl::string_view name, absl::string_view content) const;
+
+  // The run has begun: what is in the folder stays.
+  void Keep() { keep_ = true; }
+
+ private:
+  explicit OutputFolder(std::string path) : path_(std::move(path)) {}
+
+  absl::Status MakeFolders();
+  absl::Status Lock();
+  absl::Status CheckEmpty() const;
+  void RemoveFolders();
+
+  const std::string path_;
+  std::vector<std::filesystem::path> made_;  // outermost first
+  int lock_ = -1;
+  bool keep_ = false;
+};
+
+}  // namespace switchyard::launch
+
+#endif  // SWITCHYARD_LAUNCH_OUTPUT_FOLDER_H_

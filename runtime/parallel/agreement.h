@@ -1,0 +1,38 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What ranks decide together around the training loop. Collective calls of
+// `world`: an error that only one rank sees is known to all before any leaves.
+#ifndef SWITCHYARD_RUNTIME_PARALLEL_AGREEMENT_H_
+#define SWITCHYARD_RUNTIME_PARALLEL_AGREEMENT_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "switchyard/comm/communicator.h"
+#include "switchyard/kernels/instruction_set.h"
+
+namespace switchyard {
+
+// `mine` of every rank, rank by rank; as many integers on each.
+absl::StatusOr<std::vector<int64_t>> GatherIntegers(
+    comm::Communicator& world, absl::Span<const int64_t> mine);
+
+// OK if every rank's status is; otherwise, on every rank, the status of the
+// lowest rank that has none.
+absl::Status AgreeOnStatus(comm::Communicator& world,
+                           const absl::Status& status);
+
+// Fixes the instruction set of all operators: the least that a rank's processor
+// has, and at most `cap` if that is not empty. An error if a rank's is fixed
+// already to another one.
+absl::StatusOr<kernels::InstructionSet> AgreeOnInstructionSet(
+    comm::Communicator& world, absl::string_view cap);
+
+}  // namespace switchyard
+
+#endif  // SWITCHYARD_RUNTIME_PARALLEL_AGREEMENT_H_
