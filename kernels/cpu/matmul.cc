@@ -1,0 +1,97 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/kernels/cpu/matmul.h"
+
+#include <algorithm>
+
+#include "switchyard/base/cpu/parallel_for.h"
+#include "switchyard/kernels/cpu/onednn_product.h"
+#include "switchyard/kernels/cpu/product.h"
+
+namespace switchyard::kernels::cpu {
+namespace {
+
+GemmResult Result(const TensorView& c) {
+  GemmResult result;
+  result.data = c.raw();
+  result.stride = c.row_stride();
+  result.dtype = c.dtype();
+  return result;
+}
+
+// Whether segment `i` continues the rows of the one before it.
+bool Continues(absl::Span<const Segment> segments, size_t i) {
+  if (i == 0) return false;
+  const Segment &before = segments[i - 1], &segment = segments[i];
+  return before.expert == segment.expert &&
+         before.row + before.padded_rows == segment.row;
+}
+
+// Rows of the product that starts at segment `i`: its own and, if `joined`,
+// those of the segments that continue it. 0 if it belongs to an earlier one.
+int64_t RunRows(absl::Span<const Segment> segments, size_t i, bool joined) {
+  if (joined && Continues(segments, i)) return 0;
+  int64_t rows = segments[i].padded_rows;
+  for (++i; joined && i < segments.size() && Continues(segments, i); ++i) {
+    rows += segments[i].padded_rows;
+  }
+  return rows;
+}
+
+}  // namespace
+
+void MatMul(const MatMulArgs& args, int threads) {
+  GemmArgs gemm;
+  gemm.a = Operand(args.a, args.transpose_a);
+  gemm.b = Operand(args.b, args.transpose_b);
+  gemm.inner = args.a.dim(gemm.a.transposed ? 0 : 1);
+  gemm.c = Result(args.c);
+  gemm.c.accumulate = args.accumulate;
+  const BlockGrid grid(args.c.dim(0), args.c.dim(1));
+  ParallelFor(threads, grid.count(),
+              [&](int64_t i) { ProductBlock(gemm, grid.At(i)); });
+}
+
+void GroupedMatMul(const GroupedMatMulArgs& args, int threads) {
+  const int64_t in = args.x.dim(1), out = args.y.dim(1);
+  const bool joined = MayJoin(args.x.dtype(), args.transpose_w, in, out);
+  int64_t most_rows = 0;
+  for (size_t i = 0; i < args.segments.size(); ++i) {
+    most_rows = std::max(most_rows, RunRows(args.segments, i, joined));
+  }
+  const int64_t most_blocks = BlockGrid(most_rows, out).count();
+  const int64_t pieces =
+      most_blocks * static_cast<int64_t>(args.segments.size());
+  ParallelFor(threads, pieces, [&](int64_t piece) {
+    const size_t i = piece / most_blocks;
+    const BlockGrid grid(RunRows(args.segments, i, joined), out);
+    if (piece % most_blocks >= grid.count()) return;
+    const Segment& segment = args.segments[i];
+    const int64_t end = segment.row + grid.rows;
+    GemmArgs gemm;
+    gemm.a = Operand(args.x.Rows(segment.row, end), Transpose::kNo);
+    gemm.b = Operand(args.weights[segment.expert], args.transpose_w);
+    gemm.inner = in;
+    gemm.c = Result(args.y.Rows(segment.row, end));
+    ProductBlock(gemm, grid.At(piece % most_blocks));
+  });
+}
+
+void PrepareProducts(DType dtype, int64_t rows, int64_t in, int64_t out) {
+  if (!UsesOneDnn(dtype)) return;
+  const auto prepare = [dtype](int64_t result_rows, int64_t result_columns,
+                               int64_t inner, bool transposed_a,
+                               bool transposed_b) {
+    const BlockGrid grid(result_rows, result_columns);
+    for (int64_t i = 0; inner > 0 && i < grid.count(); ++i) {
+      const GemmBlock block = grid.At(i);
+      PrepareOneDnnProduct({block.rows, block.columns, inner, dtype,
+                            transposed_a, transposed_b});
+    }
+  };
+  prepare(rows, out, in, false, true);   // y = x · wᵀ
+  prepare(rows, in, out, false, false);  // dx = dy · w
+  prepare(out, in, rows, true, false);   // dw = dyᵀ · x
+}
+
+}  // namespace switchyard::kernels::cpu

@@ -1,0 +1,160 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/kernels/cpu/onednn_product.h"
+
+#include <omp.h>
+
+#include <mutex>
+#include <shared_mutex>
+#include <unordered_map>
+
+#include "oneapi/dnnl/dnnl.hpp"
+#include "switchyard/base/check.h"
+#include "switchyard/kernels/cpu/thread_scratch.h"
+#include "switchyard/kernels/instruction_set.h"
+
+namespace switchyard::kernels::cpu {
+namespace {
+
+using dnnl::memory;
+
+struct OneDnnScratch;
+
+struct Hash {
+  size_t operator()(const OneDnnShape& shape) const {
+    uint64_t hash = static_cast<uint64_t>(shape.dtype);
+    for (const int64_t value :
+         {shape.rows, shape.columns, shape.inner,
+          int64_t{shape.transposed_a} * 2 + int64_t{shape.transposed_b}}) {
+      hash = (hash ^ static_cast<uint64_t>(value)) * 0x9E3779B97F4A7C15;
+      hash ^= hash >> 29;
+    }
+    return hash;
+  }
+};
+
+struct Primitive {
+  dnnl::matmul::primitive_desc description;
+  dnnl::matmul product;
+};
+
+// Nothing here is ever destroyed: oneDNN may be gone before this library's
+// static objects are.
+struct Cache {
+  std::shared_mutex mutex;
+  std::unordered_map<OneDnnShape, Primitive, Hash> primitives;
+};
+
+Cache& GetCache() {
+  static Cache* const cache = new Cache;
+  return *cache;
+}
+
+const dnnl::engine& GetEngine() {
+  CurrentInstructionSet();  // oneDNN's is fixed by its first use
+  static const dnnl::engine* const engine =
+      new dnnl::engine(dnnl::engine::kind::cpu, 0);
+  return *engine;
+}
+
+// oneDNN takes as many threads as OpenMP offers to the caller.
+class OneThread {
+ public:
+  OneThread() : saved_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~OneThread() { omp_set_num_threads(saved_); }
+
+ private:
+  const int saved_;
+};
+
+memory::desc Description(int64_t rows, int64_t columns, memory::data_type type,
+                         bool transposed) {
+  return memory::desc(
+      {rows, columns}, type,
+      transposed ? memory::format_tag::ba : memory::format_tag::ab);
+}
+
+Primitive Make(const OneDnnShape& shape) {
+  const memory::data_type type = shape.dtype == DType::kBFloat16
+                                     ? memory::data_type::bf16
+                                     : memory::data_type::f32;
+  const memory::desc a =
+      Description(shape.rows, shape.inner, type, shape.transposed_a);
+  const memory::desc b =
+      Description(shape.inner, shape.columns, type, shape.transposed_b);
+  const memory::desc c =
+      Description(shape.rows, shape.columns, memory::data_type::f32, false);
+  const dnnl::engine& engine = GetEngine();
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+#if DNNL_VERSION_MAJOR >= 3
+  const dnnl::matmul::primitive_desc description(engine, a, b, c, attributes);
+#else
+  const dnnl::matmul::primitive_desc description(dnnl::matmul::desc(a, b, c),
+                                                 attributes, engine);
+#endif
+  return {description, dnnl::matmul(description)};
+}
+
+// References stay valid: a map moves none of its elements.
+const Primitive& Get(const OneDnnShape& shape) {
+  Cache& cache = GetCache();
+  {
+    const std::shared_lock<std::shared_mutex> lock(cache.mutex);
+    const auto found = cache.primitives.find(shape);
+    if (found != cache.primitives.end()) return found->second;
+  }
+  const std::unique_lock<std::shared_mutex> lock(cache.mutex);
+  const auto found = cache.primitives.find(shape);
+  if (found != cache.primitives.end()) return found->second;
+  return cache.primitives.emplace(shape, Make(shape)).first->second;
+}
+
+// oneDNN reports by exceptions, all of which are bugs here.
+template <typename Work>
+auto Guarded(const OneDnnShape& shape, const Work& work) {
+  const OneThread one_thread;
+  try {
+    return work();
+  } catch (const dnnl::error& error) {
+    SWITCHYARD_CHECK(false)
+        << "oneDNN: " << error.what() << " (status " << error.status << ") for "
+        << NameOf(shape.dtype) << " " << shape.rows << " x " << shape.columns
+        << " x " << shape.inner;
+    throw;
+  }
+}
+
+}  // namespace
+
+void OneDnnProduct(const OneDnnShape& shape, const void* a, const void* b,
+                   float* c) {
+  Guarded(shape, [&] {
+    const Primitive& primitive = Get(shape);
+    const dnnl::engine& engine = GetEngine();
+    thread_local dnnl::stream stream(engine);
+    const auto& description = primitive.description;
+    const memory::desc scratchpad = description.scratchpad_desc();
+    void* scratch = ThreadScratch<OneDnnScratch, char>(scratchpad.get_size());
+    primitive.product.execute(
+        stream, {{DNNL_ARG_SRC,
+                  memory(description.src_desc(), engine, const_cast<void*>(a))},
+                 {DNNL_ARG_WEIGHTS, memory(description.weights_desc(), engine,
+                                           const_cast<void*>(b))},
+                 {DNNL_ARG_DST, memory(description.dst_desc(), engine, c)},
+                 {DNNL_ARG_SCRATCHPAD, memory(scratchpad, engine, scratch)}});
+    stream.wait();
+  });
+}
+
+void PrepareOneDnnProduct(const OneDnnShape& shape) {
+  Guarded(shape, [&] { Get(shape); });
+}
+
+int64_t OneDnnPrimitiveCount() {
+  Cache& cache = GetCache();
+  const std::shared_lock<std::shared_mutex> lock(cache.mutex);
+  return static_cast<int64_t>(cache.primitives.size());
+}
+
+}  // namespace switchyard::kernels::cpu
