@@ -23,8 +23,10 @@ void Cast(Stream& stream, const ConstTensorView& x, const TensorView& y);
 void Fill(Stream& stream, float value, const TensorView& y);
 
 // y[i] (fp32) = stddev · normal(key, first_element + i): the standard normal
-// number of a global element, from Philox by Box-Muller. Cut the tensor as you
-// like: an element's value does not change.
+// number of a global element, from Philox by Box-Muller, computed in double and
+// rounded once. Cut the tensor as you like: an element's value does not change,
+// nor does it on another instruction set. Elements 4c to 4c + 3 come from the
+// words of counter (c, c >> 32, 0x6e6f726d, 0).
 struct NormalArgs {
   uint64_t key = 0;
   int64_t first_element = 0;

@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Sums of squares for the global gradient norm: in double, over one chunk of at
-// most kNormChunk elements (NUMERICS.md, section 2).
+// most kNormChunk elements (NUMERICS.md, section 2). Element i of a chunk adds
+// to sum i mod 16 and the sums are added in order, nothing is fused: the bits
+// are the same on every instruction set.
 #ifndef SWITCHYARD_KERNELS_NORMS_H_
 #define SWITCHYARD_KERNELS_NORMS_H_
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/kernels/cpu/adamw.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 
@@ -14,18 +15,38 @@
 HWY_BEFORE_NAMESPACE();
 namespace switchyard::kernels::cpu::HWY_NAMESPACE {
 
-using Doubles = hn::ScalableTag<double>;
-using D = hn::Rebind<float, Doubles>;
+using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 
-// fp32 gradients from their sums, in double: `scale` holds the unit, too.
+// fp32 from as many sums as a vector of doubles has; `scale` holds the unit.
+template <class Lanes>
+HWY_INLINE auto Convert(const int64_t* sum, double scale, Lanes lanes) {
+  const hn::ScalableTag<double> d;
+  const hn::Rebind<int64_t, decltype(d)> di;
+  const auto value = hn::ConvertTo(d, Load(di, sum, lanes));
+  return hn::DemoteTo(hn::Rebind<float, decltype(d)>(),
+                      hn::Mul(value, hn::Set(d, scale)));
+}
+
+#if HWY_TARGET == HWY_SCALAR
 template <class Lanes>
 HWY_INLINE V LoadGradient(const int64_t* sum, double scale, Lanes lanes) {
-  const Doubles dd;
-  const hn::Rebind<int64_t, Doubles> di;
-  const auto value = hn::ConvertTo(dd, Load(di, sum, lanes));
-  return hn::DemoteTo(D(), hn::Mul(value, hn::Set(dd, scale)));
+  return Convert(sum, scale, lanes);
 }
+#else
+constexpr size_t kHalf = hn::MaxLanes(D()) / 2;
+
+HWY_INLINE V LoadGradient(const int64_t* sum, double scale, AllLanes lanes) {
+  return hn::Combine(D(), Convert(sum + kHalf, scale, lanes),
+                     Convert(sum, scale, lanes));
+}
+HWY_INLINE V LoadGradient(const int64_t* sum, double scale, FirstLanes lanes) {
+  const FirstLanes lower = {std::min(lanes.count, kHalf)};
+  const FirstLanes upper = {lanes.count - lower.count};
+  return hn::Combine(D(), Convert(sum + lower.count, scale, upper),
+                     Convert(sum, scale, lower));
+}
+#endif
 
 template <typename T>
 HWY_INLINE void UpdateRun(const AdamWArgs& args, int64_t begin, int64_t end) {
