@@ -17,8 +17,8 @@
 //   the collective from then until Wait returns.
 // - Wait polls until the deadline (the group's timeout). When it passes, a peer
 //   is gone, or the ranks' calls do not match, Wait returns an error whose
-//   message is the ledger's report (ledger.h), and the group is dead: every
-//   later call fails at once.
+//   message is the ledger's report (ledger.h). The group is dead then, and so
+//   are all groups of its world: every later call fails at once.
 // - Counts are elements. Any count an int64_t holds works: implementations cut
 //   what their library cannot send in one call.
 // - Views are contiguous. Sums of integers are exact; of floating-point numbers
@@ -36,6 +36,7 @@
 #include "absl/types/span.h"
 #include "switchyard/base/stream.h"
 #include "switchyard/base/tensor_view.h"
+#include "switchyard/comm/ledger.h"
 #include "switchyard/comm/ticket.h"
 
 namespace switchyard::comm {
@@ -112,9 +113,12 @@ class Communicator {
   virtual Ticket Barrier(Caller caller) = 0;
 
   // Ranks with the same color form a group, ordered by (key, rank). A
-  // collective call; every rank gets exactly one group.
-  virtual absl::StatusOr<std::unique_ptr<Communicator>> Split(int color,
-                                                              int key) = 0;
+  // collective call; every rank gets exactly one group. Reports call it `name`.
+  virtual absl::StatusOr<std::unique_ptr<Communicator>> Split(
+      int color, int key, const std::string& name = "group") = 0;
+
+  // This rank's, shared by all groups of its world.
+  virtual Ledger& ledger() = 0;
 
   // Bytes that this rank handed to other ranks by AllToAllV so far.
   virtual int64_t all_to_all_sent_bytes() const = 0;

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What calls on a dead group return.
+// Why a collective fails, and what calls on a dead group return. The causes
+// complete "call 5 of group world ..." (ledger/report.h).
 #ifndef SWITCHYARD_COMM_FAILURE_H_
 #define SWITCHYARD_COMM_FAILURE_H_
 
@@ -9,6 +10,15 @@
 #include "absl/strings/str_cat.h"
 
 namespace switchyard::comm {
+
+inline absl::Status MismatchError() {
+  return absl::FailedPreconditionError("does not match on all ranks");
+}
+
+inline absl::Status DeadlineError(double timeout_seconds) {
+  return absl::DeadlineExceededError(
+      absl::StrCat("is not complete after ", timeout_seconds, " s"));
+}
 
 // One short line that refers to `first`, which carries the whole report.
 inline absl::Status LaterFailure(const absl::Status& first) {

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "switchyard/base/check.h"
-#include "switchyard/base/status.h"
+#include "switchyard/base/philox.h"
 
 namespace switchyard::comm {
 namespace {
@@ -51,6 +51,15 @@ int64_t SumBefore(absl::Span<const int64_t> counts, int rank) {
 }
 
 }  // namespace
+
+RecordedCommunicator::RecordedCommunicator(
+    std::shared_ptr<ledger::RankLedger> ledger, GroupIdentity identity,
+    int rank, std::vector<Member> members)
+    : identity_(std::move(identity)),
+      rank_(rank),
+      members_(std::move(members)),
+      record_(std::move(ledger), identity_.id, identity_.name, rank, members_) {
+}
 
 RecordedCommunicator::~RecordedCommunicator() {
   SWITCHYARD_CHECK(free_.size() == pendings_.size())
@@ -163,17 +172,24 @@ Ticket RecordedCommunicator::Barrier(Caller caller) {
 }
 
 absl::StatusOr<std::unique_ptr<Communicator>> RecordedCommunicator::Split(
-    int color, int key) {
+    int color, int key, const std::string& name) {
   Pending& pending = Prepare(CallKind::kSplit, {-1, "split"});
   pending.call.color = color;
   pending.call.key = key;
+  if (!dead()) record_.Begin(pending.sequence, pending.call);
   absl::Status status = Start(pending);
   if (status.ok()) status = Finish(pending);
   if (!status.ok()) {
     Release(pending);
     return status;
   }
-  absl::StatusOr<std::unique_ptr<Communicator>> child = MakeChild(pending);
+  // The ranks agree on all of it without a word.
+  const GroupIdentity identity = {MixKey(MixKey(identity_.id, ++split_count_),
+                                         static_cast<uint32_t>(color)),
+                                  name};
+  absl::StatusOr<std::unique_ptr<Communicator>> child =
+      MakeChild(pending, identity);
+  if (child.ok()) record_.End(pending.sequence);
   Release(pending);
   return child;
 }
@@ -205,6 +221,7 @@ Ticket RecordedCommunicator::Launch(Stream* stream, Pending& pending) {
     pending.call.device = &stream->device();
     pending.call.device->OpenMemory();
   }
+  if (!dead()) record_.Begin(pending.sequence, pending.call);
   pending.status = Start(pending);
   return Ticket(&pending);
 }
@@ -212,6 +229,7 @@ Ticket RecordedCommunicator::Launch(Stream* stream, Pending& pending) {
 absl::Status RecordedCommunicator::Complete(Pending& pending) {
   absl::Status status =
       pending.status.ok() ? Finish(pending) : std::move(pending.status);
+  if (status.ok()) record_.End(pending.sequence);
   Release(pending);
   return status;
 }

@@ -2,23 +2,42 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What all implementations of a communicator share. A public call checks its
-// arguments, waits for the stream, opens the device's memory, and hands a Call
-// to the implementation, which starts it and later finishes it.
+// arguments, waits for the stream, opens the device's memory, writes the
+// ledger, and hands a Call to the implementation, which starts it and later
+// finishes it.
 #ifndef SWITCHYARD_COMM_RECORDED_COMMUNICATOR_H_
 #define SWITCHYARD_COMM_RECORDED_COMMUNICATOR_H_
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "switchyard/comm/call.h"
 #include "switchyard/comm/communicator.h"
+#include "switchyard/comm/ledger/rank_ledger.h"
 
 namespace switchyard::comm {
+
+// What a group is called: by reports, and by its ranks' ledgers, in which `id`
+// is the same on all of them and like no other group's.
+struct GroupIdentity {
+  static constexpr uint64_t kWorld = 1;
+
+  uint64_t id = kWorld;
+  std::string name = "world";
+
+  bool is_world() const { return id == kWorld; }
+};
 
 class RecordedCommunicator : public Communicator {
  public:
   ~RecordedCommunicator() override;
+
+  int rank() const final { return rank_; }
+  int size() const final { return static_cast<int>(members_.size()); }
+  const std::vector<Member>& members() const final { return members_; }
+  Ledger& ledger() final { return record_.ledger(); }
 
   Ticket AllReduce(Stream& stream, const TensorView& buffer, ReduceOp op,
                    Caller caller) final;
@@ -34,10 +53,15 @@ class RecordedCommunicator : public Communicator {
   Ticket Broadcast(Stream& stream, const TensorView& buffer, int root,
                    Caller caller) final;
   Ticket Barrier(Caller caller) final;
-  absl::StatusOr<std::unique_ptr<Communicator>> Split(int color, int key) final;
+  absl::StatusOr<std::unique_ptr<Communicator>> Split(
+      int color, int key, const std::string& name) final;
   int64_t all_to_all_sent_bytes() const final { return sent_bytes_; }
 
  protected:
+  RecordedCommunicator(std::shared_ptr<ledger::RankLedger> ledger,
+                       GroupIdentity identity, int rank,
+                       std::vector<Member> members);
+
   // A call under way and what the implementation keeps of it. Reused, so its
   // vectors keep their capacity and a step allocates nothing.
   class Pending : public Operation {
@@ -61,9 +85,12 @@ class RecordedCommunicator : public Communicator {
   virtual absl::Status Finish(Pending& pending) = 0;
   // The group of this rank's color, after the split call has finished.
   virtual absl::StatusOr<std::unique_ptr<Communicator>> MakeChild(
-      const Pending& split) = 0;
+      const Pending& split, const GroupIdentity& identity) = 0;
   // Nothing moves any more.
   virtual bool dead() const = 0;
+
+  const GroupIdentity& identity() const { return identity_; }
+  const ledger::GroupLedger& record() const { return record_; }
 
  private:
   // A pending whose call has these fields set and the others empty.
@@ -75,9 +102,14 @@ class RecordedCommunicator : public Communicator {
                    int64_t mine) const;
   void CheckBlocks(absl::Span<const Block> blocks, int64_t element_count) const;
 
+  const GroupIdentity identity_;
+  const int rank_;
+  const std::vector<Member> members_;
+  ledger::GroupLedger record_;
   std::vector<std::unique_ptr<Pending>> pendings_;
   std::vector<Pending*> free_;
   int64_t next_sequence_ = 1;
+  uint64_t split_count_ = 0;
   int64_t sent_bytes_ = 0;
 };
 

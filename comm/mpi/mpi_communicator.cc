@@ -3,28 +3,31 @@
 #include "switchyard/comm/mpi/mpi_communicator.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <thread>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "switchyard/base/status.h"
 #include "switchyard/comm/failure.h"
 #include "switchyard/comm/mpi/mpi_failure.h"
 #include "switchyard/comm/mpi/mpi_status.h"
+#include "switchyard/comm/mpi/wait_clock.h"
 
 namespace switchyard::comm {
 
-MpiCommunicator::MpiCommunicator(std::shared_ptr<MpiJob> job, MPI_Comm comm,
-                                 std::vector<Member> members)
-    : job_(std::move(job)), members_(std::move(members)) {
-  group_.comm = comm;
+MpiCommunicator::MpiCommunicator(std::shared_ptr<MpiJob> job,
+                                 std::shared_ptr<ledger::RankLedger> ledger,
+                                 const GroupIdentity& identity, MPI_Comm comm,
+                                 int rank, std::vector<Member> members)
+    : RecordedCommunicator(std::move(ledger), identity, rank,
+                           std::move(members)),
+      job_(std::move(job)) {
   MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN);
-  MPI_Comm_rank(comm, &group_.rank);
-  MPI_Comm_size(comm, &group_.size);
+  group_.comm = comm;
+  group_.rank = rank;
+  group_.size = size();
   group_.limit = job_->options.max_call_elements;
 }
 
@@ -60,6 +63,10 @@ absl::Status MpiCommunicator::Finish(Pending& pending) {
   MpiProgress& progress = static_cast<MpiPending&>(pending).progress;
   const absl::Status status = Poll(static_cast<MpiPending&>(pending));
   if (!status.ok()) return Fail(pending, status);
+  // MPI may complete calls that do not match, with wrong results.
+  if (!record().AgreesWithNeighbour(pending.sequence)) {
+    return Fail(pending, MismatchError());
+  }
   if (progress.move_bytes > 0) {
     std::memmove(progress.move_to, progress.move_from, progress.move_bytes);
   }
@@ -67,43 +74,41 @@ absl::Status MpiCommunicator::Finish(Pending& pending) {
 }
 
 // Yields between turns: ranks may outnumber cores. Reading the clock costs
-// about as much as a turn, so it is done on few.
+// about as much as a turn, so it is done on few. Once a second the ledgers of
+// the peers are read, for a wait that is in vain should not last until the
+// deadline.
 absl::Status MpiCommunicator::Poll(MpiPending& pending) {
-  using Clock = std::chrono::steady_clock;
   constexpr int kTurnsPerLook = 64;
   MpiRequests& requests = pending.progress.requests;
-  Clock::time_point deadline = Clock::time_point::max();
+  WaitClock clock(job_->options.timeout_seconds);
   for (int turn = 1;; ++turn) {
     SWITCHYARD_ASSIGN_OR_RETURN(const bool done, requests.Test());
     if (done) return absl::OkStatus();
     std::this_thread::yield();
     if (turn % kTurnsPerLook != 0) continue;
-    const Clock::time_point now = Clock::now();
-    if (deadline == Clock::time_point::max()) {
-      deadline =
-          now +
-          std::chrono::duration_cast<Clock::duration>(
-              std::chrono::duration<double>(job_->options.timeout_seconds));
-    } else if (now >= deadline) {
-      SWITCHYARD_RETURN_IF_ERROR(requests.TestOthers());
-      return absl::DeadlineExceededError(
-          absl::StrCat(NameOf(pending.call.kind), " is not complete after ",
-                       job_->options.timeout_seconds, " s"));
+    switch (clock.Look()) {
+      case WaitClock::kGoOn:
+        break;
+      case WaitClock::kLookAround:
+        SWITCHYARD_RETURN_IF_ERROR(record().LookForTrouble(pending.sequence));
+        break;
+      case WaitClock::kLate:
+        SWITCHYARD_RETURN_IF_ERROR(requests.TestOthers());
+        return DeadlineError(job_->options.timeout_seconds);
     }
   }
 }
 
 absl::Status MpiCommunicator::Fail(const Pending& pending,
                                    const absl::Status& cause) {
-  job_->failure = absl::Status(
-      cause.code(),
-      absl::StrCat("call ", pending.sequence, ": ", cause.message()));
+  job_->failure = record().Explain(pending.sequence, cause);
+  record().ledger().NoteFailed();
   NoteMpiFailure();
   return job_->failure;
 }
 
 absl::StatusOr<std::unique_ptr<Communicator>> MpiCommunicator::MakeChild(
-    const Pending& split) {
+    const Pending& split, const GroupIdentity& identity) {
   const std::vector<int>& keys =
       static_cast<const MpiPending&>(split).progress.split_keys;
   // The ranks of this rank's color, by (key, rank).
@@ -117,7 +122,7 @@ absl::StatusOr<std::unique_ptr<Communicator>> MpiCommunicator::MakeChild(
   std::vector<Member> members;
   int new_rank = 0;
   for (size_t i = 0; i < ranks.size(); ++i) {
-    members.push_back(members_[ranks[i]]);
+    members.push_back(this->members()[ranks[i]]);
     if (ranks[i] == rank()) new_rank = static_cast<int>(i);
   }
   // MPI's colors are not negative; the least rank of a color names it.
@@ -126,7 +131,9 @@ absl::StatusOr<std::unique_ptr<Communicator>> MpiCommunicator::MakeChild(
   const absl::Status status = MpiStatus(
       MPI_Comm_split(group_.comm, color, new_rank, &child), "MPI_Comm_split");
   if (!status.ok()) return Fail(split, status);
-  return std::make_unique<MpiCommunicator>(job_, child, std::move(members));
+  return std::make_unique<MpiCommunicator>(job_, record().shared_ledger(),
+                                           identity, child, new_rank,
+                                           std::move(members));
 }
 
 }  // namespace switchyard::comm

@@ -25,14 +25,13 @@ struct MpiJob {
 
 class MpiCommunicator : public RecordedCommunicator {
  public:
-  // Takes `comm`, whose ranks `members` describes.
-  MpiCommunicator(std::shared_ptr<MpiJob> job, MPI_Comm comm,
+  // Takes `comm`, in which this rank is `rank` and `members` describes all.
+  MpiCommunicator(std::shared_ptr<MpiJob> job,
+                  std::shared_ptr<ledger::RankLedger> ledger,
+                  const GroupIdentity& identity, MPI_Comm comm, int rank,
                   std::vector<Member> members);
   ~MpiCommunicator() override;
 
-  int rank() const override { return group_.rank; }
-  int size() const override { return group_.size; }
-  const std::vector<Member>& members() const override { return members_; }
   [[noreturn]] void Abort(const std::string& message) override;
 
  protected:
@@ -40,7 +39,7 @@ class MpiCommunicator : public RecordedCommunicator {
   absl::Status Start(Pending& pending) override;
   absl::Status Finish(Pending& pending) override;
   absl::StatusOr<std::unique_ptr<Communicator>> MakeChild(
-      const Pending& split) override;
+      const Pending& split, const GroupIdentity& identity) override;
   bool dead() const override { return !job_->failure.ok(); }
 
  private:
@@ -52,7 +51,6 @@ class MpiCommunicator : public RecordedCommunicator {
   absl::Status Fail(const Pending& pending, const absl::Status& cause);
 
   const std::shared_ptr<MpiJob> job_;
-  const std::vector<Member> members_;
   MpiGroup group_;
 };
 

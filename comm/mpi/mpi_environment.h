@@ -26,19 +26,24 @@ class MpiEnvironment {
   // was finalised before (it cannot start twice), if it is up with a lower
   // thread level, if the caller is not MPI's main thread, or if the process was
   // started as one of several ranks by a launcher that is not this MPI's: it
-  // would run as many times over, each alone.
-  static absl::StatusOr<std::unique_ptr<MpiEnvironment>> Start();
+  // would run as many times over, each alone. `timeout_seconds` is how long the
+  // destructor waits for the other ranks.
+  static absl::StatusOr<std::unique_ptr<MpiEnvironment>> Start(
+      double timeout_seconds = 600);
 
-  // Finalises MPI if Start started it. Not after a communicator has failed:
-  // finalising would wait for the ranks that are missing.
+  // Finalises MPI if Start started it, when all ranks have come here. If one
+  // does not, or if a communicator has failed, MPI stays up: finalising would
+  // wait for ever, and mpirun ends a job of which a rank exits without it.
   ~MpiEnvironment();
   MpiEnvironment(const MpiEnvironment&) = delete;
   MpiEnvironment& operator=(const MpiEnvironment&) = delete;
 
  private:
-  explicit MpiEnvironment(bool started) : started_(started) {}
+  MpiEnvironment(bool started, double timeout_seconds)
+      : started_(started), timeout_seconds_(timeout_seconds) {}
 
   const bool started_;
+  const double timeout_seconds_;
 };
 
 // A communicator of all ranks of the job. Its ranks are ordered by node

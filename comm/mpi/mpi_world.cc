@@ -5,13 +5,18 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <numeric>
+#include <random>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "switchyard/base/check.h"
 #include "switchyard/base/status.h"
 #include "switchyard/comm/host.h"
+#include "switchyard/comm/ledger/process_state.h"
+#include "switchyard/comm/ledger/rank_ledger.h"
 #include "switchyard/comm/mpi/mpi_communicator.h"
 #include "switchyard/comm/mpi/mpi_environment.h"
 #include "switchyard/comm/mpi/mpi_status.h"
@@ -24,6 +29,8 @@ struct Introduction {
   char host[256];
   char node[320];
   int64_t process;
+  int64_t process_start;
+  uint64_t nonce;  // rank 0's names the job
 };
 
 Introduction Introduce() {
@@ -31,7 +38,53 @@ Introduction Introduce() {
   std::strncpy(self.host, HostName().c_str(), sizeof(self.host) - 1);
   std::strncpy(self.node, NodeIdentity().c_str(), sizeof(self.node) - 1);
   self.process = getpid();
+  self.process_start = ledger::ProcessStart(self.process);
+  std::random_device random;
+  self.nonce = (uint64_t{random()} << 32) | random();
   return self;
+}
+
+// Where a rank keeps its ledger, or why it has none.
+struct LedgerNotice {
+  char path[512];
+  char error[512];
+};
+
+// Opens this rank's ledger and those of the other ranks of its host. `ranks` is
+// ordered as `members`.
+absl::StatusOr<std::shared_ptr<ledger::RankLedger>> OpenLedgers(
+    MPI_Comm comm, int rank, const std::vector<Member>& members,
+    const std::vector<Introduction>& ranks, const std::string& job,
+    const std::string& directory) {
+  const int size = static_cast<int>(members.size());
+  absl::StatusOr<std::shared_ptr<ledger::RankLedger>> own =
+      ledger::RankLedger::InFile(members[rank], size, job, directory);
+  std::vector<LedgerNotice> notices(size);
+  LedgerNotice& notice = notices[rank];
+  notice = {};
+  if (own.ok()) {
+    std::strncpy(notice.path, (*own)->path().c_str(), sizeof(notice.path) - 1);
+  } else {
+    const std::string message(own.status().message());
+    std::strncpy(notice.error, message.c_str(), sizeof(notice.error) - 1);
+  }
+  SWITCHYARD_RETURN_IF_MPI_ERROR(
+      MPI_Allgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, notices.data(),
+                    sizeof(LedgerNotice), MPI_BYTE, comm));
+  std::vector<ledger::Peer> peers;
+  for (int r = 0; r < size; ++r) {
+    if (notices[r].error[0] != '\0') {  // on every rank the same error
+      return absl::UnavailableError(
+          absl::StrCat("rank ", r, ": ", notices[r].error));
+    }
+    const bool near = members[r].node == members[rank].node;
+    peers.push_back({members[r], near ? notices[r].path : "", nullptr,
+                     near ? ranks[r].process_start : 0});
+  }
+  (*own)->SetPeers(std::move(peers));
+  // A rank that leaves removes its file: not before all have opened it.
+  SWITCHYARD_RETURN_IF_MPI_ERROR(MPI_Barrier(comm));
+  return own;
 }
 
 }  // namespace
@@ -93,25 +146,33 @@ absl::StatusOr<std::unique_ptr<Communicator>> MakeMpiWorld(
       MPI_Allgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, ranks.data(),
                     sizeof(Introduction), MPI_BYTE, user_comm));
 
+  const std::string job = absl::StrCat(absl::Hex(ranks[0].nonce));
+
   std::vector<std::string> identities;
   for (const Introduction& r : ranks) identities.push_back(r.node);
   const std::vector<int> nodes = NumberNodes(identities);
   const std::vector<int> order = OrderByNode(nodes);
   std::vector<Member> members;
+  std::vector<Introduction> ordered;
   int new_rank = 0;
   for (int i = 0; i < size; ++i) {
     const int old_rank = order[i];
-    members.push_back({ranks[old_rank].host, ranks[old_rank].process,
-                       nodes[old_rank], /*world_rank=*/i});
+    ordered.push_back(ranks[old_rank]);
+    members.push_back({ordered[i].host, ordered[i].process, nodes[old_rank],
+                       /*world_rank=*/i});
     if (old_rank == rank) new_rank = i;
   }
   MPI_Comm comm = MPI_COMM_NULL;
   SWITCHYARD_RETURN_IF_MPI_ERROR(
       MPI_Comm_split(user_comm, /*color=*/0, new_rank, &comm));
   SetThreadRank(new_rank);
-  auto job = std::make_shared<MpiJob>();
-  job->options = options;
-  return std::make_unique<MpiCommunicator>(std::move(job), comm,
+  SWITCHYARD_ASSIGN_OR_RETURN(std::shared_ptr<ledger::RankLedger> ledger,
+                              OpenLedgers(comm, new_rank, members, ordered, job,
+                                          options.ledger_directory));
+  auto shared = std::make_shared<MpiJob>();
+  shared->options = options;
+  return std::make_unique<MpiCommunicator>(std::move(shared), std::move(ledger),
+                                           GroupIdentity(), comm, new_rank,
                                            std::move(members));
 }
 

@@ -7,9 +7,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "switchyard/comm/block_matching.h"
 #include "switchyard/comm/host.h"
+#include "switchyard/comm/ledger/process_state.h"
+#include "switchyard/comm/ledger/rank_ledger.h"
 #include "switchyard/comm/recorded_communicator.h"
 
 namespace switchyard::comm {
@@ -37,13 +40,9 @@ absl::Status CopyBlocks(const Call& call) {
 
 class SelfCommunicator : public RecordedCommunicator {
  public:
-  SelfCommunicator() {
-    members_.push_back({HostName(), getpid(), /*node=*/0, /*world_rank=*/0});
-  }
-
-  int rank() const override { return 0; }
-  int size() const override { return 1; }
-  const std::vector<Member>& members() const override { return members_; }
+  SelfCommunicator(std::shared_ptr<ledger::RankLedger> ledger,
+                   const GroupIdentity& identity, const Member& self)
+      : RecordedCommunicator(std::move(ledger), identity, /*rank=*/0, {self}) {}
 
   [[noreturn]] void Abort(const std::string& message) override {
     std::fprintf(stderr, "%s\n", message.c_str());
@@ -76,20 +75,26 @@ class SelfCommunicator : public RecordedCommunicator {
   }
   absl::Status Finish(Pending&) override { return absl::OkStatus(); }
   absl::StatusOr<std::unique_ptr<Communicator>> MakeChild(
-      const Pending&) override {
-    return NewSelfCommunicator();
+      const Pending&, const GroupIdentity& identity) override {
+    return std::make_unique<SelfCommunicator>(record().shared_ledger(),
+                                              identity, members()[0]);
   }
   bool dead() const override { return !failure_.ok(); }
 
  private:
-  std::vector<Member> members_;
   absl::Status failure_;
 };
 
 }  // namespace
 
 std::unique_ptr<Communicator> NewSelfCommunicator() {
-  return std::make_unique<SelfCommunicator>();
+  const Member self = {HostName(), getpid(), /*node=*/0, /*world_rank=*/0};
+  std::shared_ptr<ledger::RankLedger> ledger =
+      ledger::RankLedger::InMemory(self, /*world_size=*/1);
+  ledger->SetPeers(
+      {ledger::Peer{self, "", nullptr, ledger::ProcessStart(self.process)}});
+  return std::make_unique<SelfCommunicator>(std::move(ledger), GroupIdentity(),
+                                            self);
 }
 
 }  // namespace switchyard::comm

@@ -12,6 +12,8 @@
 
 #include "switchyard/base/check.h"
 #include "switchyard/comm/host.h"
+#include "switchyard/comm/ledger/process_state.h"
+#include "switchyard/comm/ledger/rank_ledger.h"
 #include "switchyard/comm/recorded_communicator.h"
 #include "switchyard/comm/thread/thread_group.h"
 
@@ -20,14 +22,15 @@ namespace {
 
 class ThreadCommunicator : public RecordedCommunicator {
  public:
-  ThreadCommunicator(std::shared_ptr<ThreadGroup> group, int rank)
-      : group_(std::move(group)), rank_(rank) {}
-  ~ThreadCommunicator() override { group_->Leave(rank_); }
-
-  int rank() const override { return rank_; }
-  int size() const override { return group_->size(); }
-  const std::vector<Member>& members() const override {
-    return group_->members();
+  ThreadCommunicator(std::shared_ptr<ledger::RankLedger> ledger,
+                     const GroupIdentity& identity,
+                     std::shared_ptr<ThreadGroup> group, int rank)
+      : RecordedCommunicator(std::move(ledger), identity, rank,
+                             group->members()),
+        group_(std::move(group)) {}
+  ~ThreadCommunicator() override {
+    if (identity().is_world()) record().ledger().NoteLeft();
+    group_->Leave(rank());
   }
 
   [[noreturn]] void Abort(const std::string& message) override {
@@ -41,26 +44,41 @@ class ThreadCommunicator : public RecordedCommunicator {
     return std::make_unique<Pending>();
   }
   absl::Status Start(Pending& pending) override {
-    return group_->Arrive(pending.sequence, rank_, pending.call);
+    return group_->Arrive(pending.sequence, rank(), pending.call, record());
   }
   absl::Status Finish(Pending& pending) override {
-    return group_->Await(pending.sequence, rank_);
+    return group_->Await(pending.sequence, rank(), record());
   }
   absl::StatusOr<std::unique_ptr<Communicator>> MakeChild(
-      const Pending& split) override {
+      const Pending& split, const GroupIdentity& identity) override {
     std::shared_ptr<ThreadGroup> child =
         group_->TakeChild(split.sequence, split.call.color);
-    const int world_rank = members()[rank_].world_rank;
+    const int world_rank = members()[rank()].world_rank;
     int child_rank = 0;
     while (child->members()[child_rank].world_rank != world_rank) ++child_rank;
-    return std::make_unique<ThreadCommunicator>(std::move(child), child_rank);
+    return std::make_unique<ThreadCommunicator>(
+        record().shared_ledger(), identity, std::move(child), child_rank);
   }
   bool dead() const override { return group_->failed(); }
 
  private:
   const std::shared_ptr<ThreadGroup> group_;
-  const int rank_;
 };
+
+// One for each rank; each can read all of them.
+std::vector<std::shared_ptr<ledger::RankLedger>> MakeLedgers(
+    const std::vector<Member>& members) {
+  std::vector<std::shared_ptr<ledger::RankLedger>> ledgers;
+  std::vector<ledger::Peer> peers;
+  for (const Member& member : members) {
+    ledgers.push_back(
+        ledger::RankLedger::InMemory(member, static_cast<int>(members.size())));
+    peers.push_back({member, "", ledgers.back()->memory(),
+                     ledger::ProcessStart(member.process)});
+  }
+  for (const auto& ledger : ledgers) ledger->SetPeers(peers);
+  return ledgers;
+}
 
 }  // namespace
 
@@ -71,11 +89,13 @@ std::vector<std::unique_ptr<Communicator>> NewThreadCommunicators(
   for (int r = 0; r < ranks; ++r) {
     members.push_back({HostName(), getpid(), /*node=*/0, /*world_rank=*/r});
   }
+  const auto ledgers = MakeLedgers(members);
   auto group = std::make_shared<ThreadGroup>(
-      std::make_shared<ThreadJob>(options), std::move(members));
+      std::make_shared<ThreadJob>(options, ledgers), std::move(members));
   std::vector<std::unique_ptr<Communicator>> communicators;
   for (int r = 0; r < ranks; ++r) {
-    communicators.push_back(std::make_unique<ThreadCommunicator>(group, r));
+    communicators.push_back(std::make_unique<ThreadCommunicator>(
+        ledgers[r], GroupIdentity(), group, r));
   }
   return communicators;
 }

@@ -20,24 +20,20 @@ ThreadGroup::ThreadGroup(std::shared_ptr<ThreadJob> job,
       members_(std::move(members)),
       left_(members_.size(), false) {}
 
-absl::Status ThreadGroup::Arrive(int64_t sequence, int rank, const Call& call) {
+absl::Status ThreadGroup::Arrive(int64_t sequence, int rank, const Call& call,
+                                 const Record& record) {
   std::unique_lock<std::mutex> lock(job_->mutex);
   if (!job_->failure.ok()) return LaterFailure(job_->failure);
   Meeting& meeting = MeetingOf(sequence);
-  for (int other = 0; other < size(); ++other) {
-    if (meeting.calls[other] == nullptr) continue;
-    if (!SameCall(*meeting.calls[other], call)) {
-      return Fail(absl::StatusCode::kFailedPrecondition,
-                  absl::StrCat("rank ", other, " called ",
-                               NameOf(meeting.calls[other]->kind), ", rank ",
-                               rank, " ", NameOf(call.kind)));
-    }
-    break;  // those that came agree with each other
+  const auto first = std::find_if(meeting.calls.begin(), meeting.calls.end(),
+                                  [](const Call* c) { return c != nullptr; });
+  if (first != meeting.calls.end() && !SameCall(**first, call)) {
+    return Fail(sequence, record, MismatchError());
   }
   meeting.calls[rank] = &call;
   ++meeting.arrived_count;
-  if (const int leaver = MissingLeaver(meeting); leaver >= 0) {
-    return FailForLeaver(meeting, leaver);
+  if (const absl::Status status = CheckPresent(meeting); !status.ok()) {
+    return Fail(sequence, record, status);
   }
   if (meeting.arrived_count < size()) return absl::OkStatus();
 
@@ -50,15 +46,15 @@ absl::Status ThreadGroup::Arrive(int64_t sequence, int rank, const Call& call) {
   job_->changed.notify_all();
   if (!matched) {
     if (!job_->failure.ok()) return LaterFailure(job_->failure);
-    return Fail(absl::StatusCode::kFailedPrecondition,
-                "the blocks of the ranks do not match");
+    return Fail(sequence, record, MismatchError());
   }
   if (call.kind == CallKind::kSplit) MakeChildren(meeting);
   meeting.done = true;
   return absl::OkStatus();
 }
 
-absl::Status ThreadGroup::Await(int64_t sequence, int rank) {
+absl::Status ThreadGroup::Await(int64_t sequence, int rank,
+                                const Record& record) {
   std::unique_lock<std::mutex> lock(job_->mutex);
   Meeting& meeting = MeetingOf(sequence);
   SWITCHYARD_CHECK(meeting.calls[rank] != nullptr) << sequence;
@@ -72,11 +68,12 @@ absl::Status ThreadGroup::Await(int64_t sequence, int rank) {
       continue;
     }
     if (!job_->failure.ok()) return job_->failure;
-    if (const int leaver = MissingLeaver(meeting); leaver >= 0) {
-      return FailForLeaver(meeting, leaver);
+    if (const absl::Status status = CheckPresent(meeting); !status.ok()) {
+      return Fail(sequence, record, status);
     }
     if (std::chrono::steady_clock::now() >= deadline) {
-      return FailForDeadline(meeting);
+      return Fail(sequence, record,
+                  DeadlineError(job_->options.timeout_seconds));
     }
     job_->changed.wait_until(lock, deadline);
   }
@@ -128,30 +125,21 @@ void ThreadGroup::Finished(Meeting& meeting) {
   meeting.children.clear();
 }
 
-absl::Status ThreadGroup::Fail(absl::StatusCode code,
-                               const std::string& report) {
-  job_->failure = absl::Status(code, report);
+absl::Status ThreadGroup::Fail(int64_t sequence, const Record& record,
+                               const absl::Status& cause) {
+  job_->failure = record.Explain(sequence, cause);
+  record.ledger().NoteFailed();
   job_->changed.notify_all();
   return job_->failure;
 }
 
-int ThreadGroup::MissingLeaver(const Meeting& meeting) const {
+absl::Status ThreadGroup::CheckPresent(const Meeting& meeting) const {
   for (int r = 0; r < size(); ++r) {
-    if (left_[r] && meeting.calls[r] == nullptr) return r;
+    if (!left_[r] || meeting.calls[r] != nullptr) continue;
+    return absl::UnavailableError(absl::StrCat(
+        "cannot be completed: rank ", members_[r].world_rank, " left"));
   }
-  return -1;
-}
-
-absl::Status ThreadGroup::FailForLeaver(const Meeting& meeting, int leaver) {
-  return Fail(
-      absl::StatusCode::kUnavailable,
-      absl::StrCat("rank ", leaver, " left before call ", meeting.sequence));
-}
-
-absl::Status ThreadGroup::FailForDeadline(const Meeting& meeting) {
-  return Fail(absl::StatusCode::kDeadlineExceeded,
-              absl::StrCat("call ", meeting.sequence, " is not complete after ",
-                           job_->options.timeout_seconds, " s"));
+  return absl::OkStatus();
 }
 
 void ThreadGroup::MakeChildren(Meeting& meeting) {

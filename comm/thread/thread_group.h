@@ -11,11 +11,12 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "switchyard/comm/call.h"
+#include "switchyard/comm/ledger/rank_ledger.h"
 #include "switchyard/comm/options.h"
 
 namespace switchyard::comm {
@@ -23,9 +24,13 @@ namespace switchyard::comm {
 // Shared by a world and every group split off it. One failure ends all of them:
 // ranks of one group may be waiting for a rank that is stuck in another.
 struct ThreadJob {
-  explicit ThreadJob(const Options& options_in) : options(options_in) {}
+  ThreadJob(const Options& options_in,
+            std::vector<std::shared_ptr<ledger::RankLedger>> ledgers_in)
+      : options(options_in), ledgers(std::move(ledgers_in)) {}
 
   const Options options;
+  // By rank. Kept here because ranks read those of ranks that have left.
+  const std::vector<std::shared_ptr<ledger::RankLedger>> ledgers;
   std::mutex mutex;  // guards everything below and every group's calls
   std::condition_variable changed;
   absl::Status failure;  // the first one, with the report
@@ -38,11 +43,14 @@ class ThreadGroup {
   const std::vector<Member>& members() const { return members_; }
   int size() const { return static_cast<int>(members_.size()); }
 
+  // `record` is the calling rank's, for reports.
+  using Record = ledger::GroupLedger;
   // Rank `rank` makes its call number `sequence`. The last rank to come carries
   // it out. An error ends the job.
-  absl::Status Arrive(int64_t sequence, int rank, const Call& call);
+  absl::Status Arrive(int64_t sequence, int rank, const Call& call,
+                      const Record& record);
   // Blocks until call `sequence` is done, or the job has failed.
-  absl::Status Await(int64_t sequence, int rank);
+  absl::Status Await(int64_t sequence, int rank, const Record& record);
   // The group of `color` that split call `sequence` made. Each rank asks once,
   // after Await.
   std::shared_ptr<ThreadGroup> TakeChild(int64_t sequence, int color);
@@ -64,11 +72,11 @@ class ThreadGroup {
   // All with the job's mutex held.
   Meeting& MeetingOf(int64_t sequence);
   void Finished(Meeting& meeting);
-  absl::Status Fail(absl::StatusCode code, const std::string& report);
-  // A rank that the meeting needs and that has left; -1 if none.
-  int MissingLeaver(const Meeting& meeting) const;
-  absl::Status FailForLeaver(const Meeting& meeting, int leaver);
-  absl::Status FailForDeadline(const Meeting& meeting);
+  // Ends the job for `cause`, with a report.
+  absl::Status Fail(int64_t sequence, const Record& record,
+                    const absl::Status& cause);
+  // An error if a rank that has left would have to make this call.
+  absl::Status CheckPresent(const Meeting& meeting) const;
   void MakeChildren(Meeting& meeting);
 
   const std::shared_ptr<ThreadJob> job_;
