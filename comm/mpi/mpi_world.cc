@@ -4,10 +4,8 @@
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <numeric>
 #include <random>
 #include <utility>
 
@@ -20,6 +18,7 @@
 #include "switchyard/comm/mpi/mpi_communicator.h"
 #include "switchyard/comm/mpi/mpi_environment.h"
 #include "switchyard/comm/mpi/mpi_status.h"
+#include "switchyard/comm/node_order.h"
 
 namespace switchyard::comm {
 namespace {
@@ -112,25 +111,6 @@ absl::Status CheckMpiThread() {
         "MPI_THREAD_SERIALIZED");
   }
   return absl::OkStatus();
-}
-
-std::vector<int> NumberNodes(const std::vector<std::string>& identities) {
-  std::vector<std::string> seen;
-  std::vector<int> nodes;
-  for (const std::string& identity : identities) {
-    const auto it = std::find(seen.begin(), seen.end(), identity);
-    nodes.push_back(static_cast<int>(it - seen.begin()));
-    if (it == seen.end()) seen.push_back(identity);
-  }
-  return nodes;
-}
-
-std::vector<int> OrderByNode(const std::vector<int>& nodes) {
-  std::vector<int> order(nodes.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](int a, int b) { return nodes[a] < nodes[b]; });
-  return order;
 }
 
 absl::StatusOr<std::unique_ptr<Communicator>> MakeMpiWorld(

@@ -8,8 +8,6 @@
 #include <mpi.h>
 
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -20,12 +18,6 @@ namespace switchyard::comm {
 
 // Whether MPI is up and this thread may call it (docs/adr/0001).
 absl::Status CheckMpiThread();
-
-// The number of each rank's node, by rank, nodes numbered by their first rank.
-std::vector<int> NumberNodes(const std::vector<std::string>& identities);
-
-// Ranks ordered by node, then by rank.
-std::vector<int> OrderByNode(const std::vector<int>& nodes);
 
 // The world of the ranks of `user_comm` (from_mpi.h).
 absl::StatusOr<std::unique_ptr<Communicator>> MakeMpiWorld(

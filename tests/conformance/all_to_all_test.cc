@@ -160,7 +160,7 @@ TEST_P(AllToAllTest, EmptyBlocksMatchNothing) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, AllToAllTest,
-                         testing::ValuesIn(Implementations()), NameOfParam);
+                         ::testing::ValuesIn(Implementations()), NameOfParam);
 
 }  // namespace
 }  // namespace switchyard::comm

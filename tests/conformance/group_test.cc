@@ -161,7 +161,7 @@ TEST_P(GroupTest, AMovedTicketIsEmpty) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(All, GroupTest, testing::ValuesIn(Implementations()),
+INSTANTIATE_TEST_SUITE_P(All, GroupTest, ::testing::ValuesIn(Implementations()),
                          NameOfParam);
 
 }  // namespace

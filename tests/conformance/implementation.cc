@@ -20,7 +20,7 @@ std::vector<Implementation> WithDevices(std::vector<Implementation> list) {
   return list;
 }
 
-std::string NameOfParam(const testing::TestParamInfo<Implementation>& info) {
+std::string NameOfParam(const ::testing::TestParamInfo<Implementation>& info) {
   const Implementation& it = info.param;
   return it.name + std::to_string(it.ranks) + (it.guarded ? "Guarded" : "Cpu") +
          (it.max_call_elements > 0 ? "Cut" : "");

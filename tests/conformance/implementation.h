@@ -50,9 +50,9 @@ std::vector<Implementation> Implementations();
 // Every implementation on the CPU and on the guarded CPU.
 std::vector<Implementation> WithDevices(std::vector<Implementation> list);
 
-std::string NameOfParam(const testing::TestParamInfo<Implementation>& info);
+std::string NameOfParam(const ::testing::TestParamInfo<Implementation>& info);
 
-class ConformanceTest : public testing::TestWithParam<Implementation> {
+class ConformanceTest : public ::testing::TestWithParam<Implementation> {
  protected:
   // Runs the test's body on every rank; an error is a failure.
   void OnEveryRank(const std::function<absl::Status(Rank&)>& body);

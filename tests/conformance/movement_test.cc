@@ -97,7 +97,7 @@ TEST_P(MovementTest, Barrier) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, MovementTest,
-                         testing::ValuesIn(Implementations()), NameOfParam);
+                         ::testing::ValuesIn(Implementations()), NameOfParam);
 
 }  // namespace
 }  // namespace switchyard::comm

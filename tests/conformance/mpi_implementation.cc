@@ -41,10 +41,10 @@ std::vector<Implementation> Implementations() {
 namespace {
 
 // Writes a rank's failures; nobody needs R times the list of what passed.
-class FailurePrinter : public testing::EmptyTestEventListener {
+class FailurePrinter : public ::testing::EmptyTestEventListener {
  public:
   explicit FailurePrinter(int rank) : rank_(rank) {}
-  void OnTestPartResult(const testing::TestPartResult& result) override {
+  void OnTestPartResult(const ::testing::TestPartResult& result) override {
     if (!result.failed()) return;
     std::fprintf(stderr, "[rank %d] %s:%d: %s\n", rank_, result.file_name(),
                  result.line_number(), result.message());
@@ -56,9 +56,9 @@ class FailurePrinter : public testing::EmptyTestEventListener {
 
 // Whether the test that just ended failed on any rank: ranks must not run
 // apart.
-class Agreement : public testing::EmptyTestEventListener {
+class Agreement : public ::testing::EmptyTestEventListener {
  public:
-  void OnTestEnd(const testing::TestInfo& info) override {
+  void OnTestEnd(const ::testing::TestInfo& info) override {
     int failed = info.result()->Failed() ? 1 : 0;
     MPI_Allreduce(MPI_IN_PLACE, &failed, 1, MPI_INT, MPI_MAX, MPI_COMM_WORLD);
     any_failed_ = any_failed_ || failed != 0;
@@ -78,11 +78,11 @@ int RunAllTests(int argc, char** argv) {
     std::fprintf(stderr, "%s\n", environment.status().ToString().c_str());
     return EXIT_FAILURE;
   }
-  testing::InitGoogleTest(&argc, argv);
+  ::testing::InitGoogleTest(&argc, argv);
   int rank = 0;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-  testing::TestEventListeners& listeners =
-      testing::UnitTest::GetInstance()->listeners();
+  ::testing::TestEventListeners& listeners =
+      ::testing::UnitTest::GetInstance()->listeners();
   if (rank != 0) {
     delete listeners.Release(listeners.default_result_printer());
     listeners.Append(new FailurePrinter(rank));

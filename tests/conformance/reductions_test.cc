@@ -102,7 +102,7 @@ TEST_P(ReductionTest, ReduceScatter) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ReductionTest,
-                         testing::ValuesIn(Implementations()), NameOfParam);
+                         ::testing::ValuesIn(Implementations()), NameOfParam);
 
 }  // namespace
 }  // namespace switchyard::comm

@@ -1,0 +1,63 @@
+#!/bin/bash
+# SPDX-FileCopyrightText: The Switchyard authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# Builds and runs the tests under sanitizers:
+#
+#   launch/sanitize.sh            both of these
+#   launch/sanitize.sh address    unit tests: AddressSanitizer and
+#                                 UndefinedBehaviorSanitizer
+#   launch/sanitize.sh thread     the thread communicator: ThreadSanitizer
+#
+# OpenMP runs one thread under ThreadSanitizer: GCC's OpenMP library is not
+# instrumented, so its barriers look like races.
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+JOBS=${SWITCHYARD_JOBS:-$(nproc)}
+
+# build PRESET TARGET...
+build() {
+  cmake --preset "$1" >/dev/null
+  cmake --build --preset "$1" --parallel "$JOBS" --target "${@:2}"
+}
+
+# Names of the test programs in tests/unit, from the configured tree.
+unit_tests() {
+  (cd "build/$1/tests/unit" && ctest -N) |
+    sed -n 's/^ *Test *#[0-9]*: //p'
+}
+
+run_address() {
+  cmake --preset asan >/dev/null
+  # shellcheck disable=SC2046
+  build asan $(unit_tests asan) conformance_local_test
+  # Memory that libraries keep until the process ends is not a leak of ours.
+  export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0}
+  export UBSAN_OPTIONS=${UBSAN_OPTIONS:-print_stacktrace=1}
+  (cd build/asan/tests/unit && ctest --output-on-failure)
+  (cd build/asan/tests/conformance &&
+    ctest --output-on-failure -R conformance_local)
+}
+
+run_thread() {
+  build tsan conformance_local_test comm_test
+  export OMP_NUM_THREADS=1
+  export TSAN_OPTIONS=${TSAN_OPTIONS:-halt_on_error=1}
+  (cd build/tsan/tests/conformance &&
+    ctest --output-on-failure -R conformance_local)
+  (cd build/tsan/tests/unit/comm && ctest --output-on-failure -R comm_test)
+}
+
+case ${1:-all} in
+  address) run_address ;;
+  thread) run_thread ;;
+  all)
+    run_address
+    run_thread
+    ;;
+  *)
+    echo "launch/sanitize.sh: 'address' or 'thread', not '$1'" >&2
+    exit 2
+    ;;
+esac
