@@ -29,13 +29,6 @@ namespace switchyard::kernels::cpu::HWY_NAMESPACE {
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 
-// v with `value` in the lanes that are not there.
-HWY_INLINE V Fill(D /*d*/, V v, AllLanes, float /*value*/) { return v; }
-HWY_INLINE V Fill(D d, V v, FirstLanes lanes, float value) {
-  const auto there = hn::FirstN(d, lanes.count);
-  return hn::IfThenElse(there, v, hn::Set(d, value));
-}
-
 struct SoftmaxSum {
   float max;
   float sum;  // of exp(logit - max)

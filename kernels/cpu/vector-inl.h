@@ -52,6 +52,18 @@ HWY_INLINE void Store(hn::Vec<D> v, D d, hn::TFromD<D>* to, FirstLanes lanes) {
   std::memcpy(to, padded, lanes.count * sizeof(padded[0]));
 }
 
+// v with `value` in the lanes that are not there.
+template <class D>
+HWY_INLINE hn::Vec<D> Fill(D /*d*/, hn::Vec<D> v, AllLanes,
+                           hn::TFromD<D> /*value*/) {
+  return v;
+}
+template <class D>
+HWY_INLINE hn::Vec<D> Fill(D d, hn::Vec<D> v, FirstLanes lanes,
+                           hn::TFromD<D> value) {
+  return hn::IfThenElse(hn::FirstN(d, lanes.count), v, hn::Set(d, value));
+}
+
 // fp32 lanes from fp32 or bf16 memory.
 template <class D, class Lanes>
 HWY_INLINE hn::Vec<D> LoadFloats(D d, const float* from, Lanes lanes) {

@@ -1,0 +1,47 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/kernels/lm_head.h"
+
+#include <algorithm>
+
+#include "switchyard/kernels/checks.h"
+#include "switchyard/kernels/cpu/lm_head.h"
+
+namespace switchyard::kernels {
+
+void LmHeadLoss(Stream& stream, Arena& arena, const LmHeadLossArgs& args) {
+  CheckCpu(stream);
+  CheckFloating(args.x);
+  CheckRank(args.x, 2);
+  CheckRank(args.weight, 2);
+  const DType dtype = args.x.dtype();
+  const int64_t tokens = args.x.dim(0), width = args.x.dim(1),
+                vocabulary = args.weight.dim(0);
+  CheckTensor("weight", args.weight, dtype, {vocabulary, width});
+  CheckPacked("labels", args.labels, DType::kInt32, {tokens});
+  CheckPacked("loss_sum", args.loss_sum, DType::kFloat64, {1});
+  const bool has_gradient = args.gradient.sum.defined();
+  if (args.dx.defined()) CheckTensor("dx", args.dx, dtype, {tokens, width});
+  if (has_gradient) {
+    CheckFixedPoint(args.format);
+    CheckGradientSum(args.gradient, args.weight.shape());
+  }
+  // The stream may run later, but in order: whoever takes this memory from the
+  // arena next is enqueued behind.
+  ArenaScope scope(arena);
+  const int64_t chunk = std::min(tokens, kLmHeadChunk);
+  cpu::LmHeadScratch scratch;
+  scratch.losses = arena.Allocate(DType::kFloat64, {tokens});
+  scratch.logits = arena.Allocate(DType::kFloat32, {chunk, vocabulary});
+  if (dtype == DType::kBFloat16) {
+    scratch.dlogits = arena.Allocate(DType::kBFloat16, {chunk, vocabulary});
+  }
+  if (has_gradient) {
+    scratch.leaf = arena.Allocate(DType::kFloat32, {vocabulary, width});
+  }
+  stream.Enqueue([args, scratch, threads = stream.device().threads()] {
+    cpu::LmHeadLoss(args, scratch, threads);
+  });
+}
+
+}  // namespace switchyard::kernels
