@@ -4,78 +4,18 @@
 // The gradient of the whole model, of every parameter, against central
 // differences of a plain model in double precision.
 #include <cmath>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "switchyard/base/cpu/cpu_device.h"
 #include "switchyard/base/philox.h"
-#include "switchyard/comm/self/self_communicator.h"
-#include "switchyard/runtime/train/model_runner.h"
 #include "switchyard/tests/support/layout_run.h"
+#include "switchyard/tests/support/one_rank_model.h"
 #include "switchyard/tests/support/plain_model.h"
 #include "switchyard/tests/support/synthetic_data.h"
 
 namespace switchyard::testing {
 namespace {
-
-// One micro-batch through a runner on one rank, and what it left behind.
-class Harness {
- public:
-  explicit Harness(const TrainOptions& options)
-      : options_(options),
-        world_(comm::NewSelfCommunicator()),
-        grid_(
-            *Grid::Create(*world_, 1, static_cast<int>(options.model.experts))),
-        runner_(options, grid_, device_),
-        statistics_(runner_.stream(), *world_, 1,
-                    static_cast<int>(options.model.layers),
-                    static_cast<int>(options.model.experts)) {}
-
-  absl::Status Train(const Batch& batch) {
-    int64_t labels = 0, valid = 0;
-    for (int32_t label : batch.labels) labels += label != kNoLabel;
-    for (uint8_t mark : batch.valid) valid += mark;
-    statistics_.Clear();
-    statistics_.SetTokens(0, labels, valid);
-    absl::Status status = statistics_.ShareTokens(false);
-    runner_.store().ZeroGradients(runner_.stream());
-    status.Update(runner_.Train(&batch, 0, statistics_));
-    status.Update(statistics_.ShareResults());
-    return status;
-  }
-
-  PlainWeights Weights() {
-    PlainWeights weights;
-    for (const auto& parameter : runner_.store().parameters()) {
-      const float* values = parameter->weight.data<float>();
-      weights[parameter->name].assign(values,
-                                      values + parameter->element_count());
-    }
-    return weights;
-  }
-
-  std::vector<double> Gradient(const Parameter& parameter) {
-    std::vector<double> gradient(parameter.element_count());
-    const int64_t* units = parameter.gradient.sum.data<int64_t>();
-    for (size_t i = 0; i < gradient.size(); ++i) {
-      gradient[i] = std::ldexp(static_cast<double>(units[i]), -44);
-    }
-    return gradient;
-  }
-
-  const ParameterStore& store() { return runner_.store(); }
-  const StepStatistics& statistics() const { return statistics_; }
-
- private:
-  TrainOptions options_;
-  CpuDevice device_;
-  std::unique_ptr<comm::Communicator> world_;
-  Grid grid_;
-  ModelRunner runner_;
-  StepStatistics statistics_;
-};
 
 struct Case {
   const char* name;
@@ -135,34 +75,34 @@ class WholeModelTest : public ::testing::TestWithParam<Case> {
 TEST_P(WholeModelTest, LossesAgreeWithThePlainModel) {
   const TrainOptions options = Options();
   const Batch batch = MakeBatch(options);
-  Harness harness(options);
-  ASSERT_TRUE(harness.Train(batch).ok());
+  OneRankModel model(options);
+  ASSERT_TRUE(model.Train({batch}).ok());
   const PlainLosses expected =
-      RunPlainModel(options.model, harness.Weights(), batch, Capacity(options));
+      RunPlainModel(options.model, model.Weights(), batch, Capacity(options));
   // Sums of some hundred fp32 terms of order 1 along the longest path: a
   // relative error of 1e-5 would be a hundred roundings all the same way.
-  EXPECT_EQ(harness.statistics().total_labels(), kLabels);
-  EXPECT_NEAR(harness.statistics().loss_sum(), expected.loss_sum,
+  EXPECT_EQ(model.statistics().total_labels(), kLabels);
+  EXPECT_NEAR(model.statistics().loss_sum(), expected.loss_sum,
               1e-5 * expected.loss_sum);
-  EXPECT_NEAR(harness.statistics().balance(), expected.balance, 1e-5);
-  EXPECT_NEAR(harness.statistics().z(), expected.z, 1e-5 * expected.z + 1e-5);
+  EXPECT_NEAR(model.statistics().balance(), expected.balance, 1e-5);
+  EXPECT_NEAR(model.statistics().z(), expected.z, 1e-5 * expected.z + 1e-5);
 }
 
-// The gradient along random directions, one for each parameter, and single
-// elements. Central differences of step h in double have an error of about
-// h² · f''' + 1e-16/h: below 1e-8 for h = 1e-4. What remains is the fp32 error
-// of the gradient itself, for which 2e-4 of the parameter's gradient norm is
-// about two thousand roundings of its largest element.
+// The gradient along random directions, four for each parameter. Central
+// differences of step h in double have an error of about h² · f''' + 1e-16/h:
+// below 1e-8 for h = 1e-4. What remains is the fp32 error of the gradient
+// itself, for which 2e-4 of the parameter's gradient norm is about two thousand
+// roundings of its largest element.
 TEST_P(WholeModelTest, EveryParametersGradientIsTheCentralDifference) {
   const TrainOptions options = Options();
   const Batch batch = MakeBatch(options);
-  Harness harness(options);
-  ASSERT_TRUE(harness.Train(batch).ok());
-  PlainWeights weights = harness.Weights();
+  OneRankModel model(options);
+  ASSERT_TRUE(model.Train({batch}).ok());
+  PlainWeights weights = model.Weights();
   constexpr double kStep = 1e-4;
   int checked = 0;
-  for (const auto& parameter : harness.store().parameters()) {
-    const std::vector<double> gradient = harness.Gradient(*parameter);
+  for (const auto& parameter : model.store().parameters()) {
+    const std::vector<double> gradient = model.Gradient(*parameter);
     double norm = 0.0;
     for (double g : gradient) norm += g * g;
     norm = std::sqrt(norm);
@@ -174,7 +114,7 @@ TEST_P(WholeModelTest, EveryParametersGradientIsTheCentralDifference) {
         const uint32_t word = Philox4x32(
             MixKey(9, parameter->name),
             {static_cast<uint32_t>(i), static_cast<uint32_t>(trial), 0, 0})[0];
-        // A sparse random direction of unit length, or nearly.
+        // Random signs, unit length.
         direction[i] = (word >> 31 ? 1.0 : -1.0) /
                        std::sqrt(static_cast<double>(direction.size()));
       }
@@ -195,7 +135,7 @@ TEST_P(WholeModelTest, EveryParametersGradientIsTheCentralDifference) {
       ++checked;
     }
   }
-  EXPECT_EQ(checked, 4 * static_cast<int>(harness.store().parameters().size()));
+  EXPECT_EQ(checked, 4 * static_cast<int>(model.store().parameters().size()));
 }
 
 INSTANTIATE_TEST_SUITE_P(Rules, WholeModelTest,
