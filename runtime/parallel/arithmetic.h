@@ -1,0 +1,42 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// One arithmetic on all ranks (NUMERICS.md, section 3). Results do not depend
+// on the layout only if every rank computes the same bits from the same inputs:
+// the ranks take the least instruction set among them, and then compare a
+// fingerprint of the operators, at the model's own shapes, and of the C
+// library's mathematics.
+#ifndef SWITCHYARD_RUNTIME_PARALLEL_ARITHMETIC_H_
+#define SWITCHYARD_RUNTIME_PARALLEL_ARITHMETIC_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "switchyard/base/dtype.h"
+#include "switchyard/base/stream.h"
+#include "switchyard/comm/communicator.h"
+#include "switchyard/kernels/instruction_set.h"
+#include "switchyard/runtime/nn/model_config.h"
+
+namespace switchyard {
+
+// Fixes the instruction set of this process: the least of the ranks' best ones
+// and of `limit`, the name of one or empty. Before the first operator. A
+// collective call.
+absl::StatusOr<kernels::InstructionSet> AgreeOnInstructionSet(
+    comm::Communicator& world, Device& device, const std::string& limit);
+
+// Checksums of fixed inputs after the operators and after exp, cos and pow.
+uint64_t ArithmeticFingerprint(Stream& stream, const ModelConfig& config,
+                               DType dtype);
+
+// An error that names the ranks whose fingerprint differs from rank 0's. A
+// collective call.
+absl::Status CompareFingerprints(comm::Communicator& world, Stream& stream,
+                                 uint64_t fingerprint);
+
+}  // namespace switchyard
+
+#endif  // SWITCHYARD_RUNTIME_PARALLEL_ARITHMETIC_H_
