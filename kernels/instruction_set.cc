@@ -74,6 +74,12 @@ InstructionSet CurrentInstructionSet() {
   return static_cast<InstructionSet>(fixed.load(std::memory_order_acquire));
 }
 
+InstructionSet WidestInstructionSet() {
+  const int current = fixed.load(std::memory_order_acquire);
+  return current == kNotFixed ? BestInstructionSet()
+                              : static_cast<InstructionSet>(current);
+}
+
 bool HasBFloat16Products() {
   return CurrentInstructionSet() >= InstructionSet::kAvx512Bf16;
 }

@@ -40,6 +40,10 @@ absl::Status SetInstructionSet(InstructionSet isa);
 // What operators use; fixes the best one if nothing was set.
 InstructionSet CurrentInstructionSet();
 
+// The widest that operators of this process may still use: what was fixed, or
+// else the best one. Fixes nothing.
+InstructionSet WidestInstructionSet();
+
 // True if bf16 products are made by the processor; otherwise operands go
 // through fp32 (exact) and products accumulate in fp32.
 bool HasBFloat16Products();

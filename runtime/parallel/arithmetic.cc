@@ -127,7 +127,7 @@ void AddHostMathematics(const ModelConfig& config, Fingerprinter& print) {
 
 absl::StatusOr<kernels::InstructionSet> AgreeOnInstructionSet(
     comm::Communicator& world, Device& device, const std::string& limit) {
-  kernels::InstructionSet mine = kernels::BestInstructionSet();
+  kernels::InstructionSet mine = kernels::WidestInstructionSet();
   if (!limit.empty()) {
     SWITCHYARD_ASSIGN_OR_RETURN(const kernels::InstructionSet most,
                                 kernels::ParseInstructionSet(limit));

@@ -22,8 +22,8 @@
 
 namespace switchyard {
 
-// Fixes the instruction set of this process: the least of the ranks' best ones
-// and of `limit`, the name of one or empty. Before the first operator. A
+// Fixes the instruction set of this process: the least of what the ranks can
+// use and of `limit`, the name of one or empty. Before the first operator. A
 // collective call.
 absl::StatusOr<kernels::InstructionSet> AgreeOnInstructionSet(
     comm::Communicator& world, Device& device, const std::string& limit);

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/status.h"
 #include "switchyard/runtime/nn/weights_checksum.h"
+#include "switchyard/runtime/parallel/arithmetic.h"
 
 namespace switchyard {
 namespace {
@@ -132,9 +133,16 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(
   SWITCHYARD_ASSIGN_OR_RETURN(
       Grid grid, Grid::Create(world, static_cast<int>(width),
                               static_cast<int>(options.model.experts)));
-  return std::unique_ptr<Trainer>(
+  SWITCHYARD_RETURN_IF_ERROR(
+      AgreeOnInstructionSet(world, device, options.isa).status());
+  std::unique_ptr<Trainer> trainer(
       new Trainer(options, std::make_unique<Grid>(std::move(grid)), device,
                   std::move(parts)));
+  Stream& stream = trainer->runner_.stream();
+  SWITCHYARD_RETURN_IF_ERROR(CompareFingerprints(
+      world, stream,
+      ArithmeticFingerprint(stream, options.model, options.dtype)));
+  return trainer;
 }
 
 Trainer::Trainer(const TrainOptions& options, std::unique_ptr<Grid> grid,
