@@ -76,7 +76,7 @@ absl::Status AgreeOnStatus(comm::Communicator& world,
 
 absl::StatusOr<kernels::InstructionSet> AgreeOnInstructionSet(
     comm::Communicator& world, absl::string_view cap) {
-  kernels::InstructionSet best = kernels::BestInstructionSet();
+  kernels::InstructionSet best = kernels::WidestInstructionSet();
   absl::Status status;
   if (!cap.empty()) {
     const auto parsed = kernels::ParseInstructionSet({cap.data(), cap.size()});

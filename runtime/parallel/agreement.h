@@ -27,9 +27,9 @@ absl::StatusOr<std::vector<int64_t>> GatherIntegers(
 absl::Status AgreeOnStatus(comm::Communicator& world,
                            const absl::Status& status);
 
-// Fixes the instruction set of all operators: the least that a rank's processor
-// has, and at most `cap` if that is not empty. An error if a rank's is fixed
-// already to another one.
+// Fixes the instruction set of all operators: the least that a rank can use
+// (what its process has fixed already, or else all that its processor has), and
+// at most `cap` if that is not empty. An error if a rank has fixed a wider one.
 absl::StatusOr<kernels::InstructionSet> AgreeOnInstructionSet(
     comm::Communicator& world, absl::string_view cap);
 

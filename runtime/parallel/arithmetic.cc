@@ -2,23 +2,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/runtime/parallel/arithmetic.h"
 
-#include <algorithm>
 #include <cmath>
 #include <cstring>
-#include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/arena.h"
 #include "switchyard/base/philox.h"
 #include "switchyard/base/status.h"
-#include "switchyard/base/storage.h"
 #include "switchyard/kernels/checksum.h"
 #include "switchyard/kernels/elementwise.h"
 #include "switchyard/kernels/matmul.h"
 #include "switchyard/kernels/rms_norm.h"
 #include "switchyard/kernels/router.h"
 #include "switchyard/kernels/swiglu.h"
+#include "switchyard/runtime/parallel/agreement.h"
 
 namespace switchyard {
 namespace {
@@ -125,31 +124,6 @@ void AddHostMathematics(const ModelConfig& config, Fingerprinter& print) {
 
 }  // namespace
 
-absl::StatusOr<kernels::InstructionSet> AgreeOnInstructionSet(
-    comm::Communicator& world, Device& device, const std::string& limit) {
-  kernels::InstructionSet mine = kernels::WidestInstructionSet();
-  if (!limit.empty()) {
-    SWITCHYARD_ASSIGN_OR_RETURN(const kernels::InstructionSet most,
-                                kernels::ParseInstructionSet(limit));
-    mine = std::min(mine, most);
-  }
-  const std::unique_ptr<Stream> stream = device.NewStream();
-  Storage storage(device, DType::kInt32, {1});
-  const TensorView least = storage.View(DType::kInt32, {1});
-  int32_t level = static_cast<int32_t>(mine);
-  stream->CopyToDevice(least, &level);
-  SWITCHYARD_RETURN_IF_ERROR(world
-                                 .AllReduce(*stream, least,
-                                            comm::ReduceOp::kMin,
-                                            {-1, "instruction set"})
-                                 .Wait());
-  stream->CopyToHost(&level, least);
-  stream->Wait();
-  const auto isa = static_cast<kernels::InstructionSet>(level);
-  SWITCHYARD_RETURN_IF_ERROR(kernels::SetInstructionSet(isa));
-  return isa;
-}
-
 uint64_t ArithmeticFingerprint(Stream& stream, const ModelConfig& config,
                                DType dtype) {
   Fingerprinter print(stream);
@@ -166,18 +140,11 @@ uint64_t ArithmeticFingerprint(Stream& stream, const ModelConfig& config,
   return print.fingerprint();
 }
 
-absl::Status CompareFingerprints(comm::Communicator& world, Stream& stream,
+absl::Status CompareFingerprints(comm::Communicator& world,
                                  uint64_t fingerprint) {
-  Storage storage(stream.device(), DType::kInt64, {world.size()});
-  const TensorView all = storage.View(DType::kInt64, {world.size()});
-  std::vector<int64_t> prints(world.size(), 0);
-  prints[world.rank()] = static_cast<int64_t>(fingerprint);
-  stream.CopyToDevice(all, prints.data());
-  SWITCHYARD_RETURN_IF_ERROR(
-      world.AllReduce(stream, all, comm::ReduceOp::kSum, {-1, "fingerprint"})
-          .Wait());
-  stream.CopyToHost(prints.data(), all);
-  stream.Wait();
+  SWITCHYARD_ASSIGN_OR_RETURN(
+      const std::vector<int64_t> prints,
+      GatherIntegers(world, {static_cast<int64_t>(fingerprint)}));
   std::string differing;
   for (int rank = 1; rank < world.size(); ++rank) {
     if (prints[rank] == prints[0]) continue;

@@ -10,23 +10,14 @@
 #define SWITCHYARD_RUNTIME_PARALLEL_ARITHMETIC_H_
 
 #include <cstdint>
-#include <string>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "switchyard/base/dtype.h"
 #include "switchyard/base/stream.h"
 #include "switchyard/comm/communicator.h"
-#include "switchyard/kernels/instruction_set.h"
 #include "switchyard/runtime/nn/model_config.h"
 
 namespace switchyard {
-
-// Fixes the instruction set of this process: the least of what the ranks can
-// use and of `limit`, the name of one or empty. Before the first operator. A
-// collective call.
-absl::StatusOr<kernels::InstructionSet> AgreeOnInstructionSet(
-    comm::Communicator& world, Device& device, const std::string& limit);
 
 // Checksums of fixed inputs after the operators and after exp, cos and pow.
 uint64_t ArithmeticFingerprint(Stream& stream, const ModelConfig& config,
@@ -34,7 +25,7 @@ uint64_t ArithmeticFingerprint(Stream& stream, const ModelConfig& config,
 
 // An error that names the ranks whose fingerprint differs from rank 0's. A
 // collective call.
-absl::Status CompareFingerprints(comm::Communicator& world, Stream& stream,
+absl::Status CompareFingerprints(comm::Communicator& world,
                                  uint64_t fingerprint);
 
 }  // namespace switchyard

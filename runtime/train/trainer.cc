@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/status.h"
 #include "switchyard/runtime/nn/weights_checksum.h"
+#include "switchyard/runtime/parallel/agreement.h"
 #include "switchyard/runtime/parallel/arithmetic.h"
 
 namespace switchyard {
@@ -83,10 +84,6 @@ absl::Status CheckBatch(const Batch& batch, const TrainOptions& options) {
   return absl::OkStatus();
 }
 
-absl::Status AnotherRankFailed() {
-  return absl::AbortedError("another rank could not get its data");
-}
-
 // What a micro-batch holds, for the statistics.
 void CountTokens(const Batch& batch, int64_t micro_batch,
                  StepStatistics& statistics) {
@@ -134,14 +131,13 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(
       Grid grid, Grid::Create(world, static_cast<int>(width),
                               static_cast<int>(options.model.experts)));
   SWITCHYARD_RETURN_IF_ERROR(
-      AgreeOnInstructionSet(world, device, options.isa).status());
+      AgreeOnInstructionSet(world, options.isa).status());
   std::unique_ptr<Trainer> trainer(
       new Trainer(options, std::make_unique<Grid>(std::move(grid)), device,
                   std::move(parts)));
   Stream& stream = trainer->runner_.stream();
   SWITCHYARD_RETURN_IF_ERROR(CompareFingerprints(
-      world, stream,
-      ArithmeticFingerprint(stream, options.model, options.dtype)));
+      world, ArithmeticFingerprint(stream, options.model, options.dtype)));
   return trainer;
 }
 
@@ -198,8 +194,9 @@ absl::Status Trainer::LoadBatches() {
     if (index < micro_batches) status = Load(index, batches_[round]);
   }
   SWITCHYARD_RETURN_IF_ERROR(statistics_.ShareTokens(!status.ok()));
-  SWITCHYARD_RETURN_IF_ERROR(status);
-  if (statistics_.any_rank_failed()) return AnotherRankFailed();
+  if (statistics_.any_rank_failed()) {
+    return AgreeOnStatus(grid_->world(), status);
+  }
   return absl::OkStatus();
 }
 
@@ -288,8 +285,9 @@ absl::StatusOr<EvalMetrics> Trainer::Evaluate() {
     SWITCHYARD_RETURN_IF_ERROR(runner_.Evaluate(batch, index, statistics));
   }
   SWITCHYARD_RETURN_IF_ERROR(statistics.ShareTokens(!loaded.ok()));
-  SWITCHYARD_RETURN_IF_ERROR(loaded);
-  if (statistics.any_rank_failed()) return AnotherRankFailed();
+  if (statistics.any_rank_failed()) {
+    SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(grid_->world(), loaded));
+  }
   SWITCHYARD_RETURN_IF_ERROR(statistics.ShareResults());
   metrics.tokens = statistics.total_labels();
   if (metrics.tokens > 0) {
