@@ -56,8 +56,10 @@ ExpertBank::ExpertBank(const ParameterStore& store, const Grid& grid,
 
 ExpertBank::Saved ExpertBank::Forward(
     const Execution& run, absl::Span<const kernels::Segment> segments,
-    const ConstTensorView& input, const TensorView& output) const {
+    const ConstTensorView& buffer, const TensorView& output_buffer) const {
   const int64_t rows = SegmentRows(segments);
+  const ConstTensorView input = buffer.Rows(0, rows);
+  const TensorView output = output_buffer.Rows(0, rows);
   const TensorView gate_up = run.New(input.dtype(), {rows, 2 * intermediate_});
   const TensorView act = run.New(input.dtype(), {rows, intermediate_});
   kernels::GroupedMatMul(run.stream, {.x = input,
@@ -73,8 +75,12 @@ ExpertBank::Saved ExpertBank::Forward(
 
 void ExpertBank::Backward(const Execution& run,
                           absl::Span<const kernels::Segment> segments,
-                          const Saved& saved, const ConstTensorView& doutput,
-                          const TensorView& dinput) const {
+                          const Saved& saved,
+                          const ConstTensorView& doutput_buffer,
+                          const TensorView& dinput_buffer) const {
+  const int64_t rows = SegmentRows(segments);
+  const ConstTensorView doutput = doutput_buffer.Rows(0, rows);
+  const TensorView dinput = dinput_buffer.Rows(0, rows);
   ArenaScope scratch(run.arena);
   kernels::GroupedWeightGradient(run.stream, {.dy = doutput,
                                               .x = saved.act,

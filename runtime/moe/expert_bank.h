@@ -28,20 +28,22 @@ class ExpertBank {
              const ModelConfig& config, const std::string& prefix);
 
   struct Saved {
-    ConstTensorView input;  // [buffer rows, hidden]
+    ConstTensorView input;  // [segment rows, hidden]
     TensorView gate_up;     // [segment rows, 2 · intermediate]
     ConstTensorView act;    // [segment rows, intermediate]
   };
-  // Fills the rows of `output` that belong to segments.
+  // Buffers hold the segments in their first rows, and maybe others behind
+  // them. Fills those rows of `output_buffer`.
   Saved Forward(const Execution& run,
                 absl::Span<const kernels::Segment> segments,
-                const ConstTensorView& input, const TensorView& output) const;
+                const ConstTensorView& buffer,
+                const TensorView& output_buffer) const;
 
-  // Fills the rows of `dinput` that belong to segments. Overwrites the saved
-  // gate_up.
+  // Likewise. Overwrites the saved gate_up.
   void Backward(const Execution& run,
                 absl::Span<const kernels::Segment> segments, const Saved& saved,
-                const ConstTensorView& doutput, const TensorView& dinput) const;
+                const ConstTensorView& doutput_buffer,
+                const TensorView& dinput_buffer) const;
 
  private:
   int64_t intermediate_;

@@ -31,8 +31,8 @@ void ExpectSameBits(const TrainOptions& options,
                     const std::function<void(Batch&)>& edit = nullptr) {
   const RunRecord expected = MustRun({1, 1, 1}, options, edit);
   ASSERT_EQ(expected.losses.size(), static_cast<size_t>(options.steps));
-  EXPECT_LT(expected.losses.back(), expected.losses.front())
-      << "a run that learns nothing proves little";
+  EXPECT_NE(expected.checksums.back(), expected.checksums.front())
+      << "a run that changes nothing proves little";
   for (const Layout& layout : layouts) {
     EXPECT_EQ(Difference(expected, MustRun(layout, options, edit)), "")
         << layout.ToString();
@@ -134,6 +134,7 @@ TEST(LayoutInvarianceTest, RanksWithoutATokenTakePart) {
 TEST(LayoutInvarianceTest, AStepWithoutALabelHasNoLossAndNoGradient) {
   TrainOptions options = SmallRun();
   options.steps = 2;
+  options.warmup_steps = 0;
   options.model.balance_loss_coef = 0.0;
   options.model.router_z_loss_coef = 0.0;
   const auto edit = [](Batch& batch) {
@@ -149,6 +150,7 @@ TEST(LayoutInvarianceTest, AStepWithoutALabelHasNoLossAndNoGradient) {
 TEST(LayoutInvarianceTest, TheComparisonCanFail) {
   TrainOptions options = SmallRun();
   options.steps = 2;
+  options.warmup_steps = 0;
   const RunRecord expected = MustRun({1, 1, 1}, options);
   options.seed += 1;
   EXPECT_NE(Difference(expected, MustRun({1, 1, 1}, options)), "");
