@@ -28,15 +28,21 @@ function(switchyard_configure target)
   target_compile_features(${target} PUBLIC cxx_std_20)
 endfunction()
 
-# switchyard_library(name SOURCES ... [DEPS ...] [PRIVATE_DEPS ...])
-# makes switchyard_name and its alias switchyard::name.
+# switchyard_library(name [STATIC] SOURCES ... [DEPS ...] [PRIVATE_DEPS ...])
+# makes switchyard_name and its alias switchyard::name. STATIC: always; it is a
+# part of a program and not installed.
 function(switchyard_library name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
-  add_library(switchyard_${name} ${ARG_SOURCES})
+  cmake_parse_arguments(ARG "STATIC" "" "SOURCES;DEPS;PRIVATE_DEPS" ${ARGN})
+  set(type "")
+  if(ARG_STATIC)
+    set(type STATIC)
+  endif()
+  add_library(switchyard_${name} ${type} ${ARG_SOURCES})
   add_library(switchyard::${name} ALIAS switchyard_${name})
   set_target_properties(switchyard_${name} PROPERTIES
     EXPORT_NAME ${name} VERSION ${PROJECT_VERSION}
-    SOVERSION ${PROJECT_VERSION_MAJOR} POSITION_INDEPENDENT_CODE ON)
+    SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
+    POSITION_INDEPENDENT_CODE ON INSTALL_RPATH "$ORIGIN")
   target_include_directories(switchyard_${name} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
