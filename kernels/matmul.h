@@ -6,8 +6,12 @@
 //
 // The bits of a result depend on the operands' values and shapes and on the
 // instruction set only: not on threads, strides, addresses or earlier calls.
-// A shape that is new to the process costs a primitive (about half a
-// millisecond); PrepareMatMul and PrepareGrouped make them ahead of time.
+//
+// fp32 products, and bf16 products where the processor has none, are made by
+// code of our own, which needs no preparation and allocates nothing. oneDNN
+// makes bf16 products where the processor does (HasBFloat16Products); there, a
+// shape that is new to the process costs a primitive (about half a
+// millisecond). PrepareDense and PrepareGrouped make them ahead of time.
 #ifndef SWITCHYARD_KERNELS_MATMUL_H_
 #define SWITCHYARD_KERNELS_MATMUL_H_
 
@@ -42,7 +46,8 @@ struct WeightGradientArgs {
   ConstTensorView x;
   FixedPoint format;
   // One sum for all N rows, or several parameters whose rows, in order, make up
-  // the N rows (query, key and value in one product).
+  // the N rows (query, key and value in one product). Must live until the
+  // stream has run.
   absl::Span<const GradientSum> gradients;
 };
 void WeightGradient(Stream& stream, const WeightGradientArgs& args);
@@ -65,7 +70,8 @@ void GroupedMatMul(Stream& stream, const GroupedMatMulArgs& args);
 // For each segment s: leaf [N, K] = dy[s]ᵀ · x[s] over its padded rows, rounded
 // and added to the gradients of s.expert. Each expert's N rows may be split
 // over `parameters_per_expert` parameters (w1 above w3): the gradients of
-// expert e are gradients[e * parameters_per_expert ...].
+// expert e are gradients[e * parameters_per_expert ...]. `segments` and
+// `gradients` must live until the stream has run.
 struct GroupedWeightGradientArgs {
   ConstTensorView dy;  // [rows, N]
   ConstTensorView x;   // [rows, K]
@@ -78,9 +84,11 @@ void GroupedWeightGradient(Stream& stream,
                            const GroupedWeightGradientArgs& args);
 
 // Makes the primitives of all products that these layers will ask for, so that
-// a step makes none. `in` and `out` are K and N of y = x · wᵀ.
+// a step makes none. `in` and `out` are K and N of y = x · wᵀ. A gradient that
+// is split over several parameters needs each of their row counts as `out` too.
 void PrepareDense(DType dtype, int64_t rows, int64_t in, int64_t out);
-// Likewise for segments of every listed size up to max_rows.
+// Likewise for segments of every listed size up to max_rows. Also finds out
+// whether the layer's segments may be joined.
 void PrepareGrouped(DType dtype, int64_t max_rows, int64_t in, int64_t out);
 
 // Primitives made so far by this process.

@@ -26,6 +26,9 @@ inline constexpr int64_t kGemmDepth = 256;  // part of the numerics
 // products are the blocks.
 inline constexpr int64_t kGemmBlockRows = 256;
 inline constexpr int64_t kGemmBlockColumns = 512;
+// Of a weight gradient, whose second operand is cheap to pack again: more
+// blocks for the threads.
+inline constexpr int64_t kLeafBlockRows = 128;
 
 // A row-major matrix, fp32 or bf16; op(x) is its transpose if `transposed`.
 struct GemmOperand {

@@ -79,19 +79,17 @@ void GroupedMatMul(const GroupedMatMulArgs& args, int threads) {
 
 void PrepareProducts(DType dtype, int64_t rows, int64_t in, int64_t out) {
   if (!UsesOneDnn(dtype)) return;
-  const auto prepare = [dtype](int64_t result_rows, int64_t result_columns,
-                               int64_t inner, bool transposed_a,
-                               bool transposed_b) {
-    const BlockGrid grid(result_rows, result_columns);
+  const auto prepare = [dtype](const BlockGrid& grid, int64_t inner,
+                               bool transposed_a, bool transposed_b) {
     for (int64_t i = 0; inner > 0 && i < grid.count(); ++i) {
       const GemmBlock block = grid.At(i);
       PrepareOneDnnProduct({block.rows, block.columns, inner, dtype,
                             transposed_a, transposed_b});
     }
   };
-  prepare(rows, out, in, false, true);   // y = x · wᵀ
-  prepare(rows, in, out, false, false);  // dx = dy · w
-  prepare(out, in, rows, true, false);   // dw = dyᵀ · x
+  prepare(BlockGrid(rows, out), in, false, true);   // y = x · wᵀ
+  prepare(BlockGrid(rows, in), out, false, false);  // dx = dy · w
+  prepare(BlockGrid(out, in, kLeafBlockRows), rows, true, false);  // dyᵀ · x
 }
 
 }  // namespace switchyard::kernels::cpu

@@ -32,21 +32,22 @@ inline GemmOperand Operand(const ConstTensorView& matrix, Transpose transpose) {
 
 // The blocks of a result of rows x columns, cut by constants.
 struct BlockGrid {
-  BlockGrid(int64_t rows, int64_t columns)
+  BlockGrid(int64_t rows, int64_t columns, int64_t block_rows = kGemmBlockRows)
       : rows(rows),
         columns(columns),
-        row_blocks((rows + kGemmBlockRows - 1) / kGemmBlockRows),
+        block_rows(block_rows),
+        row_blocks((rows + block_rows - 1) / block_rows),
         column_blocks((columns + kGemmBlockColumns - 1) / kGemmBlockColumns) {}
 
   int64_t count() const { return row_blocks * column_blocks; }
   GemmBlock At(int64_t index) const {
-    const int64_t row = index / column_blocks * kGemmBlockRows;
+    const int64_t row = index / column_blocks * block_rows;
     const int64_t column = index % column_blocks * kGemmBlockColumns;
-    return {row, std::min(kGemmBlockRows, rows - row), column,
+    return {row, std::min(block_rows, rows - row), column,
             std::min(kGemmBlockColumns, columns - column)};
   }
 
-  int64_t rows, columns, row_blocks, column_blocks;
+  int64_t rows, columns, block_rows, row_blocks, column_blocks;
 };
 
 }  // namespace switchyard::kernels::cpu

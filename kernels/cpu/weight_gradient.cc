@@ -36,13 +36,14 @@ void GroupedWeightGradient(const GroupedWeightGradientArgs& args, int threads) {
   for (const GradientSum& gradient : args.gradients) {
     most_rows = std::max(most_rows, gradient.sum.dim(0));
   }
-  const int64_t most_blocks = BlockGrid(most_rows, columns).count();
+  const int64_t most_blocks =
+      BlockGrid(most_rows, columns, kLeafBlockRows).count();
   const int64_t pieces =
       most_blocks * static_cast<int64_t>(args.gradients.size());
   ParallelFor(threads, pieces, [&](int64_t piece) {
     const int64_t parameter = piece / most_blocks;
     const GradientSum& gradient = args.gradients[parameter];
-    const BlockGrid grid(gradient.sum.dim(0), columns);
+    const BlockGrid grid(gradient.sum.dim(0), columns, kLeafBlockRows);
     if (piece % most_blocks >= grid.count()) return;
     const int64_t expert = parameter / args.parameters_per_expert;
     int64_t row = 0;  // of the expert's first row

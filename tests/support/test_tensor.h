@@ -4,7 +4,7 @@
 // A tensor for operator tests. Its memory lies between guard bytes, rows may
 // have gaps of guard bytes and its first element may be misaligned; elements
 // that nobody wrote are NaN (-1 in integer tensors). Guards are checked when it
-// is read and when it ends.
+// is read and when it ends. Its device must live longer.
 //
 //   TestTensor y(device, DType::kFloat32, {3});
 //   kernels::Fill(*stream, 2.0f, y);

@@ -20,7 +20,6 @@ namespace {
 using switchyard::testing::AllEqual;
 using switchyard::testing::AllNear;
 using switchyard::testing::Layout;
-using switchyard::testing::MatrixValues;
 using switchyard::testing::Oracle;
 using switchyard::testing::Product;
 using switchyard::testing::RandomIntegers;
