@@ -1,0 +1,60 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The `switchyard` command: finds the subcommand.
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "switchyard/base/nearest_name.h"
+#include "switchyard/launch/commands/train.h"
+#include "switchyard/launch/version.h"
+#include "switchyard/launch/world.h"
+
+namespace switchyard::launch {
+namespace {
+
+constexpr char kUsage[] =
+    "Usage: switchyard <command> [--flag value]...\n"
+    "\n"
+    "Commands:\n"
+    "  train    train a mixture-of-experts language model\n"
+    "\n"
+    "switchyard <command> --help lists the flags of a command;\n"
+    "switchyard --version tells the version.\n";
+
+// What needs no ranks is said by the first of them.
+int Print(std::FILE* stream, const std::string& text, int exit_code) {
+  if (LauncherRank() == 0) std::fputs(text.c_str(), stream);
+  return exit_code;
+}
+
+int Main(const std::vector<std::string>& arguments) {
+  const std::string command = arguments.empty() ? "" : arguments[0];
+  if (command == "train") {
+    return Train(absl::MakeConstSpan(arguments).subspan(1));
+  }
+  if (command == "--help" || command == "help") {
+    return Print(stdout, kUsage, 0);
+  }
+  if (command == "--version" || command == "version") {
+    return Print(stdout, absl::StrCat("switchyard ", Version(), "\n"), 0);
+  }
+  if (command.empty()) return Print(stderr, kUsage, 1);
+  return Print(
+      stderr,
+      absl::StrCat("switchyard: expected a command, found '",
+                   Printable(command), "'; the nearest known one is '",
+                   NearestName(command, {"train", "--help", "--version"}),
+                   "' (see switchyard --help)\n"),
+      1);
+}
+
+}  // namespace
+}  // namespace switchyard::launch
+
+int main(int argc, char** argv) {
+  return switchyard::launch::Main(
+      std::vector<std::string>(argv + 1, argv + argc));
+}

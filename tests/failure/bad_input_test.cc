@@ -1,0 +1,268 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a user may get wrong, at the real command: one sentence, once, an error
+// from every rank, within seconds, and nothing left behind.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "switchyard/base/file.h"
+#include "switchyard/launch/output_folder.h"
+#include "switchyard/tests/support/command_run.h"
+#include "switchyard/tests/support/temporary_folder.h"
+
+namespace switchyard {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::AllOf;
+using testing::CommandResult;
+using ::testing::HasSubstr;
+using testing::Quoted;
+using ::testing::StartsWith;
+
+const char kModels[] = SWITCHYARD_SOURCE_DIR "/examples/models/";
+const char kMpirun[] = SWITCHYARD_SOURCE_DIR "/launch/mpirun.sh";
+
+// Startup of a process or of mpirun on a busy machine, not of a training run.
+constexpr double kSeconds = 30.0;
+
+class BadInputTest : public ::testing::Test {
+ protected:
+  BadInputTest() {
+    fs::create_directory(out_parent_);
+    inputs_.Write("text.txt", std::string(20000, 'a'));
+    tiny_ =
+        ReadFile(std::string(kModels) + "tiny/config.json", 1 << 20).value();
+  }
+
+  // Arguments of a run that would work, but for those that are given again.
+  std::string Arguments(
+      const std::vector<std::pair<std::string, std::string>>& changed) {
+    std::vector<std::pair<std::string, std::string>> arguments = {
+        {"--model", std::string(kModels) + "tiny"},
+        {"--data", inputs_.path() / "text.txt"},
+        {"--out", out_parent_ / "run"},
+        {"--steps", "2"},
+        {"--seq_len", "32"},
+        {"--global_batch", "4"}};
+    for (const auto& [name, value] : changed) {
+      bool found = false;
+      for (auto& argument : arguments) {
+        if (argument.first != name) continue;
+        argument.second = value;
+        found = true;
+      }
+      if (!found) arguments.push_back({name, value});
+    }
+    std::string line;
+    for (const auto& [name, value] : arguments) {
+      absl::StrAppend(&line, " ", name, "=", Quoted(value));
+    }
+    return line;
+  }
+
+  CommandResult Run(const std::string& arguments) {
+    return testing::RunCommand(
+        absl::StrCat(SWITCHYARD_COMMAND, " train", arguments), inputs_.path());
+  }
+
+  // On two ranks, each of which leaves its exit code in a file. The shell in
+  // between always succeeds, so mpirun does not cut any of them short.
+  CommandResult RunOnTwoRanks(const std::string& arguments) {
+    const std::string rank =
+        absl::StrCat(SWITCHYARD_COMMAND, " train", arguments,
+                     "; echo $? > code.$OMPI_COMM_WORLD_RANK");
+    return testing::RunCommand(
+        absl::StrCat(kMpirun, " -n 2 sh -c ", Quoted(rank)), inputs_.path());
+  }
+
+  std::string CodeOf(int rank) {
+    const auto code =
+        ReadFile(inputs_.path() / absl::StrCat("code.", rank), 100);
+    return code.ok() ? *code : "none";
+  }
+
+  void ExpectOneSentence(const CommandResult& result, const std::string& part) {
+    const std::vector<std::string> lines = result.ErrorLines();
+    ASSERT_EQ(lines.size(), 1u) << result.err;
+    EXPECT_THAT(lines[0], AllOf(StartsWith("switchyard: "),
+                                HasSubstr("expected "), HasSubstr(part)));
+    EXPECT_EQ(result.out, "");
+    EXPECT_LT(result.seconds, kSeconds);
+    EXPECT_TRUE(fs::is_empty(out_parent_)) << part;
+  }
+
+  void ExpectRefused(
+      const std::vector<std::pair<std::string, std::string>>& changed,
+      const std::string& part) {
+    const CommandResult result = Run(Arguments(changed));
+    EXPECT_EQ(result.exit_code, 1) << part;
+    ExpectOneSentence(result, part);
+  }
+
+  void ExpectRefusedByTwoRanks(const std::string& arguments,
+                               const std::string& part) {
+    const CommandResult result = RunOnTwoRanks(arguments);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    ExpectOneSentence(result, part);
+    EXPECT_EQ(CodeOf(0), "1\n");
+    EXPECT_EQ(CodeOf(1), "1\n");
+  }
+
+  // The tiny config with one value replaced.
+  std::string Model(const std::string& key, const std::string& value) {
+    std::string text = tiny_;
+    const std::string quoted = absl::StrCat("\"", key, "\": ");
+    const size_t begin = text.find(quoted);
+    if (begin == std::string::npos) {
+      text.insert(1, absl::StrCat(quoted, value, ","));
+    } else {
+      text.replace(begin, text.find_first_of(",\n", begin) - begin,
+                   absl::StrCat(quoted, value));
+    }
+    return inputs_.Write(absl::StrCat(key, ".json"), text);
+  }
+
+  const testing::TemporaryFolder inputs_;
+  const testing::TemporaryFolder outputs_;
+  const fs::path out_parent_ = outputs_.path() / "runs";
+  std::string tiny_;
+};
+
+TEST_F(BadInputTest, Configs) {
+  ExpectRefused({{"--model", "no/such/model"}}, "no/such/model");
+  ExpectRefused({{"--model", inputs_.path()}}, "/config.json: No such file");
+  ExpectRefused({{"--model", inputs_.Write("empty.json", "")}}, "empty file");
+  ExpectRefused({{"--model", inputs_.Write("cut.json", tiny_.substr(0, 99))}},
+                "syntax error at line");
+  ExpectRefused({{"--model", inputs_.path() / "text.txt"}}, "syntax error");
+  ExpectRefused({{"--model", Model("num_heads", "4")}},
+                "found \"num_heads\"; the nearest known one is");
+  ExpectRefused({{"--model", Model("sliding_window", "128")}},
+                "sliding_window");
+  ExpectRefused({{"--model", Model("num_key_value_heads", "3")}}, "4 and 3");
+  ExpectRefused({{"--model", Model("num_experts_per_tok", "9")}}, "9 of 8");
+  ExpectRefused({{"--model", Model("hidden_size", "100000000")}},
+                "found 100000000");
+  ExpectRefused({{"--model", Model("num_hidden_layers", "\"two\"")}},
+                "whole number");
+}
+
+TEST_F(BadInputTest, Data) {
+  ExpectRefused({{"--data", "no_such.txt"}}, "no_such.txt");
+  ExpectRefused({{"--data", inputs_.Write("short.txt", "0123456789")}},
+                "= 33 tokens, found 10");
+  ExpectRefused({{"--data", inputs_.Write("none.txt", "")}}, "found 0");
+  ExpectRefused({{"--data", inputs_.path()}}, "not a regular file");
+  ExpectRefused({{"--model", Model("vocab_size", "97")}},
+                "vocabulary of 97, found 97 at byte 0");
+  ExpectRefused({{"--eval_data", inputs_.path() / "text.txt"}},
+                "not trained on");
+  ExpectRefused({{"--eval_fraction", "0.999"}}, "to train on");
+}
+
+TEST_F(BadInputTest, Flags) {
+  ExpectRefused({{"--lr", "nan"}}, "a finite number for --lr, found 'nan'");
+  ExpectRefused({{"--lr", "-1"}}, "--lr between");
+  ExpectRefused({{"--learning_rate", "1"}}, "found --learning_rate");
+  ExpectRefused({{"--expert_parallel", "3"}}, "3 for 8 experts and 1 ranks");
+  ExpectRefused({{"--micro_batch", "3"}}, "found 3 and 4");
+  ExpectRefused({{"--seq_len", "100000"}}, "max_position_embeddings");
+  ExpectRefused({{"--flagfile", "no_such_flags"}}, "no_such_flags");
+  ExpectRefused({{"--device", "cuda"}}, "--device cpu");
+  ExpectRefused({{"--isa", "mmx"}}, "mmx");
+}
+
+TEST_F(BadInputTest, OutputFolders) {
+  const std::string file = inputs_.path() / "text.txt";
+  ExpectRefused({{"--out", file}}, "Not a directory");
+  ExpectRefused({{"--out", file + "/run"}}, "cannot create");
+  ExpectRefused({{"--out", "/proc/run"}}, "cannot create /proc/run");
+  // One that holds a run is refused, and left as it is.
+  const testing::TemporaryFolder old;
+  old.Write("metrics.jsonl", "{}\n");
+  ExpectRefused({{"--out", old.path()}}, "found metrics.jsonl of a run");
+  EXPECT_EQ(*ReadFile(old.path() / "metrics.jsonl", 100), "{}\n");
+  EXPECT_FALSE(fs::exists(old.path() / "config.json"));
+}
+
+TEST_F(BadInputTest, OutputFolderOfAnotherProcess) {
+  const testing::TemporaryFolder busy;
+  auto owner = launch::OutputFolder::Create(busy.path());
+  ASSERT_TRUE(owner.ok()) << owner.status();
+  ExpectRefused({{"--out", busy.path()}},
+                absl::StrCat("is being written by process ", getpid()));
+}
+
+// An mpirun of another MPI: each process believes that it is alone.
+TEST_F(BadInputTest, ForeignLauncher) {
+  const auto run = [&](int rank) {
+    return testing::RunCommand(
+        absl::StrCat("PMI_SIZE=2 PMI_RANK=", rank, " OMPI_ALLOW_RUN_AS_ROOT=1 ",
+                     SWITCHYARD_COMMAND, " train", Arguments({})),
+        inputs_.path());
+  };
+  const CommandResult first = run(0), second = run(1);
+  EXPECT_EQ(first.exit_code, 1);
+  EXPECT_EQ(second.exit_code, 1);
+  EXPECT_THAT(first.err, HasSubstr("PMI_SIZE"));
+  EXPECT_EQ(second.err, "");
+  EXPECT_TRUE(fs::is_empty(out_parent_));
+}
+
+TEST_F(BadInputTest, TwoRanksSpeakOnce) {
+  ExpectRefusedByTwoRanks(Arguments({{"--lr", "nan"}}), "found 'nan'");
+  ExpectRefusedByTwoRanks(Arguments({{"--modle", "x"}}), "is --model");
+  ExpectRefusedByTwoRanks(Arguments({{"--model", "no/such"}}), "no/such");
+  ExpectRefusedByTwoRanks(Arguments({{"--data", "no_such.txt"}}),
+                          "no_such.txt");
+  ExpectRefusedByTwoRanks(Arguments({{"--expert_parallel", "4"}}),
+                          "4 for 8 experts and 2 ranks");
+  ExpectRefusedByTwoRanks(Arguments({{"--out", "/proc/run"}}), "/proc/run");
+}
+
+// What only one rank can see is known to both.
+TEST_F(BadInputTest, OneRankOfTwoHasNoData) {
+  inputs_.Write("data.0", std::string(20000, 'a'));
+  std::string arguments = Arguments({{"--data", "DATA"}});
+  arguments.replace(arguments.find("'DATA'"), 6, "data.$OMPI_COMM_WORLD_RANK");
+  ExpectRefusedByTwoRanks(arguments, "data.1: No such file");
+}
+
+TEST_F(BadInputTest, Commands) {
+  const auto run = [&](const std::string& line) {
+    return testing::RunCommand(absl::StrCat(SWITCHYARD_COMMAND, " ", line),
+                               inputs_.path());
+  };
+  EXPECT_EQ(run("").exit_code, 1);
+  EXPECT_THAT(run("trian").err, HasSubstr("is 'train'"));
+  EXPECT_EQ(run("trian").exit_code, 1);
+  EXPECT_EQ(run("--version").exit_code, 0);
+  EXPECT_THAT(run("--version").out, StartsWith("switchyard 0"));
+  EXPECT_EQ(run("train --help").exit_code, 0);
+  EXPECT_THAT(run("train --help").out, HasSubstr("--capacity_factor X"));
+}
+
+TEST_F(BadInputTest, DryRunChecksAndLeavesNothing) {
+  const CommandResult plan = Run(Arguments({{"--dry_run", "true"}}));
+  EXPECT_EQ(plan.exit_code, 0) << plan.err;
+  EXPECT_THAT(plan.out, HasSubstr("parameters"));
+  EXPECT_TRUE(fs::is_empty(out_parent_));
+  ExpectRefused({{"--dry_run", "true"}, {"--data", "no_such.txt"}},
+                "no_such.txt");
+}
+
+}  // namespace
+}  // namespace switchyard
