@@ -1,0 +1,140 @@
+#!/bin/bash
+# SPDX-FileCopyrightText: The Switchyard authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# Makes sure that everything Switchyard is built from is there:
+#
+#   launch/install_dependencies.sh [--with-corpus]
+#
+# On Debian and Ubuntu, as root or with sudo, what is missing is installed with
+# apt-get. Elsewhere nothing is attempted: one list says what was not found and
+# how it is got. CMake's own variables (CMAKE_PREFIX_PATH, MPI_HOME, ...) are
+# read from the environment as always.
+set -euo pipefail
+
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+CORPUS=/usr/share/dictd/gcide.dict.dz
+
+PACKAGES=(g++ cmake ninja-build pkg-config libopenmpi-dev openmpi-bin
+  libabsl-dev libdnnl-dev libhwy-dev nlohmann-json3-dev libgtest-dev
+  libgmock-dev)
+WITH_CORPUS=0
+if [[ ${1:-} == --with-corpus ]]; then
+  WITH_CORPUS=1
+  PACKAGES+=(dict-gcide)
+fi
+
+# What | dnf | Spack | conda-forge | variable that tells CMake where it is.
+sources_of() {
+  case $1 in
+    "C++20 compiler") echo "gcc-c++|gcc|gxx|CXX" ;;
+    "CMake 3.25") echo "cmake|cmake|cmake|PATH" ;;
+    Ninja) echo "ninja-build|ninja|ninja|PATH" ;;
+    pkg-config) echo "pkgconf-pkg-config|pkgconf|pkg-config|PATH" ;;
+    MPI) echo "openmpi-devel|openmpi|openmpi|MPI_HOME" ;;
+    mpirun) echo "openmpi|openmpi|openmpi|SWITCHYARD_MPIRUN" ;;
+    OpenMP) echo "gcc-c++|gcc|gxx|CXX" ;;
+    Abseil) echo "abseil-cpp-devel|abseil-cpp|libabseil|CMAKE_PREFIX_PATH" ;;
+    oneDNN) echo "onednn-devel|onednn|onednn|CMAKE_PREFIX_PATH" ;;
+    Highway) echo "highway-devel|highway|libhwy|PKG_CONFIG_PATH" ;;
+    nlohmann-json)
+      echo "json-devel|nlohmann-json|nlohmann_json|CMAKE_PREFIX_PATH" ;;
+    GoogleTest)
+      echo "gtest-devel gmock-devel|googletest|gtest|CMAKE_PREFIX_PATH" ;;
+    *) echo "-|-|-|-" ;;
+  esac
+}
+
+missing_packages() {
+  local package
+  for package in "${PACKAGES[@]}"; do
+    if [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) != \
+      installed ]]; then
+      echo "$package"
+    fi
+  done
+}
+
+# Prints what runs a command as root; fails if nothing does.
+become_root() {
+  if [[ $(id -u) -eq 0 ]]; then
+    echo env
+  elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [[ -t 0 ]]; }
+  then
+    echo sudo
+  else
+    return 1
+  fi
+}
+
+install_with_apt() {
+  local root missing
+  command -v apt-get >/dev/null && command -v dpkg-query >/dev/null || return 0
+  mapfile -t missing < <(missing_packages)
+  [[ ${#missing[@]} -gt 0 ]] || return 0
+  root=$(become_root) || return 0
+  echo "Installing ${missing[*]}"
+  $root apt-get update -qq
+  $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+    --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# Names of what cannot be found, one a line.
+not_found() {
+  local folder version
+  version=$({ cmake --version 2>/dev/null || true; } |
+    sed -n 's/^cmake version //p')
+  if [[ -z $version ]] ||
+    [[ $(printf '3.25\n%s\n' "$version" | sort -V | head -n 1) != 3.25 ]]; then
+    echo "CMake 3.25"
+    version=""
+  fi
+  command -v ninja >/dev/null || echo Ninja
+  command -v pkg-config >/dev/null || echo pkg-config
+  command -v "${SWITCHYARD_MPIRUN:-mpirun}" >/dev/null || echo mpirun
+  folder=$(mktemp -d)
+  [[ -z $version ]] || cmake -G Ninja -S "$HERE/dependency_check" \
+    -B "$folder" >"$folder/log" 2>&1 || true
+  if [[ -n $version ]] && grep -q 'dependency check done' "$folder/log"; then
+    sed -n 's/^-- not found: //p' "$folder/log"
+  else
+    # Nothing can be looked for: all may be missing.
+    if { [[ -n $version ]] && command -v ninja >/dev/null; } ||
+      ! command -v "${CXX:-c++}" >/dev/null; then
+      echo "C++20 compiler"
+    fi
+    printf '%s\n' OpenMP MPI Abseil oneDNN Highway nlohmann-json GoogleTest
+  fi
+  rm -rf "$folder"
+  [[ $WITH_CORPUS -eq 0 || -r $CORPUS ]] || echo dict-gcide
+}
+
+explain() {
+  local name dnf spack conda variable
+  echo "Not found, and not installed (apt-get or root is missing). Libraries"
+  echo "can only be looked for where CMake, Ninja and a compiler are there."
+  echo
+  printf '  %-16s %-24s %-14s %-14s %s\n' "" dnf Spack conda-forge variable
+  for name in "$@"; do
+    if [[ $name == dict-gcide ]]; then continue; fi
+    IFS='|' read -r dnf spack conda variable < <(sources_of "$name")
+    printf '  %-16s %-24s %-14s %-14s %s\n' \
+      "$name" "$dnf" "$spack" "$conda" "$variable"
+  done
+  for name in "$@"; do
+    [[ $name == dict-gcide ]] || continue
+    echo "  the text of Debian's package dict-gcide; any text file does:"
+    echo "    launch/quickstart.sh FILE"
+  done
+  echo
+  echo "What is there already but in no standard place is found through the"
+  echo "variable in the environment, such as CMAKE_PREFIX_PATH=/opt/onednn."
+}
+
+install_with_apt
+LIST=$(not_found)
+if [[ -n $LIST ]]; then
+  mapfile -t MISSING <<<"$LIST"
+  explain "${MISSING[@]}" >&2
+  exit 1
+fi
