@@ -38,7 +38,7 @@ void CheckSegments(absl::Span<const Segment> segments, int64_t rows,
   for (const Segment& segment : segments) {
     SWITCHYARD_CHECK(segment.expert >= 0 && segment.expert < experts &&
                      segment.row >= 0 && segment.rows >= 0 &&
-                     segment.rows <= segment.padded_rows &&
+                     segment.padded_rows == PaddedRows(segment.rows) &&
                      segment.row + segment.padded_rows <= rows)
         << "expert " << segment.expert << " of " << experts << ", rows "
         << segment.row << " + " << segment.rows << " (" << segment.padded_rows

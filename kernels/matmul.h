@@ -52,7 +52,7 @@ struct WeightGradientArgs {
 };
 void WeightGradient(Stream& stream, const WeightGradientArgs& args);
 
-// For each segment s, over its padded rows:
+// For each segment s (its padding rows are zero, and become zero in y):
 //   y[s] = x[s] · wᵀ           (transpose_w = kYes, w [N, K])
 //   y[s] = x[s] · w            (transpose_w = kNo,  w [K, N])
 // with w = weights[s.expert]. `segments` and `weights` must live until the
@@ -67,9 +67,9 @@ struct GroupedMatMulArgs {
 };
 void GroupedMatMul(Stream& stream, const GroupedMatMulArgs& args);
 
-// For each segment s: leaf [N, K] = dy[s]ᵀ · x[s] over its padded rows, rounded
-// and added to the gradients of s.expert. Each expert's N rows may be split
-// over `parameters_per_expert` parameters (w1 above w3): the gradients of
+// For each segment s: leaf [N, K] = dy[s]ᵀ · x[s] (padding rows are zero),
+// rounded and added to the gradients of s.expert. Each expert's N rows may be
+// split over `parameters_per_expert` parameters (w1 above w3): the gradients of
 // expert e are gradients[e * parameters_per_expert ...]. `segments` and
 // `gradients` must live until the stream has run.
 struct GroupedWeightGradientArgs {

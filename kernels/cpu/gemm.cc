@@ -92,15 +92,27 @@ void PackB(const GemmOperand& b, int64_t column, int64_t columns, int64_t k,
 
 // Where the sums over the depths so far lie, and where a tile of them goes.
 struct Destination {
-  GemmResult c;
+  GemmResult c;  // from the block's first element on
   FixedPointAdder adder;
-  float* partial;  // of the block's first element
-  int64_t partial_stride;
-  bool add;   // there are sums already
-  bool last;  // after this depth the result is complete
+  float* scratch;       // sums of results that are not fp32, tile after tile
+  int64_t padded_rows;  // of all tiles
+  bool add;             // there are sums already
+  bool last;            // after this depth the result is complete
   int64_t refused = 0;
 
-  bool stores_float() const { return c.dtype == DType::kFloat32 || !last; }
+  bool has_scratch() const { return scratch != nullptr; }
+  bool stores_float() const { return !has_scratch() || !last; }
+  int64_t partial_stride() const {
+    return has_scratch() ? kTileColumns : c.stride;
+  }
+  // `column` is the first of a tile.
+  float* PartialAt(int64_t row, int64_t column) const {
+    if (!has_scratch()) return static_cast<float*>(c.data) + At(row, column);
+    return scratch + column * padded_rows + row * kTileColumns;
+  }
+  int64_t At(int64_t row, int64_t column) const {
+    return row * c.stride + column;
+  }
 };
 
 // Ends one row of complete sums, from `at` elements into the result on.
@@ -129,10 +141,10 @@ template <int kRows>
 void EdgeTile(const float* a, const float* b, int64_t depth, int64_t row,
               int64_t rows, int64_t column, int64_t columns, Destination& to) {
   HWY_ALIGN float tile[kRows * kTileColumns] = {};
-  float* partial = to.partial + row * to.partial_stride + column;
+  float* partial = to.PartialAt(row, column);
   const size_t row_bytes = columns * sizeof(float);
   for (int64_t r = 0; to.add && r < rows; ++r) {
-    std::memcpy(tile + r * kTileColumns, partial + r * to.partial_stride,
+    std::memcpy(tile + r * kTileColumns, partial + r * to.partial_stride(),
                 row_bytes);
   }
   StoreFloat end{tile, kTileColumns};
@@ -140,9 +152,9 @@ void EdgeTile(const float* a, const float* b, int64_t depth, int64_t row,
   for (int64_t r = 0; r < rows; ++r) {
     const float* from = tile + r * kTileColumns;
     if (to.stores_float()) {
-      std::memcpy(partial + r * to.partial_stride, from, row_bytes);
+      std::memcpy(partial + r * to.partial_stride(), from, row_bytes);
     } else {
-      EndRow(from, columns, (row + r) * to.c.stride + column, to);
+      EndRow(from, columns, to.At(row + r, column), to);
     }
   }
 }
@@ -150,10 +162,10 @@ void EdgeTile(const float* a, const float* b, int64_t depth, int64_t row,
 template <int kRows>
 void WholeTile(const float* a, const float* b, int64_t depth, int64_t row,
                int64_t column, Destination& to) {
-  const int64_t stride = to.partial_stride;
-  float* here = to.partial + row * stride + column;
+  const int64_t stride = to.partial_stride();
+  float* here = to.PartialAt(row, column);
   const float* partial = to.add ? here : nullptr;
-  const int64_t at = row * to.c.stride + column;
+  const int64_t at = to.At(row, column);
   if (to.stores_float()) {
     StoreFloat end{here, stride};
     MicroKernel<kRows>(a, b, depth, partial, stride, end);
@@ -168,25 +180,22 @@ void WholeTile(const float* a, const float* b, int64_t depth, int64_t row,
   }
 }
 
-// The result from the block's first element on, and room for partial sums.
 Destination MakeDestination(GemmResult c, const GemmBlock& block) {
   const int64_t at = block.row * c.stride + block.column;
   c.data =
       static_cast<char*>(c.data) + at * static_cast<int64_t>(SizeOf(c.dtype));
-  float* partial = static_cast<float*>(c.data);
-  int64_t stride = c.stride;
-  if (c.dtype != DType::kFloat32) {
-    partial =
-        ThreadScratch<PartialSums, float>(kGemmBlockRows * kGemmBlockColumns);
-    stride = kGemmBlockColumns;
-  }
-  return {c, FixedPointAdder(c.format), partial, stride, c.accumulate, false};
+  return {c, FixedPointAdder(c.format), nullptr, 0, c.accumulate, false};
 }
 
 template <typename T>
 int64_t GemmOf(const GemmArgs& args, const GemmBlock& block) {
   const RowTiles tiles(block.rows);
   Destination to = MakeDestination(args.c, block);
+  if (args.c.dtype != DType::kFloat32) {
+    to.scratch = ThreadScratch<PartialSums, float>(
+        (kGemmBlockRows + kTileRows) * kGemmBlockColumns);
+    to.padded_rows = tiles.padded();
+  }
   float* a =
       ThreadScratch<PackedA, float>((kGemmBlockRows + kTileRows) * kGemmDepth);
   float* b = ThreadScratch<PackedB, float>(kTileColumns * kGemmDepth);
@@ -203,7 +212,8 @@ int64_t GemmOf(const GemmArgs& args, const GemmBlock& block) {
         constexpr int kRows = tile_rows();
         const int64_t rows = std::min<int64_t>(kRows, block.rows - row);
         const float* panel = a + row * depth;
-        if (rows == kRows && columns == kTileColumns) {
+        const bool whole = rows == kRows && columns == kTileColumns;
+        if (whole || (to.has_scratch() && !to.last)) {
           WholeTile<kRows>(panel, b, depth, row, column, to);
         } else {
           EdgeTile<kRows>(panel, b, depth, row, rows, column, columns, to);

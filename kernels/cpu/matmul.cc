@@ -3,6 +3,7 @@
 #include "switchyard/kernels/cpu/matmul.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "switchyard/base/cpu/parallel_for.h"
 #include "switchyard/kernels/cpu/onednn_product.h"
@@ -27,15 +28,31 @@ bool Continues(absl::Span<const Segment> segments, size_t i) {
          before.row + before.padded_rows == segment.row;
 }
 
-// Rows of the product that starts at segment `i`: its own and, if `joined`,
-// those of the segments that continue it. 0 if it belongs to an earlier one.
-int64_t RunRows(absl::Span<const Segment> segments, size_t i, bool joined) {
-  if (joined && Continues(segments, i)) return 0;
-  int64_t rows = segments[i].padded_rows;
-  for (++i; joined && i < segments.size() && Continues(segments, i); ++i) {
-    rows += segments[i].padded_rows;
+// The rows of one product.
+struct Run {
+  int64_t rows = 0;         // up to the last real one
+  int64_t padded_rows = 0;  // those behind are zero
+};
+
+// The product that starts at segment `i`: its rows and, if `joined`, those of
+// the segments that continue it. Empty if `i` belongs to an earlier one.
+Run RunAt(absl::Span<const Segment> segments, size_t i, bool joined) {
+  if (joined && Continues(segments, i)) return {};
+  Run run;
+  do {
+    run.rows = run.padded_rows + segments[i].rows;
+    run.padded_rows += segments[i].padded_rows;
+    ++i;
+  } while (joined && i < segments.size() && Continues(segments, i));
+  return run;
+}
+
+void ZeroRows(const TensorView& y) {
+  const int64_t size = SizeOf(y.dtype());
+  for (int64_t row = 0; row < y.dim(0); ++row) {
+    std::memset(static_cast<char*>(y.raw()) + row * y.row_stride() * size, 0,
+                y.dim(1) * size);
   }
-  return rows;
 }
 
 }  // namespace
@@ -55,25 +72,37 @@ void MatMul(const MatMulArgs& args, int threads) {
 void GroupedMatMul(const GroupedMatMulArgs& args, int threads) {
   const int64_t in = args.x.dim(1), out = args.y.dim(1);
   const bool joined = MayJoin(args.x.dtype(), args.transpose_w, in, out);
+  // oneDNN gets the sizes of the list, our own code only the rows that count.
+  const bool listed = UsesOneDnn(args.x.dtype());
+  const auto run_at = [&](size_t i) {
+    Run run = RunAt(args.segments, i, joined);
+    if (listed) run.rows = run.padded_rows;
+    return run;
+  };
   int64_t most_rows = 0;
   for (size_t i = 0; i < args.segments.size(); ++i) {
-    most_rows = std::max(most_rows, RunRows(args.segments, i, joined));
+    most_rows = std::max(most_rows, run_at(i).rows);
   }
   const int64_t most_blocks = BlockGrid(most_rows, out).count();
   const int64_t pieces =
       most_blocks * static_cast<int64_t>(args.segments.size());
   ParallelFor(threads, pieces, [&](int64_t piece) {
     const size_t i = piece / most_blocks;
-    const BlockGrid grid(RunRows(args.segments, i, joined), out);
+    const Run run = run_at(i);
+    const BlockGrid grid(run.rows, out);
     if (piece % most_blocks >= grid.count()) return;
     const Segment& segment = args.segments[i];
-    const int64_t end = segment.row + grid.rows;
+    const int64_t end = segment.row + run.rows;
+    const TensorView y = args.y.Rows(segment.row, end);
     GemmArgs gemm;
     gemm.a = Operand(args.x.Rows(segment.row, end), Transpose::kNo);
     gemm.b = Operand(args.weights[segment.expert], args.transpose_w);
     gemm.inner = in;
-    gemm.c = Result(args.y.Rows(segment.row, end));
+    gemm.c = Result(y);
     ProductBlock(gemm, grid.At(piece % most_blocks));
+    if (piece % most_blocks == 0) {
+      ZeroRows(args.y.Rows(end, segment.row + run.padded_rows));
+    }
   });
 }
 

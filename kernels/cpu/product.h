@@ -30,14 +30,19 @@ inline GemmOperand Operand(const ConstTensorView& matrix, Transpose transpose) {
           transpose == Transpose::kYes};
 }
 
-// The blocks of a result of rows x columns, cut by constants.
+// The blocks of a result of rows x columns: as few as the largest block allows,
+// of the same number of rows. A function of the shape alone.
 struct BlockGrid {
-  BlockGrid(int64_t rows, int64_t columns, int64_t block_rows = kGemmBlockRows)
+  BlockGrid(int64_t rows, int64_t columns,
+            int64_t largest_rows = kGemmBlockRows)
       : rows(rows),
         columns(columns),
-        block_rows(block_rows),
-        row_blocks((rows + block_rows - 1) / block_rows),
-        column_blocks((columns + kGemmBlockColumns - 1) / kGemmBlockColumns) {}
+        row_blocks((rows + largest_rows - 1) / largest_rows),
+        column_blocks((columns + kGemmBlockColumns - 1) / kGemmBlockColumns),
+        block_rows(row_blocks == 0 ? 0 : (rows + row_blocks - 1) / row_blocks) {
+    block_rows = (block_rows + 7) / 8 * 8;
+    row_blocks = block_rows == 0 ? 0 : (rows + block_rows - 1) / block_rows;
+  }
 
   int64_t count() const { return row_blocks * column_blocks; }
   GemmBlock At(int64_t index) const {
@@ -47,7 +52,7 @@ struct BlockGrid {
             std::min(kGemmBlockColumns, columns - column)};
   }
 
-  int64_t rows, columns, block_rows, row_blocks, column_blocks;
+  int64_t rows, columns, row_blocks, column_blocks, block_rows;
 };
 
 }  // namespace switchyard::kernels::cpu

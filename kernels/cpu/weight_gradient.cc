@@ -51,10 +51,14 @@ void GroupedWeightGradient(const GroupedWeightGradientArgs& args, int threads) {
       row += args.gradients[i].sum.dim(0);
     }
     const ConstTensorView dy = args.dy.Columns(row, row + grid.rows);
+    // oneDNN gets the sizes of the list. Padding adds nothing, so our own code
+    // leaves it out.
+    const bool listed = UsesOneDnn(args.x.dtype());
     int64_t refused = 0;
     for (const Segment& segment : args.segments) {
       if (segment.expert != expert || segment.rows == 0) continue;
-      const int64_t end = segment.row + segment.padded_rows;
+      const int64_t end =
+          segment.row + (listed ? segment.padded_rows : segment.rows);
       refused += ProductBlock(
           LeafArgs(dy.Rows(segment.row, end), args.x.Rows(segment.row, end),
                    args.format, gradient),
