@@ -13,6 +13,7 @@
 #include "switchyard/launch/commands/train_flags.h"
 #include "switchyard/launch/cores.h"
 #include "switchyard/launch/output_folder.h"
+#include "switchyard/launch/signal_reporter.h"
 #include "switchyard/launch/terminal.h"
 #include "switchyard/launch/version.h"
 #include "switchyard/launch/world.h"
@@ -228,6 +229,7 @@ absl::Status Run::Execute() {
 
 absl::Status Start(absl::StatusOr<TrainFlags> flags,
                    comm::Communicator& world) {
+  const SignalReporter reporter(world);
   SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, flags.status()));
   if (!flags->help.empty()) {
     if (world.rank() == 0) std::fputs(flags->help.c_str(), stdout);
@@ -236,9 +238,26 @@ absl::Status Start(absl::StatusOr<TrainFlags> flags,
   return Run(*std::move(flags), world).Execute();
 }
 
+// Says what went wrong, once, and gives the exit code.
+int Finish(const absl::Status& status, comm::Communicator& world) {
+  if (status.ok()) return 0;
+  const absl::Status agreed = AgreeOnStatus(world, status);
+  if (!world.Barrier({-1, "failure"}).Wait().ok()) {
+    // The ranks cannot talk any more: the first of each host speaks.
+    ReportOnce(std::string(status.message()));
+    return 1;
+  }
+  if (world.rank() == 0) Complain("", agreed.message());
+  // A launcher ends the others once one rank fails: none may go before rank 0
+  // has spoken.
+  world.Barrier({-1, "exit"}).Wait().IgnoreError();
+  return 1;
+}
+
 }  // namespace
 
 int Train(absl::Span<const std::string> arguments) {
+  SignalReporter::BlockSignals();
   absl::StatusOr<TrainFlags> flags = ParseTrainFlags(arguments);
   const double timeout =
       flags.ok() ? flags->options.comm_timeout : TrainOptions().comm_timeout;
@@ -247,14 +266,8 @@ int Train(absl::Span<const std::string> arguments) {
     if (LauncherRank() == 0) Complain("", world.status().message());
     return 1;
   }
-  comm::Communicator& ranks = world->communicator();
-  const absl::Status status = Start(std::move(flags), ranks);
-  if (status.ok()) return 0;
-  // A launcher ends the others once one rank fails: none may go before rank 0
-  // has spoken.
-  if (ranks.rank() == 0) Complain("", status.message());
-  ranks.Barrier({-1, "exit"}).Wait().IgnoreError();
-  return 1;
+  return Finish(Start(std::move(flags), world->communicator()),
+                world->communicator());
 }
 
 }  // namespace switchyard::launch

@@ -1,0 +1,90 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/launch/signal_reporter.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "switchyard/base/check.h"
+
+namespace switchyard::launch {
+namespace {
+
+// Ranks meet the same failure within this time, or nearly.
+constexpr int kLingerMilliseconds = 800;
+
+sigset_t TerminationSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  return signals;
+}
+
+// True for the first of the processes with this parent, which under mpirun and
+// srun are the ranks of the host. The name vanishes with its owner.
+bool ClaimReport() {
+  const int claim = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (claim < 0) return true;
+  sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  // An abstract name, without a file: its first byte is zero.
+  const std::string name = absl::StrCat("switchyard-report-", getppid());
+  std::memcpy(address.sun_path + 1, name.data(), name.size());
+  const socklen_t length =
+      static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
+  return bind(claim, reinterpret_cast<const sockaddr*>(&address), length) == 0;
+}
+
+}  // namespace
+
+void ReportOnce(const std::string& message) {
+  if (!ClaimReport()) return;
+  std::fprintf(stderr, "switchyard: %s\n", message.c_str());
+  std::fflush(nullptr);
+  poll(nullptr, 0, kLingerMilliseconds);
+}
+
+void SignalReporter::BlockSignals() {
+  const sigset_t signals = TerminationSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+}
+
+SignalReporter::SignalReporter(comm::Communicator& world) {
+  const sigset_t signals = TerminationSignals();
+  signal_ = signalfd(-1, &signals, SFD_CLOEXEC);
+  stop_ = eventfd(0, EFD_CLOEXEC);
+  SWITCHYARD_CHECK(signal_ >= 0 && stop_ >= 0) << std::strerror(errno);
+  thread_ = std::thread([this, &world] { WaitForSignal(world); });
+}
+
+SignalReporter::~SignalReporter() {
+  const uint64_t one = 1;
+  SWITCHYARD_CHECK(write(stop_, &one, sizeof(one)) == sizeof(one));
+  thread_.join();
+  close(signal_);
+  close(stop_);
+}
+
+void SignalReporter::WaitForSignal(comm::Communicator& world) const {
+  pollfd events[] = {{signal_, POLLIN, 0}, {stop_, POLLIN, 0}};
+  while (poll(events, 2, -1) < 0) {
+  }
+  if (events[1].revents != 0) return;
+  ReportOnce(absl::StrCat("asked to end (SIGTERM); ", world.ledger().Report()));
+  std::_Exit(128 + SIGTERM);
+}
+
+}  // namespace switchyard::launch

@@ -1,0 +1,45 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// When one rank dies, mpirun sends SIGTERM to the others and kills them a
+// second later; Slurm does the like. A thread that waits for the signal uses
+// the time to say what the ranks were doing.
+#ifndef SWITCHYARD_LAUNCH_SIGNAL_REPORTER_H_
+#define SWITCHYARD_LAUNCH_SIGNAL_REPORTER_H_
+
+#include <string>
+#include <thread>
+
+#include "switchyard/comm/communicator.h"
+
+namespace switchyard::launch {
+
+class SignalReporter {
+ public:
+  // Keeps SIGTERM from the calling thread and from those that it starts. Call
+  // it before anything starts a thread.
+  static void BlockSignals();
+
+  // Until it is destroyed, a SIGTERM prints the report of `world`'s ledgers and
+  // ends the process with exit code 143.
+  explicit SignalReporter(comm::Communicator& world);
+  ~SignalReporter();
+  SignalReporter(const SignalReporter&) = delete;
+  SignalReporter& operator=(const SignalReporter&) = delete;
+
+ private:
+  void WaitForSignal(comm::Communicator& world) const;
+
+  int signal_ = -1;  // readable when one is pending
+  int stop_ = -1;    // readable when the destructor runs
+  std::thread thread_;
+};
+
+// Prints `message` to standard error unless another rank of this job and host
+// has just printed one; then stays for a moment, so that ranks which fail at
+// the same time find that it has.
+void ReportOnce(const std::string& message);
+
+}  // namespace switchyard::launch
+
+#endif  // SWITCHYARD_LAUNCH_SIGNAL_REPORTER_H_
