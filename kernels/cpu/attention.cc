@@ -24,16 +24,18 @@
 #define SWITCHYARD_KERNELS_CPU_ATTENTION_SCRATCH_
 namespace switchyard::kernels::cpu {
 
-// One head's queries of a tile on their way over the keys. 16-float aligned.
+// A tile of queries on its way over the keys, one head after the other.
 struct QueryState {
   explicit QueryState(const AttentionGrid& grid)
-      : queries(ThreadScratch<QueryState, float>(2 * grid.QueryTileSize() +
-                                                 kQueryTile * kScoreStride)),
-        out(queries + grid.QueryTileSize()),
+      : queries(ThreadScratch<QueryState, float>(
+            (grid.heads_per_kv_head() + 1) * grid.QueryTileSize() +
+            kQueryTile * kScoreStride)),
+        out(queries + grid.heads_per_kv_head() * grid.QueryTileSize()),
         scores(out + grid.QueryTileSize()) {}
 
-  float* queries;                        // [kQueryTile, width]
-  float* out;                            // likewise, not yet divided by `sum`
+  float* queries;                        // of all heads: tiles
+  float* out;                            // [kQueryTile, width], to be divided
+                                         // by `sum`
   float* scores;                         // [kQueryTile, kScoreStride]
   alignas(64) float max[kQueryTile];     // of the scores so far
   alignas(64) float sum[kQueryTile];     // of 2^(score - max)
@@ -62,8 +64,13 @@ void PackTile(const AttentionArgs& args, const AttentionGrid& grid,
   float* keys = packed + index * 2 * grid.KeyTileSize();
   PackTransposed(RowsOfHead<T>(args.k, first, head), rows, grid.head_dim,
                  args.scale * kLog2E, keys);
-  PackRows(RowsOfHead<T>(args.v, first, head), rows, grid.head_dim, kKeyTile,
-           grid.width, keys + grid.KeyTileSize());
+  const auto values = RowsOfHead<T>(args.v, first, head);
+  float* packed_values = keys + grid.KeyTileSize();
+  for (int64_t r = 0; r < rows; ++r) {
+    PackRow(values.data + r * values.stride, grid,
+            packed_values + r * grid.width);
+  }
+  ZeroRows(grid, rows, kKeyTile, packed_values);
 }
 
 void AttentionPackTile(const AttentionArgs& args, const AttentionGrid& grid,
@@ -139,36 +146,59 @@ HWY_INLINE void WriteOut(const AttentionGrid& grid, const QueryState& state,
 }
 
 template <typename T>
+HWY_INLINE void PackQueries(const AttentionGrid& grid, HeadRows<const T> from,
+                            int64_t rows, float* tiles) {
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t head = 0; head < grid.heads_per_kv_head(); ++head) {
+      PackRow(from.data + r * from.stride + head * grid.head_dim, grid,
+              tiles + head * grid.QueryTileSize() + r * grid.width);
+    }
+  }
+  for (int64_t head = 0; head < grid.heads_per_kv_head(); ++head) {
+    ZeroRows(grid, rows, kQueryTile, tiles + head * grid.QueryTileSize());
+  }
+}
+
+// One head's way over the keys up to the last that its queries see.
+HWY_INLINE void PassKeys(const AttentionGrid& grid, int64_t tile,
+                         const float* queries, const float* packed,
+                         QueryState& state) {
+  const int64_t rows = grid.QueryRows(tile);
+  for (int64_t r = 0; r < kQueryTile; ++r) {
+    state.max[r] = r < rows ? -std::numeric_limits<float>::infinity() : 0.0f;
+    state.sum[r] = r < rows ? 0.0f : 1.0f;
+  }
+  for (int64_t j = 0; j <= grid.LastKeyTile(tile); ++j) {
+    const float* keys = packed + j * 2 * grid.KeyTileSize();
+    const float* values = keys + grid.KeyTileSize();
+    const TilePair pair = {rows, tile * kQueryTile - j * kKeyTile};
+    ScoreProduct(grid, pair, queries, keys, state.scores);
+    RunningSoftmax(pair, state);
+    if (j == 0) {
+      QueryProduct<Into::kNothing>(grid, pair, state.scores, values,
+                                   state.factor, state.out);
+    } else {
+      QueryProduct<Into::kScaledSum>(grid, pair, state.scores, values,
+                                     state.factor, state.out);
+    }
+  }
+}
+
+template <typename T>
 void QueryTile(const AttentionArgs& args, const AttentionGrid& grid,
                const float* packed, int64_t sequence, int64_t kv_head,
                int64_t tile) {
   QueryState state(grid);
   const int64_t rows = grid.QueryRows(tile);
   const int64_t first = sequence * grid.length + tile * kQueryTile;
+  const int64_t first_head = kv_head * grid.heads_per_kv_head();
   const float* keys = packed + (sequence * grid.kv_heads + kv_head) *
                                    grid.key_tiles * 2 * grid.KeyTileSize();
+  PackQueries(grid, RowsOfHead<T>(args.q, first, first_head), rows,
+              state.queries);
   for (int64_t i = 0; i < grid.heads_per_kv_head(); ++i) {
-    const int64_t head = kv_head * grid.heads_per_kv_head() + i;
-    PackRows(RowsOfHead<T>(args.q, first, head), rows, grid.head_dim,
-             kQueryTile, grid.width, state.queries);
-    for (int64_t r = 0; r < kQueryTile; ++r) {
-      state.max[r] = r < rows ? -std::numeric_limits<float>::infinity() : 0.0f;
-      state.sum[r] = r < rows ? 0.0f : 1.0f;
-    }
-    for (int64_t j = 0; j <= grid.LastKeyTile(tile); ++j) {
-      const float* tile_keys = keys + j * 2 * grid.KeyTileSize();
-      const float* values = tile_keys + grid.KeyTileSize();
-      const TilePair pair = {rows, tile * kQueryTile - j * kKeyTile};
-      ScoreProduct(grid, pair, state.queries, tile_keys, state.scores);
-      RunningSoftmax(pair, state);
-      if (j == 0) {
-        QueryProduct<Into::kNothing>(grid, pair, state.scores, values,
-                                     state.factor, state.out);
-      } else {
-        QueryProduct<Into::kScaledSum>(grid, pair, state.scores, values,
-                                       state.factor, state.out);
-      }
-    }
+    PassKeys(grid, tile, state.queries + i * grid.QueryTileSize(), keys, state);
+    const int64_t head = first_head + i;
     WriteOut(grid, state, rows, RowsOfHead<T>(args.out, first, head),
              args.logsumexp.data<float>() +
                  first * args.logsumexp.row_stride() + head,

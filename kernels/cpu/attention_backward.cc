@@ -116,38 +116,56 @@ void PackKeys(const AttentionBackwardArgs& args, const BackwardPlan& plan,
   PackTransposed(RowsOfHead<T>(args.v, first, head), rows, grid.head_dim, 1.0f,
                  packed);
   packed += grid.KeyTileSize();
-  PackRows(keys, rows, grid.head_dim, kKeyTile, grid.width, packed);
+  for (int64_t r = 0; r < rows; ++r) {
+    PackRow(keys.data + r * keys.stride, grid, packed + r * grid.width);
+  }
+  ZeroRows(grid, rows, kKeyTile, packed);
 }
 
+// Packs a row of one head into row r of its tile.
+template <typename T>
+HWY_INLINE void PackQuery(const AttentionGrid& grid, const T* q, const T* dout,
+                          const T* out, float logsumexp, int64_t r,
+                          float* tile) {
+  const D d;
+  PackRow(q, grid, tile + r * grid.width);
+  PackRow(dout, grid, tile + grid.QueryTileSize() + r * grid.width);
+  float* log_sums = tile + 2 * grid.QueryTileSize();
+  log_sums[r] = logsumexp * kLog2E;
+  log_sums[kQueryTile + r] =
+      SumVectors(d, grid.head_dim, [&](int64_t i, auto lanes, V sum) HWY_ATTR {
+        return hn::MulAdd(LoadFloats(d, dout + i, lanes),
+                          LoadFloats(d, out + i, lanes), sum);
+      });
+}
+
+// Packs query tile `index` (sequence, tile) of all heads.
 template <typename T>
 void PackQueries(const AttentionBackwardArgs& args, const BackwardPlan& plan,
                  int64_t index, float* scratch) {
-  const D d;
   const AttentionGrid& grid = plan.grid;
   const int64_t tile = index % grid.query_tiles;
-  const int64_t head = index / grid.query_tiles % grid.heads;
-  const int64_t sequence = index / grid.query_tiles / grid.heads;
+  const int64_t sequence = index / grid.query_tiles;
   const int64_t first = sequence * grid.length + tile * kQueryTile;
   const int64_t rows = grid.QueryRows(tile);
-  float* packed = plan.QueryTile(scratch, index);
-  PackRows(RowsOfHead<T>(args.q, first, head), rows, grid.head_dim, kQueryTile,
-           grid.width, packed);
-  packed += grid.QueryTileSize();
-  const auto dout = RowsOfHead<T>(args.dout, first, head);
-  PackRows(dout, rows, grid.head_dim, kQueryTile, grid.width, packed);
-  packed += grid.QueryTileSize();
-  const auto out = RowsOfHead<T>(args.out, first, head);
-  const float* logsumexp =
-      args.logsumexp.data<float>() + first * args.logsumexp.row_stride() + head;
+  const auto tile_of = [&](int64_t head) {
+    return plan.QueryTile(scratch, plan.QueryTileIndex(sequence, head, tile));
+  };
   for (int64_t r = 0; r < rows; ++r) {
-    packed[r] = logsumexp[r * args.logsumexp.row_stride()] * kLog2E;
-    const T* a = dout.data + r * dout.stride;
-    const T* b = out.data + r * out.stride;
-    packed[kQueryTile + r] = SumVectors(
-        d, grid.head_dim, [&](int64_t i, auto lanes, V sum) HWY_ATTR {
-          return hn::MulAdd(LoadFloats(d, a + i, lanes),
-                            LoadFloats(d, b + i, lanes), sum);
-        });
+    const auto q = RowsOfHead<T>(args.q, first + r, 0);
+    const auto dout = RowsOfHead<T>(args.dout, first + r, 0);
+    const auto out = RowsOfHead<T>(args.out, first + r, 0);
+    const float* logsumexp = args.logsumexp.data<float>() +
+                             (first + r) * args.logsumexp.row_stride();
+    for (int64_t head = 0; head < grid.heads; ++head) {
+      const int64_t column = head * grid.head_dim;
+      PackQuery(grid, q.data + column, dout.data + column, out.data + column,
+                logsumexp[head], r, tile_of(head));
+    }
+  }
+  for (int64_t head = 0; head < grid.heads; ++head) {
+    ZeroRows(grid, rows, kQueryTile, tile_of(head));
+    ZeroRows(grid, rows, kQueryTile, tile_of(head) + grid.QueryTileSize());
   }
 }
 
@@ -327,7 +345,9 @@ void AttentionBackward(const AttentionBackwardArgs& args, float* scratch,
   const auto keys = SWITCHYARD_DISPATCH(AttentionBackwardKeys);
   const auto queries = SWITCHYARD_DISPATCH(AttentionBackwardQueries);
   const BackwardPlan plan(args);
-  ParallelFor(threads, plan.key_tiles + plan.query_tiles,
+  const int64_t packs =
+      plan.key_tiles + plan.grid.sequences * plan.grid.query_tiles;
+  ParallelFor(threads, packs,
               [&](int64_t index) { pack(args, plan, index, scratch); });
   // The first chunks, which most queries see, first.
   const int64_t pairs = plan.grid.sequences * plan.grid.kv_heads;

@@ -45,43 +45,85 @@ HeadRows<T> RowsOfHead(const TensorView& view, int64_t first, int64_t head) {
           view.row_stride()};
 }
 
-// to [tile_rows, width] = `rows` rows of head_dim, the rest zero.
+// to [width] = a row of head_dim as fp32, the rest zero. Tiles of all heads
+// that lie side by side in memory are packed row by row, which reads long runs.
 template <typename T>
-void PackRows(HeadRows<const T> from, int64_t rows, int64_t head_dim,
-              int64_t tile_rows, int64_t width, float* to) {
+HWY_INLINE void PackRow(const T* from, const AttentionGrid& grid, float* to) {
   const hn::ScalableTag<float> d;
-  for (int64_t r = 0; r < rows; ++r) {
-    const T* row = from.data + r * from.stride;
-    ForEachVector(d, head_dim, [&](int64_t i, auto lanes) HWY_ATTR {
-      hn::Store(LoadFloats(d, row + i, lanes), d, to + r * width + i);
-    });
+  const int64_t step = static_cast<int64_t>(hn::Lanes(d));
+  ForEachVector(d, grid.head_dim, [&](int64_t i, auto lanes) HWY_ATTR {
+    hn::Store(LoadFloats(d, from + i, lanes), d, to + i);
+  });
+  for (int64_t i = (grid.head_dim + step - 1) / step * step; i < grid.width;
+       i += step) {
+    hn::Store(hn::Zero(d), d, to + i);
   }
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t filled = (head_dim + lanes - 1) / lanes * lanes;
-  for (int64_t r = 0; r < rows; ++r) {
-    std::fill(to + r * width + filled, to + (r + 1) * width, 0.0f);
-  }
-  std::fill(to + rows * width, to + tile_rows * width, 0.0f);
 }
 
-HWY_INLINE float ScalarFloat(float x) { return x; }
-HWY_INLINE float ScalarFloat(BFloat16 x) {
-  const uint32_t bits = static_cast<uint32_t>(x.bits) << 16;
-  float value;
-  std::memcpy(&value, &bits, sizeof(value));
-  return value;
+// Zeroes the rows of a tile behind the last one.
+HWY_INLINE void ZeroRows(const AttentionGrid& grid, int64_t rows,
+                         int64_t tile_rows, float* tile) {
+  std::fill(tile + rows * grid.width, tile + tile_rows * grid.width, 0.0f);
 }
+
+#if HWY_TARGET == HWY_SCALAR
+
+constexpr bool kTransposesFours = false;
+template <typename T>
+HWY_INLINE void TransposeFour(HeadRows<const T>, float, float*) {}
+
+#else
+
+constexpr bool kTransposesFours = true;
+
+// to [4, kKeyTile], at column 0 to 3: four rows become four columns.
+template <typename T>
+HWY_INLINE void TransposeFour(HeadRows<const T> from, float factor, float* to) {
+  const hn::CappedTag<float, 4> d;
+  const hn::Repartition<double, decltype(d)> dd;
+  const auto factors = hn::Set(d, factor);
+  const auto row = [&](int64_t r) HWY_ATTR {
+    return hn::Mul(LoadFloats(d, from.data + r * from.stride, AllLanes()),
+                   factors);
+  };
+  const auto row0 = row(0), row1 = row(1), row2 = row(2), row3 = row(3);
+  const auto lower01 = hn::BitCast(dd, hn::InterleaveLower(d, row0, row1));
+  const auto lower23 = hn::BitCast(dd, hn::InterleaveLower(d, row2, row3));
+  const auto upper01 = hn::BitCast(dd, hn::InterleaveUpper(d, row0, row1));
+  const auto upper23 = hn::BitCast(dd, hn::InterleaveUpper(d, row2, row3));
+  const auto store = [&](auto pairs, int64_t i) HWY_ATTR {
+    hn::StoreU(hn::BitCast(d, pairs), d, to + i * kKeyTile);
+  };
+  store(hn::InterleaveLower(dd, lower01, lower23), 0);
+  store(hn::InterleaveUpper(dd, lower01, lower23), 1);
+  store(hn::InterleaveLower(dd, upper01, upper23), 2);
+  store(hn::InterleaveUpper(dd, upper01, upper23), 3);
+}
+
+#endif  // HWY_TARGET == HWY_SCALAR
 
 // to [head_dim, kKeyTile] = factor · the transposed rows, the rest zero.
 template <typename T>
 void PackTransposed(HeadRows<const T> from, int64_t rows, int64_t head_dim,
                     float factor, float* to) {
-  for (int64_t r = 0; r < rows; ++r) {
-    const T* row = from.data + r * from.stride;
-    for (int64_t i = 0; i < head_dim; ++i) {
-      to[i * kKeyTile + r] = factor * ScalarFloat(row[i]);
+  const hn::CappedTag<float, 1> one;
+  const int64_t four_rows = kTransposesFours ? rows / 4 * 4 : 0;
+  const int64_t four_columns = head_dim / 4 * 4;
+  const auto copy = [&](int64_t r, int64_t begin, int64_t end) HWY_ATTR {
+    for (int64_t i = begin; i < end; ++i) {
+      const auto x =
+          LoadFloats(one, from.data + r * from.stride + i, AllLanes());
+      to[i * kKeyTile + r] = factor * hn::GetLane(x);
     }
+  };
+  for (int64_t r = 0; r < four_rows; r += 4) {
+    for (int64_t i = 0; i < four_columns; i += 4) {
+      TransposeFour<T>({from.data + r * from.stride + i, from.stride}, factor,
+                       to + i * kKeyTile + r);
+    }
+    for (int64_t j = r; j < r + 4; ++j) copy(j, four_columns, head_dim);
   }
+  for (int64_t r = four_rows; r < rows; ++r) copy(r, 0, head_dim);
   if (rows == kKeyTile) return;
   for (int64_t i = 0; i < head_dim; ++i) {
     std::fill(to + i * kKeyTile + rows, to + (i + 1) * kKeyTile, 0.0f);

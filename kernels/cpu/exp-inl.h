@@ -21,31 +21,43 @@ HWY_BEFORE_NAMESPACE();
 namespace switchyard::kernels::cpu::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// v · 2^n for n in [-127, 128]: 2^-127 counts as 0, 2^128 as infinity.
+// x rounded to an integer: `number` as a float, and `scale` = 2^x for x in
+// [-127, 128], where 2^-127 counts as 0 and 2^128 as infinity. Adding 1.5 ·
+// 2^23 leaves the integer in the lowest bits.
+template <class V>
+struct RoundedExponent {
+  V number, scale;
+};
+
 template <class D, class V = hn::Vec<D>>
-HWY_INLINE V TimesPowerOfTwo(D d, V v, hn::Vec<hn::Rebind<int32_t, D>> n) {
+HWY_INLINE RoundedExponent<V> RoundExponent(D d, V x) {
   const hn::Rebind<int32_t, D> di;
-  const auto exponent = hn::ShiftLeft<23>(hn::Add(n, hn::Set(di, 127)));
-  return hn::Mul(v, hn::BitCast(d, exponent));
+  constexpr int32_t kShiftedZero = 0x4B400000;  // the bits of 1.5 · 2^23
+  const V shift = hn::Set(d, 12582912.0f);
+  const V shifted = hn::Add(x, shift);
+  const auto biased =
+      hn::Sub(hn::BitCast(di, shifted), hn::Set(di, kShiftedZero - 127));
+  return {hn::Sub(shifted, shift), hn::BitCast(d, hn::ShiftLeft<23>(biased))};
 }
 
-// x, or the nearer bound of [lowest, highest]; NaN stays.
+// The greater of both; NaN if x is.
 template <class D, class V = hn::Vec<D>>
-HWY_INLINE V ClampKeepingNaN(D d, V x, float lowest, float highest) {
-  const V low = hn::Set(d, lowest);
-  const V high = hn::Set(d, highest);
-  return hn::IfThenElse(hn::Gt(x, high), high,
-                        hn::IfThenElse(hn::Lt(x, low), low, x));
+HWY_INLINE V AtLeast(D d, float bound, V x) {
+  const V low = hn::Set(d, bound);
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_SSSE3
+  return hn::Max(low, x);  // these processors return the second if one is NaN
+#else
+  return hn::IfThenElse(hn::Lt(x, low), low, x);
+#endif
 }
 
-// 2^x within 2 ulp; 0 below -126.5, infinity above 127.5. The polynomial is
-// Cephes' exp2f (Moshier), on
-// [-0.5, 0.5].
+// 2^x within 2 ulp for x below 127.5; 0 below -126.5. The polynomial is Cephes'
+// exp2f (Moshier), on [-0.5, 0.5].
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V VectorExp2(D d, V x) {
-  x = ClampKeepingNaN(d, x, -127.0f, 128.0f);
-  const auto n = hn::NearestInt(x);
-  const V f = hn::Sub(x, hn::ConvertTo(d, n));
+  x = AtLeast(d, -127.0f, x);
+  const RoundedExponent<V> n = RoundExponent(d, x);
+  const V f = hn::Sub(x, n.number);
   V p = hn::Set(d, 1.535336188319500e-4f);
   p = hn::MulAdd(p, f, hn::Set(d, 1.339887440266574e-3f));
   p = hn::MulAdd(p, f, hn::Set(d, 9.618437357674640e-3f));
@@ -53,18 +65,19 @@ HWY_INLINE V VectorExp2(D d, V x) {
   p = hn::MulAdd(p, f, hn::Set(d, 2.402264791363012e-1f));
   p = hn::MulAdd(p, f, hn::Set(d, 6.931472028550421e-1f));
   p = hn::MulAdd(p, f, hn::Set(d, 1.0f));
-  return TimesPowerOfTwo(d, p, n);
+  return hn::Mul(p, n.scale);
 }
 
 // e^x within 2 ulp; 0 below -87.7, infinity above 88.3. ln 2 is subtracted in
 // two parts (Cody and Waite); the polynomial is Cephes' expf.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V VectorExp(D d, V x) {
-  x = ClampKeepingNaN(d, x, -88.0f, 89.0f);
-  const auto n = hn::NearestInt(hn::Mul(x, hn::Set(d, 1.44269504088896341f)));
-  const V whole = hn::ConvertTo(d, n);
-  V f = hn::NegMulAdd(whole, hn::Set(d, 0.693359375f), x);
-  f = hn::NegMulAdd(whole, hn::Set(d, -2.12194440e-4f), f);
+  const V high = hn::Set(d, 89.0f);
+  x = AtLeast(d, -88.0f, hn::IfThenElse(hn::Gt(x, high), high, x));
+  const RoundedExponent<V> n =
+      RoundExponent(d, hn::Mul(x, hn::Set(d, 1.44269504088896341f)));
+  V f = hn::NegMulAdd(n.number, hn::Set(d, 0.693359375f), x);
+  f = hn::NegMulAdd(n.number, hn::Set(d, -2.12194440e-4f), f);
   V p = hn::Set(d, 1.9875691500e-4f);
   p = hn::MulAdd(p, f, hn::Set(d, 1.3981999507e-3f));
   p = hn::MulAdd(p, f, hn::Set(d, 8.3334519073e-3f));
@@ -72,7 +85,7 @@ HWY_INLINE V VectorExp(D d, V x) {
   p = hn::MulAdd(p, f, hn::Set(d, 1.6666665459e-1f));
   p = hn::MulAdd(p, f, hn::Set(d, 5.0000001201e-1f));
   p = hn::MulAdd(p, hn::Mul(f, f), hn::Add(f, hn::Set(d, 1.0f)));
-  return TimesPowerOfTwo(d, p, n);
+  return hn::Mul(p, n.scale);
 }
 
 // ln x of positive x.

@@ -55,6 +55,7 @@ HWY_INLINE void BlockProduct(int64_t depth, const float* HWY_RESTRICT a,
       }
     }
   }
+  HWY_UNROLL(4)
   for (int64_t k = 0; k < depth; ++k) {
     V column[kVectors];
     HWY_UNROLL(2)
