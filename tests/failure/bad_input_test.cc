@@ -3,18 +3,15 @@
 //
 // What a user may get wrong, at the real command: one sentence, once, an error
 // from every rank, within seconds, and nothing left behind.
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
-#include <functional>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "switchyard/base/file.h"
@@ -204,6 +201,27 @@ TEST_F(BadInputTest, OutputFolderOfAnotherProcess) {
   ASSERT_TRUE(owner.ok()) << owner.status();
   ExpectRefused({{"--out", busy.path()}},
                 absl::StrCat("is being written by process ", getpid()));
+}
+
+// Single ranks that were meant to be one job: one trains, the others refuse.
+TEST_F(BadInputTest, OnlyOneOfManySingleRanksTrains) {
+  const std::string command =
+      absl::StrCat(SWITCHYARD_COMMAND, " train", Arguments({}));
+  const CommandResult result = testing::RunCommand(
+      absl::StrCat("for i in 1 2 3 4; do { ", command,
+                   " >/dev/null; echo code $? >&2; } & done; wait"),
+      inputs_.path());
+  int trained = 0, refused = 0, sentences = 0;
+  for (const std::string& line : result.ErrorLines()) {
+    trained += line == "code 0" ? 1 : 0;
+    refused += line == "code 1" ? 1 : 0;
+    sentences += absl::StartsWith(line, "switchyard: expected --out") ? 1 : 0;
+  }
+  EXPECT_EQ(trained, 1) << result.err;
+  EXPECT_EQ(refused, 3) << result.err;
+  EXPECT_EQ(sentences, 3) << result.err;
+  EXPECT_TRUE(fs::exists(out_parent_ / "run" / "summary.json"));
+  EXPECT_FALSE(fs::exists(out_parent_ / "run" / ".lock"));
 }
 
 // An mpirun of another MPI: each process believes that it is alone.
