@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "switchyard/kernels/cpu/panel_prefetch.h"
 #include "switchyard/kernels/cpu/thread_scratch.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -88,6 +89,20 @@ void PackB(const GemmOperand& b, int64_t column, int64_t columns, int64_t k,
     PackFromRows<kTileColumns>(from + k * b.stride + column, b.stride, depth,
                                columns, to);
   }
+}
+
+// Of the panel that PackB takes next, in `steps` steps.
+template <typename T>
+PanelPrefetch PrefetchB(const GemmOperand& b, int64_t column, int64_t columns,
+                        int64_t k, int64_t depth, int64_t steps) {
+  const T* from = static_cast<const T*>(b.data);
+  const int64_t size = sizeof(T);
+  if (b.transposed) {
+    return PanelPrefetch(from + column * b.stride + k, columns, depth * size,
+                         b.stride * size, steps);
+  }
+  return PanelPrefetch(from + k * b.stride + column, depth, columns * size,
+                       b.stride * size, steps);
 }
 
 // Where the sums over the depths so far lie, and where a tile of them goes.
@@ -208,9 +223,17 @@ int64_t GemmOf(const GemmArgs& args, const GemmBlock& block) {
       const int64_t columns =
           std::min<int64_t>(kTileColumns, block.columns - column);
       PackB<T>(args.b, block.column + column, columns, k, depth, b);
+      PanelPrefetch next;
+      if (column + columns < block.columns) {
+        next = PrefetchB<T>(
+            args.b, block.column + column + columns,
+            std::min<int64_t>(kTileColumns, block.columns - column - columns),
+            k, depth, tiles.big + tiles.small);
+      }
       tiles.ForEach([&](auto tile_rows, int64_t row) HWY_ATTR {
         constexpr int kRows = tile_rows();
         const int64_t rows = std::min<int64_t>(kRows, block.rows - row);
+        next.Step();
         const float* panel = a + row * depth;
         const bool whole = rows == kRows && columns == kTileColumns;
         if (whole || (to.has_scratch() && !to.last)) {
