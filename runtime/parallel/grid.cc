@@ -22,10 +22,11 @@ absl::StatusOr<Grid> Grid::Create(comm::Communicator& world, int width,
   grid.experts_ = experts;
   SWITCHYARD_ASSIGN_OR_RETURN(
       grid.expert_parallel_,
-      world.Split(/*color=*/world.rank() / width, /*key=*/world.rank()));
-  SWITCHYARD_ASSIGN_OR_RETURN(
-      grid.expert_data_,
-      world.Split(/*color=*/world.rank() % width, /*key=*/world.rank()));
+      world.Split(/*color=*/world.rank() / width, /*key=*/world.rank(),
+                  "expert-parallel"));
+  SWITCHYARD_ASSIGN_OR_RETURN(grid.expert_data_,
+                              world.Split(/*color=*/world.rank() % width,
+                                          /*key=*/world.rank(), "expert-data"));
   return grid;
 }
 
