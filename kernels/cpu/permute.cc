@@ -74,27 +74,68 @@ void PermuteBlock(const PermuteArgs& args, int64_t begin, int64_t end) {
   }
 }
 
+// What one token gathers: rows [choices] of a buffer, -1 for none.
+template <typename T>
+struct Choices {
+  const T* buffer;
+  int64_t stride;
+  const int32_t* rows;
+  const float* gates;  // used if kGated
+  int64_t count;
+};
+
+// kVectors whole vectors of y, or one that `lanes` says is there.
+template <bool kGated, int kVectors, typename T, class Lanes>
+HWY_INLINE void AddChoices(const Choices<T>& choices, Lanes lanes, T* y,
+                           int64_t column) {
+  const D d;
+  const int64_t step = static_cast<int64_t>(hn::Lanes(d));
+  V sum[kVectors];
+  for (int v = 0; v < kVectors; ++v) sum[v] = hn::Zero(d);
+  for (int64_t j = 0; j < choices.count; ++j) {
+    if (choices.rows[j] < 0) continue;
+    const T* row = choices.buffer + choices.rows[j] * choices.stride + column;
+    const V gate = hn::Set(d, kGated ? choices.gates[j] : 1.0f);
+    for (int v = 0; v < kVectors; ++v) {
+      const V x = LoadFloats(d, row + v * step, lanes);
+      sum[v] = kGated ? hn::MulAdd(gate, x, sum[v]) : hn::Add(x, sum[v]);
+    }
+  }
+  for (int v = 0; v < kVectors; ++v) {
+    StoreFloats(sum[v], d, y + column + v * step, lanes);
+  }
+}
+
+template <bool kGated, typename T>
+HWY_INLINE void UnpermuteToken(const Choices<T>& choices, int64_t width, T* y) {
+  const D d;
+  const int64_t panel = 4 * static_cast<int64_t>(hn::Lanes(d));
+  int64_t column = 0;
+  for (; column + panel <= width; column += panel) {
+    AddChoices<kGated, 4>(choices, AllLanes(), y, column);
+  }
+  ForEachVector(d, width - column, [&](int64_t i, auto lanes) HWY_ATTR {
+    AddChoices<kGated, 1>(choices, lanes, y, column + i);
+  });
+}
+
 template <typename T>
 void UnpermuteTokens(const UnpermuteArgs& args, int64_t begin, int64_t end) {
-  const D d;
-  const int64_t width = args.y.dim(1);
-  const int64_t choices = args.rows.dim(1);
   const bool gated = args.gates.defined();
+  Choices<T> choices = {args.buffer.data<T>(), args.buffer.row_stride(),
+                        nullptr, nullptr, args.rows.dim(1)};
   for (int64_t t = begin; t < end; ++t) {
-    const int32_t* rows = RowOf<int32_t>(args.rows, t);
-    const float* gates = gated ? RowOf<float>(args.gates, t) : nullptr;
+    choices.rows = RowOf<int32_t>(args.rows, t);
+    choices.gates = gated ? RowOf<float>(args.gates, t) : nullptr;
+    for (int64_t j = 0; j < choices.count; ++j) {
+      CheckedRow(choices.rows[j], args.buffer);
+    }
     T* y = RowOf<T>(args.y, t);
-    for (int64_t j = 0; j < choices; ++j) CheckedRow(rows[j], args.buffer);
-    ForEachVector(d, width, [&](int64_t i, auto lanes) HWY_ATTR {
-      V sum = hn::Zero(d);
-      for (int64_t j = 0; j < choices; ++j) {
-        if (rows[j] < 0) continue;
-        const V x = LoadFloats(d, RowOf<T>(args.buffer, rows[j]) + i, lanes);
-        sum =
-            gated ? hn::MulAdd(hn::Set(d, gates[j]), x, sum) : hn::Add(sum, x);
-      }
-      StoreFloats(sum, d, y + i, lanes);
-    });
+    if (gated) {
+      UnpermuteToken<true>(choices, args.y.dim(1), y);
+    } else {
+      UnpermuteToken<false>(choices, args.y.dim(1), y);
+    }
   }
 }
 

@@ -23,10 +23,7 @@ using V = hn::Vec<D>;
 // v as memory of this type would keep it.
 HWY_INLINE V RoundTo(V v, const float* /*type*/) { return v; }
 HWY_INLINE V RoundTo(V v, const BFloat16* /*type*/) {
-  const D d;
-  HWY_ALIGN BFloat16 rounded[hn::MaxLanes(D())];
-  StoreFloats(v, d, rounded, AllLanes());
-  return LoadFloats(d, rounded, AllLanes());
+  return RoundToBFloat16(v, D());
 }
 
 // One row. `add` and `sum` may be null, then x is normalised.

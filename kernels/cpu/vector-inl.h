@@ -83,20 +83,27 @@ template <class D, class Lanes>
 HWY_INLINE void StoreFloats(hn::Vec<D> v, D d, float* to, Lanes lanes) {
   Store(v, d, to, lanes);
 }
+// The nearest bf16, ties to even, in the upper half of each lane; NaN stays
+// NaN.
+template <class D>
+HWY_INLINE hn::Vec<D> RoundToBFloat16(hn::Vec<D> v, D d) {
+  const hn::Rebind<uint32_t, D> du32;
+  const auto bits = hn::BitCast(du32, v);
+  const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du32, 1));
+  const auto rounded = hn::Add(bits, hn::Add(odd, hn::Set(du32, 0x7FFF)));
+  const auto quiet = hn::Or(bits, hn::Set(du32, 0x400000));
+  const auto is_number = hn::RebindMask(du32, hn::Eq(v, v));
+  const auto chosen = hn::IfThenElse(is_number, rounded, quiet);
+  return hn::BitCast(d, hn::And(chosen, hn::Set(du32, 0xFFFF0000)));
+}
 template <class D, class Lanes>
-HWY_INLINE void StoreFloats(hn::Vec<D> v, D /*d*/, BFloat16* to, Lanes lanes) {
+HWY_INLINE void StoreFloats(hn::Vec<D> v, D d, BFloat16* to, Lanes lanes) {
   const hn::Rebind<uint16_t, D> du16;
   const hn::Rebind<uint32_t, D> du32;
   const hn::Rebind<int32_t, D> di32;
-  const auto bits = hn::BitCast(du32, v);
-  const auto upper = hn::ShiftRight<16>(bits);
-  const auto odd = hn::And(upper, hn::Set(du32, 1));
-  const auto rounded =
-      hn::ShiftRight<16>(hn::Add(bits, hn::Add(odd, hn::Set(du32, 0x7FFF))));
-  const auto quiet = hn::Or(upper, hn::Set(du32, 0x40));
-  const auto is_number = hn::RebindMask(du32, hn::Eq(v, v));
-  const auto chosen = hn::IfThenElse(is_number, rounded, quiet);
-  Store(hn::DemoteTo(du16, hn::BitCast(di32, chosen)), du16, &to->bits, lanes);
+  const auto upper =
+      hn::ShiftRight<16>(hn::BitCast(du32, RoundToBFloat16(v, d)));
+  Store(hn::DemoteTo(du16, hn::BitCast(di32, upper)), du16, &to->bits, lanes);
 }
 
 // body(i, lanes) for every vector of [0, count).
