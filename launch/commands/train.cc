@@ -203,7 +203,12 @@ absl::Status Run::Train() {
       Trainer::Create(flags_.options, world_, device, std::move(parts));
   SWITCHYARD_RETURN_IF_ERROR(Agree(trainer.status()));
   if (speaks()) output_->Keep();
-  return (*trainer)->Run();
+  const absl::Status status = (*trainer)->Run();
+  const bool alone =
+      absl::IsResourceExhausted(status) && !(*trainer)->error_is_shared();
+  // The other ranks wait in a collective: nothing can be agreed upon.
+  if (alone) world_.Abort(absl::StrCat("switchyard: ", status.message()));
+  return status;
 }
 
 absl::Status Run::Execute() {

@@ -45,8 +45,9 @@ absl::StatusOr<MoeLayer::Decision> MoeLayer::Decide(
     const ConstTensorView& valid) const {
   ArenaScope scratch(run.arena);
   const ConstTensorView router_input = RouterInput(run, input);
-  const Execution keep{run.stream, run.decision_arena, run.decision_arena,
-                       run.host_arena, run.format};
+  const Execution keep{run.stream,     run.decision_arena, run.decision_arena,
+                       run.host_arena, run.format,         run.ledger,
+                       run.step};
   Decision decision;
   decision.router = router_->Forward(keep, router_input);
   SWITCHYARD_RETURN_IF_ERROR(dispatcher_.Plan(keep, decision.router, valid,

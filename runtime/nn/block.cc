@@ -32,7 +32,8 @@ void Block::Declare(ParameterStore& store, const ModelConfig& config,
 Block::Block(const ParameterStore& store, const Grid& grid,
              const ModelConfig& config, const MoeOptions& moe, bool recompute,
              int layer)
-    : attention_norm_(store, AttentionNorm(layer), config.rms_norm_eps),
+    : layer_(layer),
+      attention_norm_(store, AttentionNorm(layer), config.rms_norm_eps),
       attention_(store, config, Prefix(layer)),
       moe_norm_(store, MoeNorm(layer), config.rms_norm_eps),
       moe_(store, grid, config, moe, layer, Prefix(layer),
@@ -45,12 +46,14 @@ absl::Status Block::Compute(const Execution& run, const RotaryTables& rotary,
                             const TensorView& sum, const TensorView& delta,
                             Saved& saved) const {
   Activations& now = saved.activations;
+  run.At(layer_, "attention");
   now.attention_norm = attention_norm_.Forward(run, saved.input);
   const TensorView attended = run.New(sum.dtype(), sum.shape());
   now.attention =
       attention_.Forward(run, rotary, now.attention_norm.output, attended);
   now.moe_norm =
       moe_norm_.Forward(run, {now.attention_norm.sum, attended}, sum);
+  run.At(layer_, "experts");
   if (decide) {
     SWITCHYARD_ASSIGN_OR_RETURN(saved.decision,
                                 moe_.Decide(run, now.moe_norm.output, valid));
@@ -90,10 +93,12 @@ absl::Status Block::Backward(const Execution& run, const RotaryTables& rotary,
         Compute(run, rotary, valid, /*decide=*/false, sum, delta, saved));
   }
   const Activations& then = saved.activations;
+  run.At(layer_, "experts backward");
   SWITCHYARD_ASSIGN_OR_RETURN(const TensorView dmoe_input,
                               moe_.Backward(run, saved.decision, then.moe,
                                             valid, z_gradient, gradient));
   moe_norm_.Backward(run, then.moe_norm, dmoe_input, gradient);
+  run.At(layer_, "attention backward");
   const TensorView dattention_input =
       attention_.Backward(run, rotary, then.attention, gradient);
   attention_norm_.Backward(run, then.attention_norm, dattention_input,

@@ -54,6 +54,7 @@ class Block {
                        const TensorView& sum, const TensorView& delta,
                        Saved& saved) const;
 
+  int layer_;
   Norm attention_norm_;
   Attention attention_;
   Norm moe_norm_;

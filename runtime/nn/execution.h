@@ -7,12 +7,14 @@
 #ifndef SWITCHYARD_RUNTIME_NN_EXECUTION_H_
 #define SWITCHYARD_RUNTIME_NN_EXECUTION_H_
 
+#include <cstdint>
 #include <new>
 #include <type_traits>
 
 #include "absl/types/span.h"
 #include "switchyard/base/arena.h"
 #include "switchyard/base/stream.h"
+#include "switchyard/comm/ledger.h"
 #include "switchyard/kernels/fixed_point.h"
 
 namespace switchyard {
@@ -25,6 +27,15 @@ struct Execution {
   Arena& decision_arena;
   Arena& host_arena;  // host memory (of a CpuDevice): tables of the host
   kernels::FixedPoint format;  // of gradient sums
+  // Where this rank says what it is doing; may be null.
+  comm::Ledger* ledger = nullptr;
+  int64_t step = 0;
+
+  // For the report of a job that is stuck (comm/ledger.h). `phase` is a string
+  // literal.
+  void At(int layer, const char* phase) const {
+    if (ledger != nullptr) ledger->SetPosition(step, layer, phase);
+  }
 
   TensorView New(DType dtype, const Shape& shape) const {
     return arena.Allocate(dtype, shape);

@@ -37,6 +37,7 @@ TransformerOptions ModelOptions(const TrainOptions& options) {
 ModelRunner::ModelRunner(const TrainOptions& options, const Grid& grid,
                          Device& device)
     : options_(options),
+      ledger_(grid.world().ledger()),
       stream_(device.NewStream()),
       arena_(device),
       decision_arena_(device),
@@ -97,14 +98,20 @@ void ModelRunner::Record(const Execution& run, const Transformer::Saved& saved,
     decisions[layer] = &saved.blocks[layer].decision;
     statistics.AddRouting(layer, decisions[layer]->routing);
   }
-  const Execution keep{run.stream, run.decision_arena, run.decision_arena,
-                       run.host_arena, run.format};
+  const Execution keep{run.stream,
+                       run.decision_arena,
+                       run.decision_arena,
+                       run.host_arena,
+                       run.format,
+                       nullptr,
+                       0};
   balance_loss_->Compute(keep, decisions, batch.valid, weight, router_losses);
 }
 
 absl::Status ModelRunner::Run(const Batch* batch, int64_t index, bool train,
                               StepStatistics& statistics) {
-  const Execution run{*stream_, arena_, decision_arena_, host_arena_, format_};
+  const Execution run{*stream_, arena_, decision_arena_, host_arena_, format_,
+                      &ledger_, step_};
   ArenaScope activations(arena_);
   ArenaScope decisions(decision_arena_);
   ArenaScope tables(host_arena_);
@@ -125,6 +132,7 @@ absl::Status ModelRunner::Run(const Batch* batch, int64_t index, bool train,
   SWITCHYARD_ASSIGN_OR_RETURN(Transformer::Saved saved,
                               model_->Forward(run, tokens));
   Record(run, saved, tokens, weight, router_slot, statistics);
+  run.At(-1, "loss");
   if (!train) {
     loss_->Evaluate(run, tokens, saved.hidden(), loss_slot);
     stream_->Wait();

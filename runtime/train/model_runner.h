@@ -37,6 +37,9 @@ class ModelRunner {
   absl::Status Evaluate(const Batch* batch, int64_t index,
                         StepStatistics& statistics);
 
+  // The step that the ledger's positions tell.
+  void SetStep(int64_t step) { step_ = step; }
+
   Stream& stream() { return *stream_; }
   ParameterStore& store() { return store_; }
   const Transformer& model() const { return *model_; }
@@ -53,6 +56,8 @@ class ModelRunner {
               const TensorView& router_losses, StepStatistics& statistics);
 
   const TrainOptions options_;
+  comm::Ledger& ledger_;
+  int64_t step_ = 0;
   CpuDevice host_;
   std::unique_ptr<Stream> stream_;
   Arena arena_;

@@ -183,20 +183,26 @@ absl::Status Trainer::LoadEval(int64_t micro_batch,
   return absl::OkStatus();
 }
 
+void Trainer::Defer(const absl::Status& status) { deferred_.Update(status); }
+
+absl::Status Trainer::Share(const absl::Status& status) {
+  const absl::Status shared = AgreeOnStatus(grid_->world(), status);
+  error_is_shared_ = !shared.ok();
+  return shared;
+}
+
 absl::Status Trainer::LoadBatches() {
   const comm::Communicator& world = grid_->world();
   const int64_t micro_batches = options_.global_batch / options_.micro_batch;
   statistics_.Clear();
-  absl::Status status;
+  absl::Status status = deferred_;
   for (size_t round = 0; round < batches_.size() && status.ok(); ++round) {
     const int64_t index =
         static_cast<int64_t>(round) * world.size() + world.rank();
     if (index < micro_batches) status = Load(index, batches_[round]);
   }
   SWITCHYARD_RETURN_IF_ERROR(statistics_.ShareTokens(!status.ok()));
-  if (statistics_.any_rank_failed()) {
-    return AgreeOnStatus(grid_->world(), status);
-  }
+  if (statistics_.any_rank_failed()) return Share(status);
   return absl::OkStatus();
 }
 
@@ -214,8 +220,11 @@ absl::Status Trainer::RunMicroBatches() {
 }
 
 absl::Status Trainer::ApplyGradient(StepMetrics& metrics) {
+  comm::Ledger& ledger = grid_->world().ledger();
+  ledger.SetPosition(step_ + 1, -1, "gradients");
   SWITCHYARD_ASSIGN_OR_RETURN(const GradientReport report,
                               optimizer_.ReduceGradients());
+  ledger.SetPosition(step_ + 1, -1, "update");
   metrics.grad_norm = report.norm;
   metrics.learning_rate = parts_.schedule->LearningRate(step_);
   if (report.refused == 0) {
@@ -225,6 +234,7 @@ absl::Status Trainer::ApplyGradient(StepMetrics& metrics) {
     metrics.skipped = true;
     return absl::OkStatus();
   }
+  error_is_shared_ = true;  // all ranks have the same report
   return absl::OutOfRangeError(absl::StrCat(
       "step ", step_ + 1, ": every gradient must be finite and small, but ",
       report.refused, " elements are not, first in ", report.parameter,
@@ -235,6 +245,7 @@ absl::Status Trainer::ApplyGradient(StepMetrics& metrics) {
 
 absl::StatusOr<StepMetrics> Trainer::Step() {
   const double start = Now();
+  runner_.SetStep(step_ + 1);
   SWITCHYARD_RETURN_IF_ERROR(LoadBatches());
   SWITCHYARD_RETURN_IF_ERROR(RunMicroBatches());
   SWITCHYARD_RETURN_IF_ERROR(statistics_.ShareResults());
@@ -286,7 +297,7 @@ absl::StatusOr<EvalMetrics> Trainer::Evaluate() {
   }
   SWITCHYARD_RETURN_IF_ERROR(statistics.ShareTokens(!loaded.ok()));
   if (statistics.any_rank_failed()) {
-    SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(grid_->world(), loaded));
+    SWITCHYARD_RETURN_IF_ERROR(Share(loaded));
   }
   SWITCHYARD_RETURN_IF_ERROR(statistics.ShareResults());
   metrics.tokens = statistics.total_labels();
@@ -308,36 +319,36 @@ bool Trainer::EvaluatesAfter(int64_t step) const {
   return step == 0 || step == last_step() || step % options_.eval_every == 0;
 }
 
-absl::Status Trainer::Report(const EvalMetrics& metrics) {
+void Trainer::Report(const EvalMetrics& metrics) {
   if (!summary_.first_eval) summary_.first_eval = metrics;
   summary_.last_eval = metrics;
-  const bool reports = parts_.sink != nullptr && grid_->world().rank() == 0;
-  return reports ? parts_.sink->OnEval(metrics) : absl::OkStatus();
+  if (reports()) Defer(parts_.sink->OnEval(metrics));
+}
+
+void Trainer::Report(const StepMetrics& metrics) {
+  rates_.push_back(metrics.tokens_per_second);
+  summary_.dropped += metrics.dropped;
+  summary_.skipped_steps += metrics.skipped ? 1 : 0;
+  summary_.last_max_load = metrics.max_load;
+  if (reports()) Defer(parts_.sink->OnStep(metrics));
 }
 
 absl::Status Trainer::RunSteps() {
-  const bool reports = parts_.sink != nullptr && grid_->world().rank() == 0;
   while (step_ < last_step()) {
     if (EvaluatesAfter(step_)) {
       SWITCHYARD_ASSIGN_OR_RETURN(const EvalMetrics metrics, Evaluate());
-      SWITCHYARD_RETURN_IF_ERROR(Report(metrics));
+      Report(metrics);
     }
-    if (parts_.before_step) {
-      SWITCHYARD_RETURN_IF_ERROR(parts_.before_step(step_));
-    }
+    if (parts_.before_step) Defer(parts_.before_step(step_));
     SWITCHYARD_ASSIGN_OR_RETURN(const StepMetrics metrics, Step());
-    if (reports) SWITCHYARD_RETURN_IF_ERROR(parts_.sink->OnStep(metrics));
-    if (parts_.after_step) {
-      SWITCHYARD_RETURN_IF_ERROR(parts_.after_step(step_));
-    }
-    rates_.push_back(metrics.tokens_per_second);
-    summary_.dropped += metrics.dropped;
-    summary_.skipped_steps += metrics.skipped ? 1 : 0;
-    summary_.last_max_load = metrics.max_load;
+    Report(metrics);
+    if (parts_.after_step) Defer(parts_.after_step(step_));
   }
-  if (!EvaluatesAfter(step_)) return absl::OkStatus();
-  SWITCHYARD_ASSIGN_OR_RETURN(const EvalMetrics metrics, Evaluate());
-  return Report(metrics);
+  if (EvaluatesAfter(step_)) {
+    SWITCHYARD_ASSIGN_OR_RETURN(const EvalMetrics metrics, Evaluate());
+    Report(metrics);
+  }
+  return Share(deferred_);
 }
 
 absl::Status Trainer::Finish() {
@@ -364,8 +375,7 @@ absl::Status Trainer::Finish() {
   summary_.peak_resident_bytes = bytes[1];
   summary_.weights_checksum =
       absl::StrCat(absl::Hex(checksum, absl::kZeroPad16));
-  const bool reports = parts_.sink != nullptr && grid_->world().rank() == 0;
-  return reports ? parts_.sink->OnEnd(summary_) : absl::OkStatus();
+  return Share(reports() ? parts_.sink->OnEnd(summary_) : absl::OkStatus());
 }
 
 absl::Status Trainer::Run() {

@@ -59,6 +59,11 @@ class Trainer {
   // All weights, the same number in every layout.
   absl::StatusOr<uint64_t> WeightsChecksum();
 
+  // Whether every rank got the error that the last call returned. Otherwise
+  // this rank alone knows it, and the others wait for it (or it waited for them
+  // in vain): end the job (Communicator::Abort).
+  bool error_is_shared() const { return error_is_shared_; }
+
   int64_t steps_done() const { return step_; }
   // Of the last step: assignments before dropping, [layers, experts].
   absl::Span<const int64_t> assigned() const { return statistics_.assigned(); }
@@ -70,15 +75,23 @@ class Trainer {
   Trainer(const TrainOptions& options, std::unique_ptr<Grid> grid,
           Device& device, TrainerParts parts);
 
+  // Keeps an error of this rank alone until the next LoadBatches, where all
+  // ranks learn of it.
+  void Defer(const absl::Status& status);
+  absl::Status Share(const absl::Status& status);
   absl::Status LoadBatches();
   absl::Status Load(int64_t micro_batch, Batch& batch);
   absl::Status LoadEval(int64_t micro_batch, StepStatistics& statistics);
   absl::Status RunMicroBatches();
   absl::Status ApplyGradient(StepMetrics& metrics);
-  absl::Status Report(const EvalMetrics& metrics);
+  void Report(const StepMetrics& metrics);
+  void Report(const EvalMetrics& metrics);
   absl::Status RunSteps();
   absl::Status Finish();
   bool EvaluatesAfter(int64_t step) const;
+  bool reports() const {
+    return parts_.sink != nullptr && grid_->world().rank() == 0;
+  }
   int64_t last_step() const;
 
   const TrainOptions options_;
@@ -90,6 +103,8 @@ class Trainer {
   std::vector<Batch> batches_;  // of this rank, by round
   Batch eval_batch_;
   int64_t step_ = 0;
+  absl::Status deferred_;
+  bool error_is_shared_ = false;
   RunSummary summary_;
   std::vector<double> rates_;  // tokens/s of the steps
 };

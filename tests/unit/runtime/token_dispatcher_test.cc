@@ -50,7 +50,7 @@ absl::Status RoundTrip(comm::Communicator& world, Tokens tokens,
   CpuDevice device, host;
   const std::unique_ptr<Stream> stream = device.NewStream();
   Arena arena(device), decisions(device), tables(host);
-  const Execution run{*stream, arena, decisions, tables, {}};
+  const Execution run{*stream, arena, decisions, tables, {}, nullptr, 0};
   RouterOutput router;
   router.experts = ConstTensorView(tokens.experts.data(), DType::kInt32,
                                    {tokens.count, kChoices});
@@ -144,7 +144,7 @@ TEST(TokenDispatcherTest, TooManyRowsForARankIsASentence) {
                                     Grid::Create(world, 1, kExperts));
         const std::unique_ptr<Stream> stream = device.NewStream();
         Arena arena(device), decisions(device), tables(host);
-        const Execution run{*stream, arena, decisions, tables, {}};
+        const Execution run{*stream, arena, decisions, tables, {}, nullptr, 0};
         Tokens tokens(0, 10, false);
         RouterOutput router;
         router.experts = ConstTensorView(tokens.experts.data(), DType::kInt32,
