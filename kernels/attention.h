@@ -7,7 +7,9 @@
 //
 //   p = softmax over s <= t of (q_t · k_s) · scale,   out_t = sum_s p_ts v_s
 //
-// Rows are sequences one after the other: row b · sequence_length + t.
+// Rows are sequences one after the other: row b · sequence_length + t. A row is
+// a function of the rows before it alone, bit for bit, as long as all are
+// finite. Any head_dim; multiples of 16 are fastest.
 #ifndef SWITCHYARD_KERNELS_ATTENTION_H_
 #define SWITCHYARD_KERNELS_ATTENTION_H_
 

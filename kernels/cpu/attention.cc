@@ -10,6 +10,7 @@
 
 #include "switchyard/base/cpu/parallel_for.h"
 #include "switchyard/kernels/cpu/attention_grid.h"
+#include "switchyard/kernels/cpu/attention_state.h"
 #include "switchyard/kernels/cpu/thread_scratch.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -19,31 +20,6 @@
 #include "switchyard/kernels/cpu/attention_tiles-inl.h"
 #include "switchyard/kernels/cpu/exp-inl.h"
 #include "switchyard/kernels/cpu/vector-inl.h"
-
-#ifndef SWITCHYARD_KERNELS_CPU_ATTENTION_SCRATCH_
-#define SWITCHYARD_KERNELS_CPU_ATTENTION_SCRATCH_
-namespace switchyard::kernels::cpu {
-
-// A tile of queries on its way over the keys, one head after the other.
-struct QueryState {
-  explicit QueryState(const AttentionGrid& grid)
-      : queries(ThreadScratch<QueryState, float>(
-            (grid.heads_per_kv_head() + 1) * grid.QueryTileSize() +
-            kQueryTile * kScoreStride)),
-        out(queries + grid.heads_per_kv_head() * grid.QueryTileSize()),
-        scores(out + grid.QueryTileSize()) {}
-
-  float* queries;                        // of all heads: tiles
-  float* out;                            // [kQueryTile, width], to be divided
-                                         // by `sum`
-  float* scores;                         // [kQueryTile, kScoreStride]
-  alignas(64) float max[kQueryTile];     // of the scores so far
-  alignas(64) float sum[kQueryTile];     // of 2^(score - max)
-  alignas(64) float factor[kQueryTile];  // from the old max to the new
-};
-
-}  // namespace switchyard::kernels::cpu
-#endif  // SWITCHYARD_KERNELS_CPU_ATTENTION_SCRATCH_
 
 HWY_BEFORE_NAMESPACE();
 namespace switchyard::kernels::cpu::HWY_NAMESPACE {

@@ -15,8 +15,9 @@
 
 #include "switchyard/base/cpu/parallel_for.h"
 #include "switchyard/kernels/cpu/attention.h"
+#include "switchyard/kernels/cpu/attention_backward_plan.h"
 #include "switchyard/kernels/cpu/attention_grid.h"
-#include "switchyard/kernels/cpu/thread_scratch.h"
+#include "switchyard/kernels/cpu/attention_state.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "switchyard/kernels/cpu/attention_backward.cc"
@@ -26,72 +27,6 @@
 #include "switchyard/kernels/cpu/exp-inl.h"
 #include "switchyard/kernels/cpu/sum_vectors-inl.h"
 #include "switchyard/kernels/cpu/vector-inl.h"
-
-#ifndef SWITCHYARD_KERNELS_CPU_ATTENTION_BACKWARD_PLAN_
-#define SWITCHYARD_KERNELS_CPU_ATTENTION_BACKWARD_PLAN_
-namespace switchyard::kernels::cpu {
-
-// Where packed tiles and shares of dq lie in the scratch memory.
-struct BackwardPlan {
-  explicit BackwardPlan(const AttentionBackwardArgs& args)
-      : grid(args.q, args.k, args.sequence_length) {
-    // At most four shares of dq; no chunk is shorter than four tiles.
-    chunk_tiles = std::max<int64_t>(4, (grid.key_tiles + 3) / 4);
-    chunks = (grid.key_tiles + chunk_tiles - 1) / chunk_tiles;
-    key_tile_size = 3 * grid.KeyTileSize();
-    query_tile_size = 2 * grid.QueryTileSize() + 2 * kQueryTile;
-    key_tiles = grid.sequences * grid.kv_heads * grid.key_tiles;
-    query_tiles = grid.sequences * grid.heads * grid.query_tiles;
-    queries_begin = key_tiles * key_tile_size;
-    shares_begin = queries_begin + query_tiles * query_tile_size;
-    size = shares_begin + chunks * query_tiles * grid.QueryTileSize();
-  }
-
-  int64_t KeyTileIndex(int64_t sequence, int64_t kv_head, int64_t tile) const {
-    return (sequence * grid.kv_heads + kv_head) * grid.key_tiles + tile;
-  }
-  int64_t QueryTileIndex(int64_t sequence, int64_t head, int64_t tile) const {
-    return (sequence * grid.heads + head) * grid.query_tiles + tile;
-  }
-  // Transposed keys, transposed values, rows of keys: three key tiles.
-  float* KeyTile(float* scratch, int64_t index) const {
-    return scratch + index * key_tile_size;
-  }
-  // Rows of q, rows of dout: two query tiles; then log2 of the sum, and delta:
-  // [kQueryTile] each.
-  float* QueryTile(float* scratch, int64_t index) const {
-    return scratch + queries_begin + index * query_tile_size;
-  }
-  // dq / scale from the keys of one chunk.
-  float* Share(float* scratch, int64_t chunk, int64_t index) const {
-    return scratch + shares_begin +
-           (chunk * query_tiles + index) * grid.QueryTileSize();
-  }
-
-  AttentionGrid grid;
-  int64_t chunk_tiles, chunks;
-  int64_t key_tile_size, query_tile_size;  // floats
-  int64_t key_tiles, query_tiles;          // of all sequences and heads
-  int64_t queries_begin, shares_begin, size;
-};
-
-// Sums and scores of the key tile at work.
-struct KeyState {
-  explicit KeyState(const AttentionGrid& grid)
-      : dk(ThreadScratch<KeyState, float>(2 * grid.KeyTileSize() +
-                                          2 * kQueryTile * kScoreStride)),
-        dv(dk + grid.KeyTileSize()),
-        weights(dv + grid.KeyTileSize()),
-        dscores(weights + kQueryTile * kScoreStride) {}
-
-  float* dk;       // [kKeyTile, width], without `scale`
-  float* dv;       // likewise
-  float* weights;  // [kQueryTile, kScoreStride]
-  float* dscores;  // likewise
-};
-
-}  // namespace switchyard::kernels::cpu
-#endif  // SWITCHYARD_KERNELS_CPU_ATTENTION_BACKWARD_PLAN_
 
 HWY_BEFORE_NAMESPACE();
 namespace switchyard::kernels::cpu::HWY_NAMESPACE {

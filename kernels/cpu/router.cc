@@ -17,13 +17,6 @@
 #include "switchyard/kernels/cpu/sum_vectors-inl.h"
 #include "switchyard/kernels/cpu/vector-inl.h"
 
-#ifndef SWITCHYARD_KERNELS_CPU_ROUTER_SCRATCH_
-#define SWITCHYARD_KERNELS_CPU_ROUTER_SCRATCH_
-namespace switchyard::kernels::cpu {
-struct RouterRow {};  // purpose of a row of scratch
-}  // namespace switchyard::kernels::cpu
-#endif
-
 HWY_BEFORE_NAMESPACE();
 namespace switchyard::kernels::cpu::HWY_NAMESPACE {
 using D = hn::ScalableTag<float>;
@@ -107,6 +100,8 @@ HWY_INLINE void Gates(const float* probabilities, const int32_t* chosen,
     gates[j] = renormalize ? p / sum : p;
   }
 }
+
+struct RouterRow {};
 
 // Room for a row of experts in whole vectors.
 float* RowScratch(int64_t experts) {
