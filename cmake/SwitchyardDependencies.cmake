@@ -17,6 +17,7 @@ endif()
 
 find_package(Threads REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
+set(MPI_CXX_SKIP_MPICXX ON)  # only the C interface is used
 find_package(MPI REQUIRED COMPONENTS CXX)
 find_package(absl REQUIRED)
 find_package(nlohmann_json REQUIRED)

@@ -7,6 +7,7 @@
 
 #include "switchyard/base/status.h"
 #include "switchyard/comm/block_matching.h"
+#include "switchyard/comm/combine.h"
 #include "switchyard/comm/mpi/mpi_status.h"
 
 namespace switchyard::comm {
@@ -64,51 +65,70 @@ absl::Status AllReduce(const MpiGroup& group, const Call& call,
       });
 }
 
-// One rooted reduction for each piece of each part: the parts of a longer
-// buffer are not adjacent once each is cut.
-absl::Status CutReduceScatter(const MpiGroup& group, const Call& call,
-                              bool in_place, MpiProgress& progress) {
-  const int64_t bytes = call.element_bytes();
-  return ForEachPart(call, [&](int root, int64_t part, int64_t part_count) {
-    return ForEachPiece(
-        part_count, group.limit,
-        [&](int64_t offset, int count) -> absl::Status {
-          const void* send = call.send + (part + offset) * bytes;
-          void* recv = nullptr;
-          if (root == group.rank) {
-            recv = call.recv + offset * bytes;
-            if (in_place) send = MPI_IN_PLACE;
-          }
-          SWITCHYARD_RETURN_IF_MPI_ERROR(MPI_Ireduce(
-              send, recv, count, MpiTypeOf(call.dtype), MpiOpOf(call.op), root,
-              group.comm, progress.requests.Add()));
-          return absl::OkStatus();
-        });
-  });
+// Messages between two ranks arrive in the order in which they were sent; the
+// tag keeps those of different calls apart, so that ranks that call different
+// things wait for each other instead of taking each other's data.
+int TagOf(int64_t sequence) {
+  constexpr int kTags = 32768;  // the least upper bound that MPI guarantees
+  return static_cast<int>(sequence % kTags);
 }
 
-absl::Status ReduceScatter(const MpiGroup& group, const Call& call,
-                           MpiProgress& progress) {
-  if (call.count == 0) return absl::OkStatus();
-  const std::byte* own =
-      call.send + OwnOffset(group, call) * call.element_bytes();
-  const bool in_place = own == call.recv;
-  if (call.count > group.limit) {
-    return CutReduceScatter(group, call, in_place, progress);
+// Sends `count` elements to `peer` in messages of at most the limit.
+absl::Status Send(const MpiGroup& group, const Call& call, int peer, int tag,
+                  const std::byte* data, int64_t count, MpiRequests& requests) {
+  return ForEachPiece(
+      count, group.limit, [&](int64_t offset, int piece) -> absl::Status {
+        SWITCHYARD_RETURN_IF_MPI_ERROR(MPI_Isend(
+            data + offset * call.element_bytes(), piece, MpiTypeOf(call.dtype),
+            peer, tag, group.comm, requests.Add()));
+        return absl::OkStatus();
+      });
+}
+
+absl::Status Receive(const MpiGroup& group, const Call& call, int peer, int tag,
+                     std::byte* data, int64_t count, MpiRequests& requests) {
+  const MPI_Datatype type = MpiTypeOf(call.dtype);
+  return ForEachPiece(
+      count, group.limit, [&](int64_t offset, int piece) -> absl::Status {
+        SWITCHYARD_RETURN_IF_MPI_ERROR(
+            MPI_Irecv(data + offset * call.element_bytes(), piece, type, peer,
+                      tag, group.comm, requests.AddReceive(piece, type)));
+        return absl::OkStatus();
+      });
+}
+
+// Each rank sends every other its part and adds what it receives in the order
+// of ranks. Each element crosses the wire as often as in any algorithm, and in
+// one round, which a rank that comes back to Wait late cannot hold up half-way;
+// Open MPI's non-blocking one goes through rank 0.
+absl::Status ReduceScatter(const MpiGroup& group, int64_t sequence,
+                           const Call& call, MpiProgress& progress) {
+  const int tag = TagOf(sequence);
+  const int64_t own_count = call.counts[group.rank];
+  const int64_t own_bytes = own_count * call.element_bytes();
+  const size_t scratch_bytes =
+      static_cast<size_t>((group.size - 1) * own_bytes);
+  if (progress.scratch.size() < scratch_bytes) {
+    progress.scratch.resize(scratch_bytes);
   }
-  progress.counts.assign(call.counts.begin(), call.counts.end());
-  // In place, MPI puts the result at the start of the send buffer.
-  std::byte* whole = const_cast<std::byte*>(call.send);
-  SWITCHYARD_RETURN_IF_MPI_ERROR(MPI_Ireduce_scatter(
-      in_place ? MPI_IN_PLACE : call.send, in_place ? whole : call.recv,
-      progress.counts.data(), MpiTypeOf(call.dtype), MpiOpOf(call.op),
-      group.comm, progress.requests.Add()));
-  if (in_place) {
-    progress.move_to = call.recv;
-    progress.move_from = whole;
-    progress.move_bytes = call.counts[group.rank] * call.element_bytes();
+  progress.parts.assign(group.size, nullptr);
+  std::byte* next = progress.scratch.data();
+  for (int peer = 0; peer < group.size; ++peer) {
+    if (peer == group.rank) continue;
+    SWITCHYARD_RETURN_IF_ERROR(
+        Receive(group, call, peer, tag, next, own_count, progress.requests));
+    progress.parts[peer] = next;
+    next += own_bytes;
   }
-  return absl::OkStatus();
+  return ForEachPart(
+      call, [&](int peer, int64_t offset, int64_t count) -> absl::Status {
+        const std::byte* part = call.send + offset * call.element_bytes();
+        if (peer == group.rank) {
+          progress.parts[peer] = part;
+          return absl::OkStatus();
+        }
+        return Send(group, call, peer, tag, part, count, progress.requests);
+      });
 }
 
 // One broadcast for each piece of each part.
@@ -148,41 +168,21 @@ absl::Status AllGather(const MpiGroup& group, const Call& call,
   return absl::OkStatus();
 }
 
-// Messages between two ranks arrive in the order in which they were sent; the
-// tag keeps those of different calls apart, so that ranks that call different
-// things wait for each other instead of taking each other's data.
-int TagOf(int64_t sequence) {
-  constexpr int kTags = 32768;  // the least upper bound that MPI guarantees
-  return static_cast<int>(sequence % kTags);
-}
-
 absl::Status AllToAllV(const MpiGroup& group, int64_t sequence,
                        const Call& call, MpiProgress& progress) {
   const int64_t bytes = call.element_bytes();
-  const MPI_Datatype type = MpiTypeOf(call.dtype);
   const int tag = TagOf(sequence);
   for (const Block& block : call.recv_blocks) {
     if (block.peer == group.rank) continue;
-    SWITCHYARD_RETURN_IF_ERROR(
-        ForEachPiece(block.count, group.limit,
-                     [&](int64_t offset, int count) -> absl::Status {
-                       SWITCHYARD_RETURN_IF_MPI_ERROR(MPI_Irecv(
-                           call.recv + (block.offset + offset) * bytes, count,
-                           type, block.peer, tag, group.comm,
-                           progress.requests.AddReceive(count, type)));
-                       return absl::OkStatus();
-                     }));
+    SWITCHYARD_RETURN_IF_ERROR(Receive(group, call, block.peer, tag,
+                                       call.recv + block.offset * bytes,
+                                       block.count, progress.requests));
   }
   for (const Block& block : call.send_blocks) {
     if (block.peer == group.rank) continue;
-    SWITCHYARD_RETURN_IF_ERROR(ForEachPiece(
-        block.count, group.limit,
-        [&](int64_t offset, int count) -> absl::Status {
-          SWITCHYARD_RETURN_IF_MPI_ERROR(MPI_Isend(
-              call.send + (block.offset + offset) * bytes, count, type,
-              block.peer, tag, group.comm, progress.requests.Add()));
-          return absl::OkStatus();
-        }));
+    SWITCHYARD_RETURN_IF_ERROR(Send(group, call, block.peer, tag,
+                                    call.send + block.offset * bytes,
+                                    block.count, progress.requests));
   }
   const bool matched = MatchBlocks(
       call.send_blocks, group.rank, call.recv_blocks, group.rank,
@@ -225,12 +225,11 @@ absl::Status Split(const MpiGroup& group, const Call& call,
 absl::Status StartMpiCall(const MpiGroup& group, int64_t sequence,
                           const Call& call, MpiProgress& progress) {
   progress.requests.Clear();
-  progress.move_bytes = 0;
   switch (call.kind) {
     case CallKind::kAllReduce:
       return AllReduce(group, call, progress);
     case CallKind::kReduceScatter:
-      return ReduceScatter(group, call, progress);
+      return ReduceScatter(group, sequence, call, progress);
     case CallKind::kAllGather:
       return AllGather(group, call, progress);
     case CallKind::kAllToAllV:
@@ -245,6 +244,13 @@ absl::Status StartMpiCall(const MpiGroup& group, int64_t sequence,
       return Split(group, call, progress);
   }
   return absl::OkStatus();
+}
+
+void FinishMpiCall(const MpiGroup& group, const Call& call,
+                   const MpiProgress& progress) {
+  if (call.kind != CallKind::kReduceScatter) return;
+  Combine(call.dtype, call.op, progress.parts, call.recv,
+          call.counts[group.rank]);
 }
 
 }  // namespace switchyard::comm

@@ -32,15 +32,19 @@ struct MpiProgress {
   std::vector<int> offsets;     // likewise
   std::vector<int> split_keys;  // (color, key) of every rank
 
-  // Done after the last request: a result that MPI puts elsewhere.
-  std::byte* move_to = nullptr;
-  const std::byte* move_from = nullptr;
-  int64_t move_bytes = 0;
+  // Reduce-scatter: this rank's part as each rank has it, by rank; those of the
+  // others are received into `scratch`, which never shrinks.
+  std::vector<const std::byte*> parts;
+  std::vector<std::byte> scratch;
 };
 
 // Starts `call`, the group's call number `sequence`.
 absl::Status StartMpiCall(const MpiGroup& group, int64_t sequence,
                           const Call& call, MpiProgress& progress);
+
+// What is left to do once all requests are complete.
+void FinishMpiCall(const MpiGroup& group, const Call& call,
+                   const MpiProgress& progress);
 
 }  // namespace switchyard::comm
 

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
 #include <thread>
 #include <utility>
 
@@ -67,9 +66,7 @@ absl::Status MpiCommunicator::Finish(Pending& pending) {
   if (!record().AgreesWithNeighbour(pending.sequence)) {
     return Fail(pending, MismatchError());
   }
-  if (progress.move_bytes > 0) {
-    std::memmove(progress.move_to, progress.move_from, progress.move_bytes);
-  }
+  FinishMpiCall(group_, pending.call, progress);
   return absl::OkStatus();
 }
 

@@ -2,57 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/comm/thread/execute.h"
 
-#include <algorithm>
 #include <cstring>
 
-#include "switchyard/base/check.h"
-#include "switchyard/base/cpu/floating_point_mode.h"
+#include "absl/container/inlined_vector.h"
 #include "switchyard/comm/block_matching.h"
+#include "switchyard/comm/combine.h"
 
 namespace switchyard::comm {
 namespace {
 
 using Calls = absl::Span<const Call* const>;
-
-template <typename T>
-void Combine(ReduceOp op, T* acc, const T* x, int64_t count) {
-  switch (op) {
-    case ReduceOp::kSum:
-      for (int64_t i = 0; i < count; ++i) acc[i] += x[i];
-      break;
-    case ReduceOp::kMin:
-      for (int64_t i = 0; i < count; ++i) acc[i] = std::min(acc[i], x[i]);
-      break;
-    case ReduceOp::kMax:
-      for (int64_t i = 0; i < count; ++i) acc[i] = std::max(acc[i], x[i]);
-      break;
-  }
-}
-
-template <typename T>
-void CombineBytes(ReduceOp op, std::byte* acc, const std::byte* x,
-                  int64_t count) {
-  Combine(op, reinterpret_cast<T*>(acc), reinterpret_cast<const T*>(x), count);
-}
-
-// acc = acc op x, elementwise.
-void Combine(const Call& call, std::byte* acc, const std::byte* x,
-             int64_t count) {
-  switch (call.dtype) {
-    case DType::kFloat32:
-      return CombineBytes<float>(call.op, acc, x, count);
-    case DType::kFloat64:
-      return CombineBytes<double>(call.op, acc, x, count);
-    case DType::kInt32:
-      return CombineBytes<int32_t>(call.op, acc, x, count);
-    case DType::kInt64:
-      return CombineBytes<int64_t>(call.op, acc, x, count);
-    case DType::kBFloat16:
-    case DType::kUInt8:
-      break;
-  }
-  SWITCHYARD_CHECK(false) << NameOf(call.dtype) << " cannot be reduced";
-}
 
 void CopyElements(const Call& call, std::byte* dst, const std::byte* src,
                   int64_t count) {
@@ -60,29 +19,32 @@ void CopyElements(const Call& call, std::byte* dst, const std::byte* src,
   std::memcpy(dst, src, count * call.element_bytes());
 }
 
+// Elements from byte `offset_bytes` on of every rank's send buffer, or of the
+// one buffer that an all-reduce has.
+void CombineParts(Calls calls, int64_t offset_bytes, std::byte* result,
+                  int64_t count) {
+  absl::InlinedVector<const std::byte*, 64> parts;
+  for (const Call* call : calls) {
+    const bool one_buffer = call->kind == CallKind::kAllReduce;
+    parts.push_back((one_buffer ? call->recv : call->send) + offset_bytes);
+  }
+  Combine(calls[0]->dtype, calls[0]->op, parts, result, count);
+}
+
 void AllReduce(Calls calls) {
   const Call& first = *calls[0];
-  for (const Call* call : calls.subspan(1)) {
-    Combine(first, first.recv, call->recv, first.count);
-  }
+  CombineParts(calls, 0, first.recv, first.count);
   for (const Call* call : calls.subspan(1)) {
     CopyElements(first, call->recv, first.recv, first.count);
   }
 }
 
 void ReduceScatter(Calls calls) {
-  const Call& first = *calls[0];
-  // Rank 0's send buffer collects: the contract leaves it undefined afterwards.
-  std::byte* part = const_cast<std::byte*>(first.send);
   int64_t offset_bytes = 0;
   for (size_t r = 0; r < calls.size(); ++r) {
-    const int64_t count = first.counts[r];
-    for (const Call* call : calls.subspan(1)) {
-      Combine(first, part, call->send + offset_bytes, count);
-    }
-    CopyElements(first, calls[r]->recv, part, count);
-    part += count * first.element_bytes();
-    offset_bytes += count * first.element_bytes();
+    const int64_t count = calls[0]->counts[r];
+    CombineParts(calls, offset_bytes, calls[r]->recv, count);
+    offset_bytes += count * calls[0]->element_bytes();
   }
 }
 
@@ -126,7 +88,6 @@ void Broadcast(Calls calls) {
 }  // namespace
 
 bool Execute(Calls calls) {
-  ScopedFloatingPointMode mode;
   switch (calls[0]->kind) {
     case CallKind::kAllReduce:
       AllReduce(calls);
