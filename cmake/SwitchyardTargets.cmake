@@ -3,10 +3,18 @@
 #
 # Helpers that give every library, program and test the same ground.
 
-# Includes read "switchyard/room/file.h" in the tree as after installation.
-file(MAKE_DIRECTORY ${PROJECT_BINARY_DIR}/include)
-file(CREATE_LINK ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/include/switchyard
-     SYMBOLIC)
+# Includes read "switchyard/room/file.h" in the tree as after installation:
+# through a link to the sources. Builds that share its folder share what a
+# compiler cache holds.
+set(SWITCHYARD_INCLUDE_FOLDER ${PROJECT_BINARY_DIR}/include CACHE PATH
+    "Where the link to the sources is made")
+mark_as_advanced(SWITCHYARD_INCLUDE_FOLDER)
+file(MAKE_DIRECTORY ${SWITCHYARD_INCLUDE_FOLDER})
+file(REAL_PATH ${PROJECT_SOURCE_DIR} SOURCES)
+file(REAL_PATH ${SWITCHYARD_INCLUDE_FOLDER}/switchyard LINKED)
+if(NOT LINKED STREQUAL SOURCES)  # or another build may be reading it
+  file(CREATE_LINK ${SOURCES} ${SWITCHYARD_INCLUDE_FOLDER}/switchyard SYMBOLIC)
+endif()
 
 # No contraction: fused operations are written out, so that bits do not depend
 # on what the compiler fuses (docs/numerics.md).
@@ -42,9 +50,9 @@ function(switchyard_library name)
   set_target_properties(switchyard_${name} PROPERTIES
     EXPORT_NAME ${name} VERSION ${PROJECT_VERSION}
     SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}
-    POSITION_INDEPENDENT_CODE ON INSTALL_RPATH "$ORIGIN")
+    POSITION_INDEPENDENT_CODE ON DEFINE_SYMBOL "" INSTALL_RPATH "$ORIGIN")
   target_include_directories(switchyard_${name} PUBLIC
-    $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>
+    $<BUILD_INTERFACE:${SWITCHYARD_INCLUDE_FOLDER}>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_link_libraries(switchyard_${name} PUBLIC ${ARG_DEPS}
                                            PRIVATE ${ARG_PRIVATE_DEPS})
