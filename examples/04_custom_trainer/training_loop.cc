@@ -134,8 +134,9 @@ void TrainingLoop::ComputeBalanceLoss(const Execution& run,
 }
 
 absl::Status TrainingLoop::RunMicroBatch(int64_t micro_batch) {
-  const Execution run{*stream_, arena_, decision_arena_, host_arena_,
-                      GradientFormat()};
+  const Execution run{*stream_,    arena_,           decision_arena_,
+                      host_arena_, GradientFormat(), &grid_.world().ledger(),
+                      step_ + 1};
   ArenaScope activations(arena_);
   ArenaScope decisions(decision_arena_);
   ArenaScope tables(host_arena_);
