@@ -15,9 +15,10 @@ set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 CORPUS=/usr/share/dictd/gcide.dict.dz
 
+# ocl-icd-opencl-dev: the CMake package of Debian's oneDNN asks for OpenCL.
 PACKAGES=(g++ cmake ninja-build pkg-config libopenmpi-dev openmpi-bin
-  libabsl-dev libdnnl-dev libhwy-dev nlohmann-json3-dev libgtest-dev
-  libgmock-dev)
+  libabsl-dev libdnnl-dev ocl-icd-opencl-dev libhwy-dev nlohmann-json3-dev
+  libgtest-dev libgmock-dev)
 WITH_CORPUS=0
 if [[ ${1:-} == --with-corpus ]]; then
   WITH_CORPUS=1
@@ -79,7 +80,7 @@ install_with_apt() {
     --no-install-recommends "${missing[@]}" >/dev/null
 }
 
-# Names of what cannot be found, one a line.
+# Names of what cannot be found, one a line, and notes.
 not_found() {
   local folder version
   version=$({ cmake --version 2>/dev/null || true; } |
@@ -95,8 +96,13 @@ not_found() {
   folder=$(mktemp -d)
   [[ -z $version ]] || cmake -G Ninja -S "$HERE/dependency_check" \
     -B "$folder" >"$folder/log" 2>&1 || true
-  if [[ -n $version ]] && grep -q 'dependency check done' "$folder/log"; then
+  if [[ -n $version ]] && grep -q '^-- check: ' "$folder/log"; then
     sed -n 's/^-- not found: //p' "$folder/log"
+    if ! grep -q '^-- dependency check done' "$folder/log"; then
+      # Found, but a package that it needs itself is not there.
+      sed -n 's/^-- check: //p' "$folder/log" | tail -n 1
+      sed -n 's/^ *\(Could NOT find .*\)/note: CMake says: \1/p' "$folder/log"
+    fi
   else
     # Nothing can be looked for: all may be missing.
     if { [[ -n $version ]] && command -v ninja >/dev/null; } ||
@@ -116,15 +122,19 @@ explain() {
   echo
   printf '  %-16s %-24s %-14s %-14s %s\n' "" dnf Spack conda-forge variable
   for name in "$@"; do
-    if [[ $name == dict-gcide ]]; then continue; fi
+    if [[ $name == dict-gcide || $name == note:* ]]; then continue; fi
     IFS='|' read -r dnf spack conda variable < <(sources_of "$name")
     printf '  %-16s %-24s %-14s %-14s %s\n' \
       "$name" "$dnf" "$spack" "$conda" "$variable"
   done
   for name in "$@"; do
-    [[ $name == dict-gcide ]] || continue
-    echo "  the text of Debian's package dict-gcide; any text file does:"
-    echo "    launch/quickstart.sh FILE"
+    case $name in
+      dict-gcide)
+        echo "  the text of Debian's package dict-gcide; any text file does:"
+        echo "    launch/quickstart.sh FILE"
+        ;;
+      note:*) echo "  ${name#note: }" ;;
+    esac
   done
   echo
   echo "What is there already but in no standard place is found through the"
