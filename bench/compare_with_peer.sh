@@ -9,7 +9,7 @@
 #
 #   bench/compare_with_peer.sh TEXT [PAIRS]
 #
-# SWITCHYARD_PROGRAM  the program (default build/release/launch/switchyard)
+# SWITCHYARD_PROGRAM  the program (default build/release/switchyard)
 # PYTHON              a Python that has torch (default python3)
 # DTYPE               fp32 or bf16 (default fp32)
 # STEPS               steps of a run (default 30)
@@ -17,7 +17,7 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 text=${1:?usage: bench/compare_with_peer.sh TEXT [PAIRS]}
 pairs=${2:-5}
-program=${SWITCHYARD_PROGRAM:-$root/build/release/launch/switchyard}
+program=${SWITCHYARD_PROGRAM:-$root/build/release/switchyard}
 python=${PYTHON:-python3}
 dtype=${DTYPE:-fp32}
 steps=${STEPS:-30}
