@@ -55,10 +55,8 @@ LayerOnRank::LayerOnRank(Grid grid)
   store_.Allocate(device_);
   store_.Initialize(*stream_, kSeed);
   store_.ZeroGradients(*stream_);
-  auto router = std::make_unique<TopKRouter>(
-      store_, config, std::string(kPrefix) + ".block_sparse_moe");
   layer_ = std::make_unique<MoeLayer>(store_, grid_, config, MoeOptions(),
-                                      /*layer=*/0, kPrefix, std::move(router));
+                                      /*layer=*/0, kPrefix);
 }
 
 int64_t LayerOnRank::ChecksumOf(const ConstTensorView& tensor) {

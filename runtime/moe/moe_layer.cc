@@ -2,8 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/runtime/moe/moe_layer.h"
 
-#include <utility>
-
 #include "switchyard/base/status.h"
 #include "switchyard/kernels/elementwise.h"
 #include "switchyard/kernels/permute.h"
@@ -18,16 +16,16 @@ std::string MixturePrefix(const std::string& layer_prefix) {
 }  // namespace
 
 void MoeLayer::Declare(ParameterStore& store, const ModelConfig& config,
-                       const std::string& prefix) {
-  TopKRouter::Declare(store, config, MixturePrefix(prefix));
+                       const std::string& prefix,
+                       const RouterFactory& routers) {
+  routers.Declare(store, config, MixturePrefix(prefix));
   ExpertBank::Declare(store, config, MixturePrefix(prefix));
 }
 
 MoeLayer::MoeLayer(const ParameterStore& store, const Grid& grid,
                    const ModelConfig& config, const MoeOptions& options,
-                   int layer, const std::string& prefix,
-                   std::unique_ptr<Router> router)
-    : router_(std::move(router)),
+                   int layer, const std::string& prefix)
+    : router_(options.routers->Make(store, config, MixturePrefix(prefix))),
       dispatcher_(grid, layer, options.max_rows_per_rank),
       experts_(store, grid, config, MixturePrefix(prefix)),
       capacity_(options.capacity) {}

@@ -21,16 +21,18 @@ namespace switchyard {
 struct MoeOptions {
   int64_t capacity = 0;  // rows an expert takes of a micro-batch; 0: dropless
   int64_t max_rows_per_rank = 0;  // 0: no bound
+  const RouterFactory* routers = &TopKRouters();
 };
 
 class MoeLayer {
  public:
   // `prefix` is that of the layer: "model.layers.0".
   static void Declare(ParameterStore& store, const ModelConfig& config,
-                      const std::string& prefix);
+                      const std::string& prefix,
+                      const RouterFactory& routers = TopKRouters());
   MoeLayer(const ParameterStore& store, const Grid& grid,
            const ModelConfig& config, const MoeOptions& options, int layer,
-           const std::string& prefix, std::unique_ptr<Router> router);
+           const std::string& prefix);
 
   // What was decided about the tokens. Made once a step, also when the
   // activations are recomputed.

@@ -6,6 +6,27 @@
 #include "switchyard/kernels/router.h"
 
 namespace switchyard {
+namespace {
+
+class TopKRouterFactory : public RouterFactory {
+ public:
+  void Declare(ParameterStore& store, const ModelConfig& config,
+               const std::string& prefix) const override {
+    TopKRouter::Declare(store, config, prefix);
+  }
+  std::unique_ptr<Router> Make(const ParameterStore& store,
+                               const ModelConfig& config,
+                               const std::string& prefix) const override {
+    return std::make_unique<TopKRouter>(store, config, prefix);
+  }
+};
+
+}  // namespace
+
+const RouterFactory& TopKRouters() {
+  static const TopKRouterFactory factory;
+  return factory;
+}
 
 void TopKRouter::Declare(ParameterStore& store, const ModelConfig& config,
                          const std::string& prefix) {

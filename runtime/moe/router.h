@@ -6,6 +6,7 @@
 #ifndef SWITCHYARD_RUNTIME_MOE_ROUTER_H_
 #define SWITCHYARD_RUNTIME_MOE_ROUTER_H_
 
+#include <memory>
 #include <string>
 
 #include "switchyard/runtime/nn/execution.h"
@@ -45,11 +46,24 @@ class Router {
                         const TensorView& dinput) const = 0;
 };
 
+// The kind of router that a model has: what each layer's learns, and the router
+// itself. `prefix` is that of the layer's mixture and ends in
+// "block_sparse_moe".
+class RouterFactory {
+ public:
+  virtual ~RouterFactory() = default;
+  virtual void Declare(ParameterStore& store, const ModelConfig& config,
+                       const std::string& prefix) const = 0;
+  // After store.Allocate.
+  virtual std::unique_ptr<Router> Make(const ParameterStore& store,
+                                       const ModelConfig& config,
+                                       const std::string& prefix) const = 0;
+};
+
 // Softmax over all experts, the k best, gates renormalised for k >= 2
 // (kernels/router.h).
 class TopKRouter : public Router {
  public:
-  // `prefix` is that of the layer's mixture: ends in "block_sparse_moe".
   static void Declare(ParameterStore& store, const ModelConfig& config,
                       const std::string& prefix);
   TopKRouter(const ParameterStore& store, const ModelConfig& config,
@@ -67,6 +81,9 @@ class TopKRouter : public Router {
   int64_t experts_per_token_;
   bool renormalize_;
 };
+
+// Makes a TopKRouter for every layer.
+const RouterFactory& TopKRouters();
 
 }  // namespace switchyard
 

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/runtime/nn/block.h"
 
-#include <memory>
 #include <optional>
 
 #include "absl/strings/str_cat.h"
@@ -21,12 +20,12 @@ std::string MoeNorm(int layer) {
 
 }  // namespace
 
-void Block::Declare(ParameterStore& store, const ModelConfig& config,
-                    int layer) {
+void Block::Declare(ParameterStore& store, const ModelConfig& config, int layer,
+                    const RouterFactory& routers) {
   Norm::Declare(store, AttentionNorm(layer), config.hidden_size);
   Attention::Declare(store, config, Prefix(layer));
   Norm::Declare(store, MoeNorm(layer), config.hidden_size);
-  MoeLayer::Declare(store, config, Prefix(layer));
+  MoeLayer::Declare(store, config, Prefix(layer), routers);
 }
 
 Block::Block(const ParameterStore& store, const Grid& grid,
@@ -36,9 +35,7 @@ Block::Block(const ParameterStore& store, const Grid& grid,
       attention_norm_(store, AttentionNorm(layer), config.rms_norm_eps),
       attention_(store, config, Prefix(layer)),
       moe_norm_(store, MoeNorm(layer), config.rms_norm_eps),
-      moe_(store, grid, config, moe, layer, Prefix(layer),
-           std::make_unique<TopKRouter>(store, config,
-                                        Prefix(layer) + ".block_sparse_moe")),
+      moe_(store, grid, config, moe, layer, Prefix(layer)),
       recompute_(recompute) {}
 
 absl::Status Block::Compute(const Execution& run, const RotaryTables& rotary,

@@ -18,7 +18,7 @@ namespace switchyard {
 class Block {
  public:
   static void Declare(ParameterStore& store, const ModelConfig& config,
-                      int layer);
+                      int layer, const RouterFactory& routers);
   // `recompute`: activations are dropped after the forward pass and made again
   // in the backward pass, with the same bits.
   Block(const ParameterStore& store, const Grid& grid,

@@ -16,12 +16,13 @@ constexpr char kHead[] = "lm_head.weight";
 
 }  // namespace
 
-void Transformer::Declare(ParameterStore& store, const ModelConfig& config) {
+void Transformer::Declare(ParameterStore& store, const ModelConfig& config,
+                          const RouterFactory& routers) {
   const Shape table = {config.vocabulary, config.hidden_size};
   store.Declare(kEmbedding, table, ParameterStore::Kind::kMatrix,
                 config.initializer_range);
   for (int layer = 0; layer < config.layers; ++layer) {
-    Block::Declare(store, config, layer);
+    Block::Declare(store, config, layer, routers);
   }
   Norm::Declare(store, kNorm, config.hidden_size);
   store.Declare(kHead, table, ParameterStore::Kind::kMatrix,

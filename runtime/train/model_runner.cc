@@ -19,8 +19,10 @@ kernels::FixedPoint GradientFormat(const TrainOptions& options) {
                                    static_cast<double>(micro_batches))};
 }
 
-TransformerOptions ModelOptions(const TrainOptions& options) {
+TransformerOptions ModelOptions(const TrainOptions& options,
+                                const RouterFactory& routers) {
   TransformerOptions result;
+  result.moe.routers = &routers;
   result.recompute = options.recompute == Recompute::kBlock;
   result.sequence_length = options.seq_len;
   result.moe.max_rows_per_rank = options.max_rows_per_rank;
@@ -35,7 +37,7 @@ TransformerOptions ModelOptions(const TrainOptions& options) {
 }  // namespace
 
 ModelRunner::ModelRunner(const TrainOptions& options, const Grid& grid,
-                         Device& device)
+                         Device& device, const RouterFactory& routers)
     : options_(options),
       ledger_(grid.world().ledger()),
       stream_(device.NewStream()),
@@ -44,11 +46,11 @@ ModelRunner::ModelRunner(const TrainOptions& options, const Grid& grid,
       host_arena_(host_),
       format_(GradientFormat(options)),
       store_(grid, options.dtype) {
-  Transformer::Declare(store_, options.model);
+  Transformer::Declare(store_, options.model, routers);
   store_.Allocate(device);
   store_.Initialize(*stream_, options.seed);
   model_ = std::make_unique<Transformer>(*stream_, store_, grid, options.model,
-                                         ModelOptions(options));
+                                         ModelOptions(options, routers));
   model_->Prepare(options.micro_batch * options.seq_len);
   loss_ = std::make_unique<NextTokenLoss>(model_->head());
   balance_loss_ =

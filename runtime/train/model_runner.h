@@ -22,7 +22,8 @@ namespace switchyard {
 class ModelRunner {
  public:
   // Declares, allocates and initialises all parameters.
-  ModelRunner(const TrainOptions& options, const Grid& grid, Device& device);
+  ModelRunner(const TrainOptions& options, const Grid& grid, Device& device,
+              const RouterFactory& routers = TopKRouters());
 
   // Replace the losses; null keeps the model's own.
   void SetLoss(std::unique_ptr<Loss> loss);

@@ -34,6 +34,7 @@ struct TrainerParts {
   DataSource* data = nullptr;   // needed
   MetricsSink* sink = nullptr;  // used on rank 0 only
   // Null: the ones that the options describe.
+  const RouterFactory* routers = nullptr;  // used by Create only
   std::unique_ptr<LearningRateSchedule> schedule;
   std::unique_ptr<Loss> loss;
   std::unique_ptr<BalanceLoss> balance_loss;

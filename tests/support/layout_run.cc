@@ -45,10 +45,11 @@ absl::Status Record(const StepMetrics& metrics, Trainer& trainer,
 
 absl::Status RunRank(comm::Communicator& world, const Layout& layout,
                      const TrainOptions& options, DataSource& data,
-                     RunRecord& record) {
+                     const RouterFactory* routers, RunRecord& record) {
   const std::unique_ptr<Device> device = MakeDevice(layout);
   TrainerParts parts;
   parts.data = &data;
+  parts.routers = routers;
   SWITCHYARD_ASSIGN_OR_RETURN(
       const std::unique_ptr<Trainer> trainer,
       Trainer::Create(options, world, *device, std::move(parts)));
@@ -134,7 +135,8 @@ TrainOptions SmallRun() {
 
 absl::StatusOr<RunRecord> RunOn(const Layout& layout,
                                 const TrainOptions& options,
-                                const std::function<void(Batch&)>& edit) {
+                                const std::function<void(Batch&)>& edit,
+                                const RouterFactory* routers) {
   TrainOptions run = options;
   run.expert_parallel = layout.width;
   SWITCHYARD_RETURN_IF_ERROR(Validate(run));
@@ -145,7 +147,8 @@ absl::StatusOr<RunRecord> RunOn(const Layout& layout,
       layout.ranks, comm_options, [&](comm::Communicator& world) {
         SyntheticData data(run.model.vocabulary, run.seq_len, run.global_batch);
         data.edit = edit;
-        return RunRank(world, layout, run, data, records[world.rank()]);
+        return RunRank(world, layout, run, data, routers,
+                       records[world.rank()]);
       }));
   for (int rank = 1; rank < layout.ranks; ++rank) {
     const std::string difference = Difference(records[0], records[rank]);

@@ -13,6 +13,7 @@
 
 #include "absl/status/statusor.h"
 #include "switchyard/runtime/data/data_source.h"
+#include "switchyard/runtime/moe/router.h"
 #include "switchyard/runtime/train/options.h"
 
 namespace switchyard::testing {
@@ -40,10 +41,12 @@ struct RunRecord {
 // A small model and run for tests: 2 layers, 8 experts, top-2, 4 micro-batches.
 TrainOptions SmallRun();
 
-// `edit` changes batches (SyntheticData::edit).
+// `edit` changes batches (SyntheticData::edit); without `routers` the model has
+// its own.
 absl::StatusOr<RunRecord> RunOn(
     const Layout& layout, const TrainOptions& options,
-    const std::function<void(Batch&)>& edit = nullptr);
+    const std::function<void(Batch&)>& edit = nullptr,
+    const RouterFactory* routers = nullptr);
 
 // Empty if equal bit for bit, else what differs first.
 std::string Difference(const RunRecord& expected, const RunRecord& actual);
