@@ -21,6 +21,7 @@
 #include "switchyard/runtime/plan/plan.h"
 #include "switchyard/runtime/train/console_sink.h"
 #include "switchyard/runtime/train/json_lines_sink.h"
+#include "switchyard/runtime/train/same_run.h"
 #include "switchyard/runtime/train/sink_list.h"
 #include "switchyard/runtime/train/summary_sink.h"
 #include "switchyard/runtime/train/trainer.h"
@@ -92,7 +93,7 @@ absl::Status Run::OpenData() {
   auto data = TextDataSource::Create(DataOptionsOf(flags_));
   SWITCHYARD_RETURN_IF_ERROR(Agree(data.status()));
   data_ = *std::move(data);
-  return absl::OkStatus();
+  return CheckSameRun(world_, flags_.options, *data_);
 }
 
 absl::Status Run::ChooseThreads() {
@@ -203,12 +204,7 @@ absl::Status Run::Train() {
       Trainer::Create(flags_.options, world_, device, std::move(parts));
   SWITCHYARD_RETURN_IF_ERROR(Agree(trainer.status()));
   if (speaks()) output_->Keep();
-  const absl::Status status = (*trainer)->Run();
-  const bool alone =
-      absl::IsResourceExhausted(status) && !(*trainer)->error_is_shared();
-  // The other ranks wait in a collective: nothing can be agreed upon.
-  if (alone) world_.Abort(absl::StrCat("switchyard: ", status.message()));
-  return status;
+  return (*trainer)->Run();
 }
 
 absl::Status Run::Execute() {

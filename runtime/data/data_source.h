@@ -48,6 +48,10 @@ class DataSource {
   // eval_sequence_count() are padding.
   virtual absl::Status FillEval(int64_t first, int64_t count, Batch* batch) = 0;
 
+  // Tells this data from other data: ranks compare it before they start. A
+  // source that cannot differ between ranks may leave it at 0.
+  virtual uint64_t identity() const { return 0; }
+
   // Bytes of text that a token stands for on average, for bits per byte.
   virtual double bytes_per_token() const = 0;
 };

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/check.h"
+#include "switchyard/base/philox.h"
 #include "switchyard/base/status.h"
 #include "switchyard/runtime/data/byte_file.h"
 
@@ -66,6 +67,24 @@ absl::StatusOr<SequenceTable> TableOf(
   return SequenceTable::Create(sizes, sequence_length, held_out);
 }
 
+// Mixes a file's size and samples of its tokens, its first and last among them,
+// into `key`. A whole file may be too large to read before a run.
+absl::StatusOr<uint64_t> MixFile(uint64_t key, const TokenFile& file) {
+  constexpr int64_t kSamples = 64, kSampleTokens = 4096;
+  key = MixKey(key, static_cast<uint64_t>(file.size()));
+  const int64_t count = std::min(kSampleTokens, file.size());
+  const int64_t last = file.size() - count;
+  std::vector<int32_t> tokens(static_cast<size_t>(count));
+  for (int64_t i = 0; i < kSamples; ++i) {
+    const int64_t begin = i + 1 < kSamples ? last / (kSamples - 1) * i : last;
+    SWITCHYARD_RETURN_IF_ERROR(file.Read(begin, count, tokens.data()));
+    key = MixKey(key,
+                 std::string_view(reinterpret_cast<const char*>(tokens.data()),
+                                  tokens.size() * sizeof(int32_t)));
+  }
+  return key;
+}
+
 void Resize(int64_t sequences, int64_t sequence_length, Batch* batch) {
   batch->sequences = sequences;
   batch->sequence_length = sequence_length;
@@ -107,19 +126,26 @@ absl::StatusOr<std::unique_ptr<TextDataSource>> TextDataSource::Create(
   SWITCHYARD_ASSIGN_OR_RETURN(
       SequenceTable eval_table,
       TableOf(eval_files, options.sequence_length, 0.0));
+  uint64_t identity = files.size();
+  for (const Files* group : {&files, &eval_files}) {
+    for (const auto& file : *group) {
+      SWITCHYARD_ASSIGN_OR_RETURN(identity, MixFile(identity, *file));
+    }
+  }
   return std::unique_ptr<TextDataSource>(
       new TextDataSource(options, std::move(files), std::move(eval_files),
-                         std::move(table), std::move(eval_table)));
+                         std::move(table), std::move(eval_table), identity));
 }
 
 TextDataSource::TextDataSource(const TextDataOptions& options, Files files,
                                Files eval_files, SequenceTable table,
-                               SequenceTable eval_table)
+                               SequenceTable eval_table, uint64_t identity)
     : sequence_length_(options.sequence_length),
       files_(std::move(files)),
       eval_files_(std::move(eval_files)),
       table_(std::move(table)),
       eval_table_(std::move(eval_table)),
+      identity_(identity),
       sampler_(options.seed, table_.training_count(), options.global_batch),
       tokens_(static_cast<size_t>(options.sequence_length) + 1) {}
 

@@ -40,6 +40,8 @@ class TextDataSource : public DataSource {
                     Batch* batch) override;
   int64_t eval_sequence_count() const override;
   absl::Status FillEval(int64_t first, int64_t count, Batch* batch) override;
+  // Of the files' sizes and of samples of their tokens, not of their names.
+  uint64_t identity() const override { return identity_; }
   double bytes_per_token() const override;
 
   int64_t training_sequence_count() const { return table_.training_count(); }
@@ -48,7 +50,8 @@ class TextDataSource : public DataSource {
   using Files = std::vector<std::unique_ptr<TokenFile>>;
 
   TextDataSource(const TextDataOptions& options, Files files, Files eval_files,
-                 SequenceTable table, SequenceTable eval_table);
+                 SequenceTable table, SequenceTable eval_table,
+                 uint64_t identity);
 
   absl::Status FillSequence(const TokenFile& file, int64_t begin, int64_t index,
                             int64_t row, Batch* batch);
@@ -58,6 +61,7 @@ class TextDataSource : public DataSource {
   const Files eval_files_;  // empty: the held-out part of files_
   const SequenceTable table_;
   const SequenceTable eval_table_;
+  const uint64_t identity_;
   Sampler sampler_;
   std::vector<int32_t> tokens_;  // of one sequence and its last label
 };

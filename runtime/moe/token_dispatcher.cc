@@ -87,6 +87,27 @@ void TokenDispatcher::PlanOutgoing(const Execution& run, Routing& routing,
   routing.outgoing_rows = row - routing.segment_rows;
 }
 
+absl::Status TokenDispatcher::CheckReceivedRows(const Execution& run,
+                                                int64_t rows) const {
+  if (max_rows_ == 0) return absl::OkStatus();
+  // The most rows and who gets them, in one number.
+  comm::Communicator& world = grid_.world();
+  int64_t most = rows * world.size() + world.rank();
+  const TensorView view = run.New(DType::kInt64, {1});
+  run.stream.CopyToDevice(view, &most);
+  SWITCHYARD_RETURN_IF_ERROR(
+      world.AllReduce(run.stream, view, comm::ReduceOp::kMax, {layer_, "rows"})
+          .Wait());
+  run.stream.CopyToHost(&most, view);
+  run.stream.Wait();
+  if (most / world.size() <= max_rows_) return absl::OkStatus();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("layer ", layer_, " sends ", most / world.size(),
+                   " rows to the experts of rank ", most % world.size(),
+                   ", more than --max_rows_per_rank ", max_rows_,
+                   "; raise it, or set --capacity_factor"));
+}
+
 absl::Status TokenDispatcher::Plan(const Execution& run,
                                    const RouterOutput& router,
                                    const ConstTensorView& valid,
@@ -117,12 +138,7 @@ absl::Status TokenDispatcher::Plan(const Execution& run,
   routing.kept = kept;
 
   PlanIncoming(run, arriving, routing);
-  if (max_rows_ > 0 && routing.received_rows > max_rows_) {
-    return absl::ResourceExhaustedError(absl::StrCat(
-        "layer ", layer_, " sends ", routing.received_rows,
-        " rows to the experts of one rank, more than --max_rows_per_rank ",
-        max_rows_, "; raise it, or set --capacity_factor"));
-  }
+  SWITCHYARD_RETURN_IF_ERROR(CheckReceivedRows(run, routing.received_rows));
   const absl::Span<int32_t> base = run.NewHost<int32_t>(grid_.experts());
   PlanOutgoing(run, routing, base);
   const TensorView base_view = run.New(DType::kInt32, {grid_.experts()});

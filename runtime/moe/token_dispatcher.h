@@ -24,7 +24,8 @@ class TokenDispatcher {
   TokenDispatcher(const Grid& grid, int layer, int64_t max_rows)
       : grid_(grid), layer_(layer), max_rows_(max_rows) {}
 
-  // A collective call of the expert-parallel group, also without tokens.
+  // A collective call of the expert-parallel group, also without tokens; of the
+  // whole world where rows are bounded, so that all ranks get the error.
   // `capacity`: rows an expert takes from this micro-batch; 0: no limit.
   absl::Status Plan(const Execution& run, const RouterOutput& router,
                     const ConstTensorView& valid, int64_t capacity,
@@ -52,6 +53,8 @@ class TokenDispatcher {
   // [width, experts_per_rank], given what this rank's tokens send to all.
   absl::StatusOr<ConstTensorView> ExchangeCounts(
       const Execution& run, const ConstTensorView& kept) const;
+  // An error on every rank of the world if one of them receives too many rows.
+  absl::Status CheckReceivedRows(const Execution& run, int64_t rows) const;
   void PlanIncoming(const Execution& run, absl::Span<const int32_t> arriving,
                     Routing& routing) const;
   // Fills the first row of every expert's rows of this rank's tokens.

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "switchyard/base/cpu/cpu_device.h"
 #include "switchyard/base/status.h"
 #include "switchyard/base/storage.h"
@@ -54,6 +55,18 @@ absl::StatusOr<std::vector<int64_t>> GatherIntegers(
   stream->CopyToHost(result.data(), view);
   stream->Wait();
   return result;
+}
+
+std::string RanksThatDiffer(const comm::Communicator& world,
+                            absl::Span<const int64_t> all, size_t each,
+                            size_t index) {
+  std::string ranks;
+  for (int rank = 1; rank < world.size(); ++rank) {
+    if (all[rank * each + index] == all[index]) continue;
+    absl::StrAppend(&ranks, ranks.empty() ? "" : ", ", rank, " (",
+                    world.members()[rank].host, ")");
+  }
+  return ranks;
 }
 
 absl::Status AgreeOnStatus(comm::Communicator& world,

@@ -6,7 +6,9 @@
 #ifndef SWITCHYARD_RUNTIME_PARALLEL_AGREEMENT_H_
 #define SWITCHYARD_RUNTIME_PARALLEL_AGREEMENT_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -21,6 +23,12 @@ namespace switchyard {
 // `mine` of every rank, rank by rank; as many integers on each.
 absl::StatusOr<std::vector<int64_t>> GatherIntegers(
     comm::Communicator& world, absl::Span<const int64_t> mine);
+
+// Of what GatherIntegers gave, `each` integers of every rank: the ranks whose
+// integer `index` is not rank 0's, as "3 (host b), 4 (host b)"; empty if none.
+std::string RanksThatDiffer(const comm::Communicator& world,
+                            absl::Span<const int64_t> all, size_t each,
+                            size_t index);
 
 // OK if every rank's status is; otherwise, on every rank, the status of the
 // lowest rank that has none.

@@ -145,12 +145,7 @@ absl::Status CompareFingerprints(comm::Communicator& world,
   SWITCHYARD_ASSIGN_OR_RETURN(
       const std::vector<int64_t> prints,
       GatherIntegers(world, {static_cast<int64_t>(fingerprint)}));
-  std::string differing;
-  for (int rank = 1; rank < world.size(); ++rank) {
-    if (prints[rank] == prints[0]) continue;
-    absl::StrAppend(&differing, differing.empty() ? "" : ", ", rank, " (",
-                    world.members()[rank].host, ")");
-  }
+  const std::string differing = RanksThatDiffer(world, prints, 1, 0);
   if (differing.empty()) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(
       "all ranks must compute the same bits, but these differ from rank 0 (",

@@ -259,6 +259,17 @@ TEST_F(BadInputTest, OneRankOfTwoHasNoData) {
   ExpectRefusedByTwoRanks(arguments, "data.1: No such file");
 }
 
+TEST_F(BadInputTest, RanksAreToldDifferentThings) {
+  inputs_.Write("data.0", std::string(20000, 'a'));
+  inputs_.Write("data.1", std::string(20000, 'b'));
+  std::string arguments = Arguments({{"--data", "DATA"}});
+  arguments.replace(arguments.find("'DATA'"), 6, "data.$OMPI_COMM_WORLD_RANK");
+  ExpectRefusedByTwoRanks(arguments, "the same --data on all ranks");
+  arguments = Arguments({{"--seed", "SEED"}});
+  arguments.replace(arguments.find("'SEED'"), 6, "$OMPI_COMM_WORLD_RANK");
+  ExpectRefusedByTwoRanks(arguments, "the same --seed on all ranks");
+}
+
 TEST_F(BadInputTest, Commands) {
   const auto run = [&](const std::string& line) {
     return testing::RunCommand(absl::StrCat(SWITCHYARD_COMMAND, " ", line),
