@@ -70,6 +70,10 @@ absl::Status RecordedCommunicator::Pending::Wait() {
   return owner_->Complete(*this);
 }
 
+void RecordedCommunicator::Pending::Poll() {
+  if (status.ok() && !owner_->dead()) owner_->Advance(*this);
+}
+
 void RecordedCommunicator::Pending::Abandon() {
   SWITCHYARD_CHECK(owner_->dead()) << "a ticket was never waited for";
   owner_->Release(*this);

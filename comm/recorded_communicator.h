@@ -67,11 +67,12 @@ class RecordedCommunicator : public Communicator {
   class Pending : public Operation {
    public:
     absl::Status Wait() final;
+    void Poll() final;
     void Abandon() final;
 
     Call call;
     int64_t sequence = 0;  // the group's calls, counted from 1
-    absl::Status status;   // of Start
+    absl::Status status;   // of Start and Advance
 
    private:
     friend class RecordedCommunicator;
@@ -83,6 +84,9 @@ class RecordedCommunicator : public Communicator {
   virtual absl::Status Start(Pending& pending) = 0;
   // Blocks until it is done, failed or late. Only after a good Start.
   virtual absl::Status Finish(Pending& pending) = 0;
+  // Moves data if it can. Only after a good Start; an error is kept for Finish
+  // in pending.status.
+  virtual void Advance(Pending&) {}
   // The group of this rank's color, after the split call has finished.
   virtual absl::StatusOr<std::unique_ptr<Communicator>> MakeChild(
       const Pending& split, const GroupIdentity& identity) = 0;

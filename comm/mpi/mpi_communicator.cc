@@ -70,6 +70,12 @@ absl::Status MpiCommunicator::Finish(Pending& pending) {
   return absl::OkStatus();
 }
 
+void MpiCommunicator::Advance(Pending& pending) {
+  const absl::Status status =
+      static_cast<MpiPending&>(pending).progress.requests.Test().status();
+  if (!status.ok()) pending.status = Fail(pending, status);
+}
+
 // Yields between turns: ranks may outnumber cores. Reading the clock costs
 // about as much as a turn, so it is done on few. Once a second the ledgers of
 // the peers are read, for a wait that is in vain should not last until the

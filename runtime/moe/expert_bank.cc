@@ -88,12 +88,14 @@ void ExpertBank::Backward(const Execution& run,
                                               .format = run.format,
                                               .gradients = down_gradients_,
                                               .parameters_per_expert = 1});
+  run.Poll();
   const TensorView dact = run.New(saved.act.dtype(), saved.act.shape());
   kernels::GroupedMatMul(run.stream, {.x = doutput,
                                       .weights = down_weights_,
                                       .transpose_w = kernels::Transpose::kNo,
                                       .segments = segments,
                                       .y = dact});
+  run.Poll();
   const TensorView& dgate_up = saved.gate_up;
   kernels::SwiGluBackward(run.stream, saved.gate_up, dact, dgate_up);
   kernels::GroupedWeightGradient(run.stream, {.dy = dgate_up,
@@ -102,6 +104,7 @@ void ExpertBank::Backward(const Execution& run,
                                               .format = run.format,
                                               .gradients = gate_up_gradients_,
                                               .parameters_per_expert = 2});
+  run.Poll();
   kernels::GroupedMatMul(run.stream, {.x = dgate_up,
                                       .weights = gate_up_weights_,
                                       .transpose_w = kernels::Transpose::kNo,

@@ -145,7 +145,9 @@ TensorView Attention::Backward(const Execution& run, const RotaryTables& rotary,
   args.dq = gradients.q;
   args.dk = gradients.k;
   args.dv = gradients.v;
+  run.Poll();
   kernels::AttentionBackward(run.stream, run.arena, args);
+  run.Poll();
   RotateQueriesAndKeys(run, rotary, dqkv, /*backward=*/true);
 
   kernels::WeightGradient(run.stream, {.dy = dqkv,

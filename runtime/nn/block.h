@@ -47,6 +47,9 @@ class Block {
                         const ConstTensorView& valid, float z_gradient,
                         Saved& saved, const TensorView& gradient) const;
 
+  // The least Parameter::index of the block.
+  int first_parameter() const { return attention_norm_.parameter_index(); }
+
  private:
   // `sum` and `delta`: where the output goes. Decides only if told to.
   absl::Status Compute(const Execution& run, const RotaryTables& rotary,

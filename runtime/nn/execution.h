@@ -11,6 +11,7 @@
 #include <new>
 #include <type_traits>
 
+#include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "switchyard/base/arena.h"
 #include "switchyard/base/stream.h"
@@ -18,6 +19,19 @@
 #include "switchyard/kernels/fixed_point.h"
 
 namespace switchyard {
+
+// Follows a backward pass, so that gradients are reduced while the layers below
+// still compute theirs.
+class BackwardListener {
+ public:
+  virtual ~BackwardListener() = default;
+  // Nothing adds to the gradients of parameters number `first` (their
+  // Parameter::index) and above any more in this step. All ranks say the same
+  // in the same order.
+  virtual absl::Status GradientsComplete(int first) = 0;
+  // Between operators: lets transfers that are under way go on.
+  virtual void Poll() = 0;
+};
 
 struct Execution {
   Stream& stream;
@@ -30,11 +44,18 @@ struct Execution {
   // Where this rank says what it is doing; may be null.
   comm::Ledger* ledger = nullptr;
   int64_t step = 0;
+  // Of the last backward pass of a step; null in all others.
+  BackwardListener* listener = nullptr;
 
   // For the report of a job that is stuck (comm/ledger.h). `phase` is a string
   // literal.
   void At(int layer, const char* phase) const {
     if (ledger != nullptr) ledger->SetPosition(step, layer, phase);
+    Poll();
+  }
+
+  void Poll() const {
+    if (listener != nullptr) listener->Poll();
   }
 
   TensorView New(DType dtype, const Shape& shape) const {

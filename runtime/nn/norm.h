@@ -42,6 +42,8 @@ class Norm {
                       const ConstTensorView& doutput,
                       const TensorView& dsum) const;
 
+  int parameter_index() const { return weight_.index; }
+
  private:
   const Parameter& weight_;
   float eps_;

@@ -84,6 +84,10 @@ absl::Status Transformer::Backward(const Execution& run, Saved& saved,
   for (int layer = layers() - 1; layer >= 0; --layer) {
     SWITCHYARD_RETURN_IF_ERROR(blocks_[layer]->Backward(
         run, rotary_, saved.valid, z_gradient, saved.blocks[layer], gradient));
+    if (run.listener != nullptr) {
+      SWITCHYARD_RETURN_IF_ERROR(
+          run.listener->GradientsComplete(blocks_[layer]->first_parameter()));
+    }
   }
   kernels::EmbeddingGradient(run.stream, run.arena,
                              {.dy = gradient,

@@ -54,7 +54,8 @@ class Transformer {
   absl::StatusOr<Saved> Forward(const Execution& run,
                                 const TokenBatch& batch) const;
   // `dhidden` is the gradient of hidden(); z_gradient is the weight of the sum
-  // over tokens of a router's logsumexp² in the objective.
+  // over tokens of a router's logsumexp² in the objective. The head's gradient
+  // is complete before: run.listener hears of it with the first block's.
   absl::Status Backward(const Execution& run, Saved& saved, float z_gradient,
                         const ConstTensorView& dhidden) const;
 

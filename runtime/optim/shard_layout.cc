@@ -57,6 +57,7 @@ void AddBucket(absl::Span<const Chunk> chunks, int ranks, int rank,
   Bucket bucket;
   bucket.begin = chunks.front().begin;
   bucket.end = chunks.back().end;
+  bucket.first_parameter = chunks.front().parameter->index;
   bucket.counts.assign(ranks, 0);
   for (const Chunk& chunk : chunks) {
     const int owner = Owner(bucket, chunk, ranks);

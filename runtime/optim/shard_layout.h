@@ -25,6 +25,7 @@ struct Bucket {
   int64_t begin = 0;  // in the group's flat order
   int64_t end = 0;
   std::vector<int64_t> counts;  // elements of each rank, in rank order
+  int first_parameter = 0;      // Parameter::index of its first element
   int64_t own_begin = 0;        // this rank's range
   int64_t own_end = 0;
 };

@@ -12,26 +12,7 @@
 #include "switchyard/kernels/norms.h"
 
 namespace switchyard {
-namespace {
-
-// Buckets that are reduced or gathered at the same time.
-constexpr size_t kBucketsUnderWay = 4;
-
-// Starts `start(bucket)` for each bucket, a few at a time, and waits for all.
-template <typename Start>
-absl::Status ForEachBucket(const std::vector<Bucket>& buckets,
-                           const Start& start) {
-  std::array<comm::Ticket, kBucketsUnderWay> tickets;
-  absl::Status status;
-  for (size_t i = 0; i < buckets.size() + kBucketsUnderWay; ++i) {
-    comm::Ticket& ticket = tickets[i % kBucketsUnderWay];
-    status.Update(ticket.Wait());
-    if (i < buckets.size() && status.ok()) ticket = start(buckets[i]);
-  }
-  return status;
-}
-
-}  // namespace
+namespace {}  // namespace
 
 ShardedAdamW::ShardedAdamW(Stream& stream, const Grid& grid,
                            ParameterStore& store, const AdamWOptions& options,
@@ -59,6 +40,7 @@ ShardedAdamW::Shard ShardedAdamW::MakeShard(ParameterGroup& group,
   shard.group = &group;
   shard.layout = MakeShardLayout(group.parameters, group.ranks->size(),
                                  group.ranks->rank());
+  shard.waiting_buckets = shard.layout.buckets.size();
   const bool has_master = group.dtype != DType::kFloat32;
   const int64_t count = shard.layout.own_element_count;
   const Shape own = {count};
@@ -104,26 +86,63 @@ int64_t ShardedAdamW::state_bytes() const {
   return bytes;
 }
 
-absl::Status ShardedAdamW::ReduceShard(Shard& shard) {
+absl::Status ShardedAdamW::StartReduction(Shard& shard, const Bucket& bucket) {
   ParameterGroup& group = *shard.group;
-  if (group.ranks->size() == 1) return absl::OkStatus();
-  return ForEachBucket(shard.layout.buckets, [&](const Bucket& bucket) {
-    return group.ranks->ReduceScatter(
-        stream_, group.gradients.Rows(bucket.begin, bucket.end),
-        group.gradients.Rows(bucket.own_begin, bucket.own_end), bucket.counts,
-        comm::ReduceOp::kSum, {-1, "gradients"});
-  });
+  comm::Ticket& ticket = reductions_[started_++ % kReductionsUnderWay];
+  SWITCHYARD_RETURN_IF_ERROR(ticket.Wait());
+  ticket = group.ranks->ReduceScatter(
+      stream_, group.gradients.Rows(bucket.begin, bucket.end),
+      group.gradients.Rows(bucket.own_begin, bucket.own_end), bucket.counts,
+      comm::ReduceOp::kSum, {-1, "gradients"});
+  return absl::OkStatus();
+}
+
+absl::Status ShardedAdamW::GradientsComplete(int first) {
+  for (Shard& shard : shards_) {
+    if (shard.group->ranks->size() == 1) continue;
+    const std::vector<Bucket>& buckets = shard.layout.buckets;
+    while (shard.waiting_buckets > 0 &&
+           buckets[shard.waiting_buckets - 1].first_parameter >= first) {
+      SWITCHYARD_RETURN_IF_ERROR(
+          StartReduction(shard, buckets[--shard.waiting_buckets]));
+    }
+  }
+  return absl::OkStatus();
+}
+
+void ShardedAdamW::Poll() {
+  for (comm::Ticket& ticket : reductions_) ticket.Poll();
+}
+
+absl::Status ShardedAdamW::FinishReduction() {
+  SWITCHYARD_RETURN_IF_ERROR(GradientsComplete(0));
+  for (size_t i = 0; i < kReductionsUnderWay; ++i) {
+    SWITCHYARD_RETURN_IF_ERROR(
+        reductions_[(started_ + i) % kReductionsUnderWay].Wait());
+  }
+  for (Shard& shard : shards_) {
+    shard.waiting_buckets = shard.layout.buckets.size();
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ShardedAdamW::GatherShard(Shard& shard) {
   ParameterGroup& group = *shard.group;
   if (group.ranks->size() == 1) return absl::OkStatus();
-  return ForEachBucket(shard.layout.buckets, [&](const Bucket& bucket) {
-    return group.ranks->AllGather(
+  constexpr size_t kGathersUnderWay = 4;
+  std::array<comm::Ticket, kGathersUnderWay> gathers;
+  const std::vector<Bucket>& buckets = shard.layout.buckets;
+  for (size_t i = 0; i < buckets.size() + kGathersUnderWay; ++i) {
+    comm::Ticket& ticket = gathers[i % kGathersUnderWay];
+    SWITCHYARD_RETURN_IF_ERROR(ticket.Wait());
+    if (i >= buckets.size()) continue;
+    const Bucket& bucket = buckets[i];
+    ticket = group.ranks->AllGather(
         stream_, group.weights.Rows(bucket.own_begin, bucket.own_end),
         group.weights.Rows(bucket.begin, bucket.end), bucket.counts,
         {-1, "weights"});
-  });
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<double> ShardedAdamW::GradientNorm() {
@@ -188,7 +207,7 @@ absl::Status ShardedAdamW::CountRefused(GradientReport& report) {
 absl::StatusOr<GradientReport> ShardedAdamW::ReduceGradients() {
   GradientReport report;
   SWITCHYARD_RETURN_IF_ERROR(CountRefused(report));
-  for (Shard& shard : shards_) SWITCHYARD_RETURN_IF_ERROR(ReduceShard(shard));
+  SWITCHYARD_RETURN_IF_ERROR(FinishReduction());
   SWITCHYARD_ASSIGN_OR_RETURN(report.norm, GradientNorm());
   return report;
 }

@@ -6,13 +6,16 @@
 // new weights.
 //
 //   ShardedAdamW optimizer(stream, grid, store, options, seed);
-//   ...  // forward and backward passes add to the gradients
+//   ...  // forward and backward passes add to the gradients; in the last one
+//        // of a step the optimizer may listen (Execution::listener), so that
+//        // a layer's gradients travel while the layers below compute
 //   SWITCHYARD_ASSIGN_OR_RETURN(const GradientReport report,
 //                               optimizer.ReduceGradients());
 //   SWITCHYARD_RETURN_IF_ERROR(optimizer.Update(learning_rate, report.norm));
 #ifndef SWITCHYARD_RUNTIME_OPTIM_SHARDED_ADAMW_H_
 #define SWITCHYARD_RUNTIME_OPTIM_SHARDED_ADAMW_H_
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -23,6 +26,7 @@
 #include "switchyard/base/storage.h"
 #include "switchyard/base/stream.h"
 #include "switchyard/kernels/adamw.h"
+#include "switchyard/runtime/nn/execution.h"
 #include "switchyard/runtime/nn/parameter.h"
 #include "switchyard/runtime/optim/shard_layout.h"
 
@@ -48,14 +52,19 @@ struct GradientReport {
   int rank = -1;          // the first rank that met one in it
 };
 
-class ShardedAdamW {
+class ShardedAdamW : public BackwardListener {
  public:
   // Call after store.Initialize: master weights of bf16 parameters are their
   // initial values before rounding.
   ShardedAdamW(Stream& stream, const Grid& grid, ParameterStore& store,
                const AdamWOptions& options, uint64_t seed);
 
-  // Sums gradients over ranks, each rank its shard. A collective call.
+  // Starts the reduction of the buckets that are complete. A collective call.
+  absl::Status GradientsComplete(int first) override;
+  void Poll() override;
+
+  // Sums gradients over ranks, each rank its shard: those that the backward
+  // pass has not told of, and waits for all. A collective call.
   absl::StatusOr<GradientReport> ReduceGradients();
 
   // One update with the reduced gradient, clipped to clip_norm by `norm`; then
@@ -79,13 +88,17 @@ class ShardedAdamW {
   struct Shard {
     ParameterGroup* group = nullptr;
     ShardLayout layout;
+    // Buckets of this step whose reduction has not started: the first ones, for
+    // a backward pass ends with the first parameters.
+    size_t waiting_buckets = 0;
     Storage storage;
     TensorView m, v;    // fp32 [own elements]
     TensorView master;  // likewise; undefined where weights are fp32
     std::vector<std::vector<ConstTensorView>> chunks;  // gradients, by piece
   };
   Shard MakeShard(ParameterGroup& group, uint64_t seed);
-  absl::Status ReduceShard(Shard& shard);
+  absl::Status StartReduction(Shard& shard, const Bucket& bucket);
+  absl::Status FinishReduction();
   absl::Status GatherShard(Shard& shard);
   absl::StatusOr<double> GradientNorm();
   absl::Status CountRefused(GradientReport& report);
@@ -101,6 +114,10 @@ class ShardedAdamW {
   int64_t updates_ = 0;
   double beta1_power_ = 1.0;  // beta1 to the power of updates_
   double beta2_power_ = 1.0;
+  // Reductions under way, the oldest at started_ modulo their number.
+  static constexpr size_t kReductionsUnderWay = 8;
+  std::array<comm::Ticket, kReductionsUnderWay> reductions_;
+  size_t started_ = 0;
   std::vector<Shard> shards_;
   Storage chunk_sum_storage_;
   TensorView chunk_sums_;  // fp64 [chunks of all parameters]

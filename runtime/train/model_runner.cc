@@ -111,9 +111,10 @@ void ModelRunner::Record(const Execution& run, const Transformer::Saved& saved,
 }
 
 absl::Status ModelRunner::Run(const Batch* batch, int64_t index, bool train,
-                              StepStatistics& statistics) {
-  const Execution run{*stream_, arena_, decision_arena_, host_arena_, format_,
-                      &ledger_, step_};
+                              StepStatistics& statistics,
+                              BackwardListener* listener) {
+  const Execution run{*stream_, arena_,   decision_arena_, host_arena_,
+                      format_,  &ledger_, step_,           listener};
   ArenaScope activations(arena_);
   ArenaScope decisions(decision_arena_);
   ArenaScope tables(host_arena_);
@@ -159,8 +160,10 @@ absl::Status ModelRunner::Run(const Batch* batch, int64_t index, bool train,
 }
 
 absl::Status ModelRunner::Train(const Batch* batch, int64_t index,
-                                StepStatistics& statistics) {
-  SWITCHYARD_RETURN_IF_ERROR(Run(batch, index, /*train=*/true, statistics));
+                                StepStatistics& statistics,
+                                BackwardListener* listener) {
+  SWITCHYARD_RETURN_IF_ERROR(
+      Run(batch, index, /*train=*/true, statistics, listener));
   arena_.Compact();
   decision_arena_.Compact();
   host_arena_.Compact();
@@ -169,7 +172,8 @@ absl::Status ModelRunner::Train(const Batch* batch, int64_t index,
 
 absl::Status ModelRunner::Evaluate(const Batch* batch, int64_t index,
                                    StepStatistics& statistics) {
-  SWITCHYARD_RETURN_IF_ERROR(Run(batch, index, /*train=*/false, statistics));
+  SWITCHYARD_RETURN_IF_ERROR(
+      Run(batch, index, /*train=*/false, statistics, nullptr));
   arena_.Compact();
   decision_arena_.Compact();
   host_arena_.Compact();

@@ -31,9 +31,11 @@ class ModelRunner {
 
   // Forward and backward of micro-batch `index` of the step, whose token
   // numbers `statistics` knows for all ranks. A null batch: this rank has none
-  // in this round and takes part with no tokens. Collective calls.
+  // in this round and takes part with no tokens. `listener` follows the
+  // backward pass; null: nobody. Collective calls.
   absl::Status Train(const Batch* batch, int64_t index,
-                     StepStatistics& statistics);
+                     StepStatistics& statistics,
+                     BackwardListener* listener = nullptr);
   // Forward only; losses and counts.
   absl::Status Evaluate(const Batch* batch, int64_t index,
                         StepStatistics& statistics);
@@ -50,7 +52,7 @@ class ModelRunner {
 
  private:
   absl::Status Run(const Batch* batch, int64_t index, bool train,
-                   StepStatistics& statistics);
+                   StepStatistics& statistics, BackwardListener* listener);
   TokenBatch ToDevice(const Execution& run, const Batch* batch) const;
   void Record(const Execution& run, const Transformer::Saved& saved,
               const TokenBatch& batch, double weight,

@@ -15,6 +15,7 @@
 #include "switchyard/runtime/nn/weights_checksum.h"
 #include "switchyard/runtime/parallel/agreement.h"
 #include "switchyard/runtime/parallel/arithmetic.h"
+#include "switchyard/runtime/train/same_run.h"
 
 namespace switchyard {
 namespace {
@@ -117,6 +118,7 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(
     const TrainOptions& options, comm::Communicator& world, Device& device,
     TrainerParts parts) {
   SWITCHYARD_CHECK(parts.data != nullptr);
+  SWITCHYARD_RETURN_IF_ERROR(CheckSameRun(world, options, *parts.data));
   const int ranks_per_node = static_cast<int>(std::count_if(
       world.members().begin(), world.members().end(),
       [](const comm::Member& member) { return member.node == 0; }));
@@ -187,9 +189,7 @@ absl::Status Trainer::LoadEval(int64_t micro_batch,
 void Trainer::Defer(const absl::Status& status) { deferred_.Update(status); }
 
 absl::Status Trainer::Share(const absl::Status& status) {
-  const absl::Status shared = AgreeOnStatus(grid_->world(), status);
-  error_is_shared_ = !shared.ok();
-  return shared;
+  return AgreeOnStatus(grid_->world(), status);
 }
 
 absl::Status Trainer::LoadBatches() {
@@ -215,7 +215,9 @@ absl::Status Trainer::RunMicroBatches() {
     const int64_t index =
         static_cast<int64_t>(round) * world.size() + world.rank();
     const Batch* batch = index < micro_batches ? &batches_[round] : nullptr;
-    SWITCHYARD_RETURN_IF_ERROR(runner_.Train(batch, index, statistics_));
+    const bool last = round + 1 == batches_.size();
+    SWITCHYARD_RETURN_IF_ERROR(
+        runner_.Train(batch, index, statistics_, last ? &optimizer_ : nullptr));
   }
   return absl::OkStatus();
 }
@@ -235,7 +237,6 @@ absl::Status Trainer::ApplyGradient(StepMetrics& metrics) {
     metrics.skipped = true;
     return absl::OkStatus();
   }
-  error_is_shared_ = true;  // all ranks have the same report
   return absl::OutOfRangeError(absl::StrCat(
       "step ", step_ + 1, ": every gradient must be finite and small, but ",
       report.refused, " elements are not, first in ", report.parameter,

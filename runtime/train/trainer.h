@@ -11,6 +11,7 @@
 //   SWITCHYARD_RETURN_IF_ERROR(trainer->Run());
 //
 // All its functions are collective calls of the world, unless they are const.
+// Every rank gets the same error, unless the communicator has failed.
 #ifndef SWITCHYARD_RUNTIME_TRAIN_TRAINER_H_
 #define SWITCHYARD_RUNTIME_TRAIN_TRAINER_H_
 
@@ -60,11 +61,6 @@ class Trainer {
   // All weights, the same number in every layout.
   absl::StatusOr<uint64_t> WeightsChecksum();
 
-  // Whether every rank got the error that the last call returned. Otherwise
-  // this rank alone knows it, and the others wait for it (or it waited for them
-  // in vain): end the job (Communicator::Abort).
-  bool error_is_shared() const { return error_is_shared_; }
-
   int64_t steps_done() const { return step_; }
   // Of the last step: assignments before dropping, [layers, experts].
   absl::Span<const int64_t> assigned() const { return statistics_.assigned(); }
@@ -105,7 +101,6 @@ class Trainer {
   Batch eval_batch_;
   int64_t step_ = 0;
   absl::Status deferred_;
-  bool error_is_shared_ = false;
   RunSummary summary_;
   std::vector<double> rates_;  // tokens/s of the steps
 };

@@ -1,5 +1,6 @@
 // SPDX-FileCopyrightText: The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
+#include <memory>
 #include <vector>
 
 #include "switchyard/base/status.h"
@@ -98,6 +99,35 @@ TEST_P(ReductionTest, ReduceScatter) {
     SWITCHYARD_RETURN_IF_ERROR(ReduceScatterCases<double>(rank));
     SWITCHYARD_RETURN_IF_ERROR(ReduceScatterCases<int32_t>(rank));
     return ReduceScatterCases<int64_t>(rank);
+  });
+}
+
+// A few calls under way that are polled, as a backward pass does it.
+TEST_P(ReductionTest, PolledTicketsEndAsOthersDo) {
+  OnEveryRank([](Rank& rank) -> absl::Status {
+    constexpr int64_t kEach = 700;
+    constexpr size_t kCalls = 5;
+    const std::vector<int64_t> counts(rank.size(), kEach);
+    const int64_t total = kEach * rank.size();
+    const int64_t begin = kEach * rank.rank(), end = begin + kEach;
+    std::vector<std::unique_ptr<Buffer<int64_t>>> buffers;
+    std::vector<Ticket> tickets;
+    for (size_t i = 0; i < kCalls; ++i) {
+      buffers.push_back(std::make_unique<Buffer<int64_t>>(
+          rank, Input<int64_t>(rank.rank(), 0, total)));
+      tickets.push_back(rank.world.ReduceScatter(
+          rank.stream, buffers[i]->view(), buffers[i]->view(begin, end), counts,
+          ReduceOp::kSum, kCaller));
+      for (Ticket& ticket : tickets) ticket.Poll();
+    }
+    for (size_t i = 0; i < kCalls; ++i) {
+      SWITCHYARD_RETURN_IF_ERROR(tickets[i].Wait());
+      tickets[i].Poll();  // nothing is left of it
+      const std::vector<int64_t> all = buffers[i]->Values();
+      EXPECT_EQ(std::vector<int64_t>(all.begin() + begin, all.begin() + end),
+                Reduced<int64_t>(ReduceOp::kSum, rank.size(), begin, end));
+    }
+    return absl::OkStatus();
   });
 }
 
