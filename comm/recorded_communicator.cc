@@ -70,8 +70,8 @@ absl::Status RecordedCommunicator::Pending::Wait() {
   return owner_->Complete(*this);
 }
 
-void RecordedCommunicator::Pending::Poll() {
-  if (status.ok() && !owner_->dead()) owner_->Advance(*this);
+bool RecordedCommunicator::Pending::Poll() {
+  return !status.ok() || owner_->dead() || owner_->Advance(*this);
 }
 
 void RecordedCommunicator::Pending::Abandon() {

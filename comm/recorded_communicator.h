@@ -67,7 +67,7 @@ class RecordedCommunicator : public Communicator {
   class Pending : public Operation {
    public:
     absl::Status Wait() final;
-    void Poll() final;
+    bool Poll() final;
     void Abandon() final;
 
     Call call;
@@ -84,9 +84,9 @@ class RecordedCommunicator : public Communicator {
   virtual absl::Status Start(Pending& pending) = 0;
   // Blocks until it is done, failed or late. Only after a good Start.
   virtual absl::Status Finish(Pending& pending) = 0;
-  // Moves data if it can. Only after a good Start; an error is kept for Finish
-  // in pending.status.
-  virtual void Advance(Pending&) {}
+  // Moves data if it can; whether it is done or failed. Only after a good
+  // Start; an error is kept in pending.status.
+  virtual bool Advance(Pending& pending) = 0;
   // The group of this rank's color, after the split call has finished.
   virtual absl::StatusOr<std::unique_ptr<Communicator>> MakeChild(
       const Pending& split, const GroupIdentity& identity) = 0;

@@ -21,8 +21,8 @@ class Operation {
   virtual ~Operation() = default;
   // Blocks until done, failed or late. Called once.
   virtual absl::Status Wait() = 0;
-  // Moves data if it can, and returns at once.
-  virtual void Poll() = 0;
+  // Moves data if it can, and returns at once: whether Wait would.
+  virtual bool Poll() = 0;
   // The ticket goes without Wait: a bug, unless the group is dead.
   virtual void Abandon() = 0;
 };
@@ -50,11 +50,9 @@ class Ticket {
   }
 
   // Between pieces of arithmetic, for libraries that move nothing outside their
-  // calls (Open MPI): lets what is under way on this rank go on. Never blocks;
-  // an error is Wait's to tell.
-  void Poll() {
-    if (operation_ != nullptr) operation_->Poll();
-  }
+  // calls (Open MPI): lets what is under way on this rank go on. Never blocks.
+  // Returns whether Wait would return at once; an error is Wait's to tell.
+  bool Poll() { return operation_ == nullptr || operation_->Poll(); }
 
  private:
   void Drop() {

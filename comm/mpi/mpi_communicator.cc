@@ -70,10 +70,11 @@ absl::Status MpiCommunicator::Finish(Pending& pending) {
   return absl::OkStatus();
 }
 
-void MpiCommunicator::Advance(Pending& pending) {
-  const absl::Status status =
-      static_cast<MpiPending&>(pending).progress.requests.Test().status();
-  if (!status.ok()) pending.status = Fail(pending, status);
+bool MpiCommunicator::Advance(Pending& pending) {
+  const absl::StatusOr<bool> done =
+      static_cast<MpiPending&>(pending).progress.requests.Test();
+  if (!done.ok()) pending.status = Fail(pending, done.status());
+  return !done.ok() || *done;
 }
 
 // Yields between turns: ranks may outnumber cores. Reading the clock costs

@@ -38,7 +38,7 @@ class MpiCommunicator : public RecordedCommunicator {
   std::unique_ptr<Pending> NewPending() override;
   absl::Status Start(Pending& pending) override;
   absl::Status Finish(Pending& pending) override;
-  void Advance(Pending& pending) override;
+  bool Advance(Pending& pending) override;
   absl::StatusOr<std::unique_ptr<Communicator>> MakeChild(
       const Pending& split, const GroupIdentity& identity) override;
   bool dead() const override { return !job_->failure.ok(); }

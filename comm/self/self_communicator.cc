@@ -74,6 +74,7 @@ class SelfCommunicator : public RecordedCommunicator {
     return failure_;
   }
   absl::Status Finish(Pending&) override { return absl::OkStatus(); }
+  bool Advance(Pending&) override { return true; }
   absl::StatusOr<std::unique_ptr<Communicator>> MakeChild(
       const Pending&, const GroupIdentity& identity) override {
     return std::make_unique<SelfCommunicator>(record().shared_ledger(),

@@ -49,6 +49,9 @@ class ThreadCommunicator : public RecordedCommunicator {
   absl::Status Finish(Pending& pending) override {
     return group_->Await(pending.sequence, rank(), record());
   }
+  bool Advance(Pending& pending) override {
+    return group_->IsDone(pending.sequence);
+  }
   absl::StatusOr<std::unique_ptr<Communicator>> MakeChild(
       const Pending& split, const GroupIdentity& identity) override {
     std::shared_ptr<ThreadGroup> child =

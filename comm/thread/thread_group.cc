@@ -81,6 +81,12 @@ absl::Status ThreadGroup::Await(int64_t sequence, int rank,
   return absl::OkStatus();
 }
 
+bool ThreadGroup::IsDone(int64_t sequence) {
+  std::lock_guard<std::mutex> lock(job_->mutex);
+  const Meeting& meeting = MeetingOf(sequence);
+  return meeting.done || (!meeting.executing && !job_->failure.ok());
+}
+
 std::shared_ptr<ThreadGroup> ThreadGroup::TakeChild(int64_t sequence,
                                                     int color) {
   std::lock_guard<std::mutex> lock(job_->mutex);

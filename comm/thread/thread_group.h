@@ -51,6 +51,8 @@ class ThreadGroup {
                       const Record& record);
   // Blocks until call `sequence` is done, or the job has failed.
   absl::Status Await(int64_t sequence, int rank, const Record& record);
+  // Whether Await would return at once: done, or failed.
+  bool IsDone(int64_t sequence);
   // The group of `color` that split call `sequence` made. Each rank asks once,
   // after Await.
   std::shared_ptr<ThreadGroup> TakeChild(int64_t sequence, int color);

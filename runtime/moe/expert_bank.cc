@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "switchyard/kernels/matmul.h"
 #include "switchyard/kernels/swiglu.h"
+#include "switchyard/runtime/moe/deferred_gradients.h"
 
 namespace switchyard {
 namespace {
@@ -73,22 +74,15 @@ ExpertBank::Saved ExpertBank::Forward(
   return {input, gate_up, act};
 }
 
-void ExpertBank::Backward(const Execution& run,
-                          absl::Span<const kernels::Segment> segments,
-                          const Saved& saved,
-                          const ConstTensorView& doutput_buffer,
-                          const TensorView& dinput_buffer) const {
+void ExpertBank::BackwardInput(const Execution& run,
+                               absl::Span<const kernels::Segment> segments,
+                               const Saved& saved,
+                               const ConstTensorView& doutput_buffer,
+                               const TensorView& dinput_buffer) const {
   const int64_t rows = SegmentRows(segments);
   const ConstTensorView doutput = doutput_buffer.Rows(0, rows);
   const TensorView dinput = dinput_buffer.Rows(0, rows);
   ArenaScope scratch(run.arena);
-  kernels::GroupedWeightGradient(run.stream, {.dy = doutput,
-                                              .x = saved.act,
-                                              .segments = segments,
-                                              .format = run.format,
-                                              .gradients = down_gradients_,
-                                              .parameters_per_expert = 1});
-  run.Poll();
   const TensorView dact = run.New(saved.act.dtype(), saved.act.shape());
   kernels::GroupedMatMul(run.stream, {.x = doutput,
                                       .weights = down_weights_,
@@ -98,18 +92,39 @@ void ExpertBank::Backward(const Execution& run,
   run.Poll();
   const TensorView& dgate_up = saved.gate_up;
   kernels::SwiGluBackward(run.stream, saved.gate_up, dact, dgate_up);
-  kernels::GroupedWeightGradient(run.stream, {.dy = dgate_up,
-                                              .x = saved.input,
-                                              .segments = segments,
-                                              .format = run.format,
-                                              .gradients = gate_up_gradients_,
-                                              .parameters_per_expert = 2});
-  run.Poll();
   kernels::GroupedMatMul(run.stream, {.x = dgate_up,
                                       .weights = gate_up_weights_,
                                       .transpose_w = kernels::Transpose::kNo,
                                       .segments = segments,
                                       .y = dinput});
+  run.Poll();
+}
+
+void ExpertBank::BackwardWeights(const Execution& run,
+                                 absl::Span<const kernels::Segment> segments,
+                                 const Saved& saved,
+                                 const ConstTensorView& doutput_buffer) const {
+  // Of rows that the caller needs back: not to be put off.
+  kernels::GroupedWeightGradient(
+      run.stream, {.dy = doutput_buffer.Rows(0, SegmentRows(segments)),
+                   .x = saved.act,
+                   .segments = segments,
+                   .format = run.format,
+                   .gradients = down_gradients_,
+                   .parameters_per_expert = 1});
+  run.Poll();
+  const kernels::GroupedWeightGradientArgs gate_up = {
+      .dy = saved.gate_up,
+      .x = saved.input,
+      .segments = segments,
+      .format = run.format,
+      .gradients = gate_up_gradients_,
+      .parameters_per_expert = 2};
+  if (run.deferred != nullptr) {
+    run.deferred->Add(gate_up);
+  } else {
+    kernels::GroupedWeightGradient(run.stream, gate_up);
+  }
 }
 
 }  // namespace switchyard

@@ -39,11 +39,18 @@ class ExpertBank {
                 const ConstTensorView& buffer,
                 const TensorView& output_buffer) const;
 
-  // Likewise. Overwrites the saved gate_up.
-  void Backward(const Execution& run,
-                absl::Span<const kernels::Segment> segments, const Saved& saved,
-                const ConstTensorView& doutput_buffer,
-                const TensorView& dinput_buffer) const;
+  // Likewise: gradients of the inputs, for which other ranks wait. Overwrites
+  // the saved gate_up by its gradient.
+  void BackwardInput(const Execution& run,
+                     absl::Span<const kernels::Segment> segments,
+                     const Saved& saved, const ConstTensorView& doutput_buffer,
+                     const TensorView& dinput_buffer) const;
+  // Afterwards: gradients of the weights. Those of gate and up are put off
+  // where `run` allows it; they need what was saved, but not `doutput_buffer`.
+  void BackwardWeights(const Execution& run,
+                       absl::Span<const kernels::Segment> segments,
+                       const Saved& saved,
+                       const ConstTensorView& doutput_buffer) const;
 
  private:
   int64_t intermediate_;

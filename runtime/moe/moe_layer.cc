@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/runtime/moe/moe_layer.h"
 
+#include <utility>
+
 #include "switchyard/base/status.h"
 #include "switchyard/kernels/elementwise.h"
 #include "switchyard/kernels/permute.h"
@@ -65,8 +67,8 @@ absl::StatusOr<MoeLayer::Saved> MoeLayer::Forward(
   const TensorView results =
       dispatcher_.NewBuffer(run, routing, input.dtype(), input.dim(1));
   saved.experts = experts_.Forward(run, routing.segments, rows, results);
-  SWITCHYARD_RETURN_IF_ERROR(
-      dispatcher_.Return(run, routing, results, "combine"));
+  SWITCHYARD_RETURN_IF_ERROR(TokenDispatcher::Finish(
+      run, dispatcher_.Return(run, routing, results, "combine")));
   saved.expert_output = results;
   kernels::Unpermute(run.stream, {.buffer = results,
                                   .rows = routing.rows,
@@ -88,9 +90,13 @@ absl::Status MoeLayer::BackwardThroughExperts(const Execution& run,
                            "combine backward"));
   const TensorView dresults =
       dispatcher_.NewBuffer(run, routing, doutput.dtype(), doutput.dim(1));
-  experts_.Backward(run, routing.segments, saved.experts, drows, dresults);
+  experts_.BackwardInput(run, routing.segments, saved.experts, drows, dresults);
+  comm::Ticket returning =
+      dispatcher_.Return(run, routing, dresults, "dispatch backward");
+  // While the rows travel.
+  experts_.BackwardWeights(run, routing.segments, saved.experts, drows);
   SWITCHYARD_RETURN_IF_ERROR(
-      dispatcher_.Return(run, routing, dresults, "dispatch backward"));
+      TokenDispatcher::Finish(run, std::move(returning)));
   kernels::Unpermute(run.stream, {.buffer = dresults,
                                   .rows = routing.rows,
                                   .gates = ConstTensorView(),

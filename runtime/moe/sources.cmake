@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 target_sources(switchyard_runtime PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/balance_loss.cc
+  ${CMAKE_CURRENT_LIST_DIR}/deferred_gradients.cc
   ${CMAKE_CURRENT_LIST_DIR}/expert_bank.cc
   ${CMAKE_CURRENT_LIST_DIR}/moe_layer.cc
   ${CMAKE_CURRENT_LIST_DIR}/router.cc

@@ -6,6 +6,7 @@
 #include "switchyard/base/status.h"
 #include "switchyard/kernels/permute.h"
 #include "switchyard/kernels/positions.h"
+#include "switchyard/runtime/moe/deferred_gradients.h"
 
 namespace switchyard {
 
@@ -151,13 +152,13 @@ absl::Status TokenDispatcher::Plan(const Execution& run,
   return absl::OkStatus();
 }
 
-absl::Status TokenDispatcher::Move(const Execution& run,
+comm::Ticket TokenDispatcher::Move(const Execution& run,
                                    const TensorView& buffer,
                                    absl::Span<const comm::Block> from,
                                    absl::Span<const comm::Block> to,
                                    const char* phase) const {
-  if (grid_.width() == 1) return absl::OkStatus();
-  ArenaScope scratch(run.host_arena);
+  if (grid_.width() == 1) return comm::Ticket();
+  // The tables live as long as the micro-batch: longer than the ticket.
   const int64_t width = buffer.dim(1);
   const auto in_elements = [&](absl::Span<const comm::Block> rows) {
     const absl::Span<comm::Block> elements =
@@ -170,8 +171,16 @@ absl::Status TokenDispatcher::Move(const Execution& run,
   };
   const absl::Span<comm::Block> sent = in_elements(from);
   const absl::Span<comm::Block> received = in_elements(to);
-  comm::Ticket ticket = grid_.expert_parallel().AllToAllV(
-      run.stream, buffer, sent, buffer, received, {layer_, phase});
+  return grid_.expert_parallel().AllToAllV(run.stream, buffer, sent, buffer,
+                                           received, {layer_, phase});
+}
+
+absl::Status TokenDispatcher::Finish(const Execution& run,
+                                     comm::Ticket ticket) {
+  if (run.deferred != nullptr) {
+    while (!ticket.Poll() && run.deferred->MakeOne(run.stream)) {
+    }
+  }
   return ticket.Wait();
 }
 
@@ -189,12 +198,12 @@ absl::StatusOr<TensorView> TokenDispatcher::Dispatch(
   kernels::Permute(
       run.stream,
       {.x = x, .rows = routing.rows, .gates = gates, .buffer = buffer});
-  SWITCHYARD_RETURN_IF_ERROR(
-      Move(run, buffer, routing.outgoing, routing.incoming, phase));
+  SWITCHYARD_RETURN_IF_ERROR(Finish(
+      run, Move(run, buffer, routing.outgoing, routing.incoming, phase)));
   return buffer;
 }
 
-absl::Status TokenDispatcher::Return(const Execution& run,
+comm::Ticket TokenDispatcher::Return(const Execution& run,
                                      const Routing& routing,
                                      const TensorView& buffer,
                                      const char* phase) const {

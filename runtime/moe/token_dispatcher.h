@@ -44,9 +44,12 @@ class TokenDispatcher {
                        DType dtype, int64_t width) const;
 
   // The rows of such a buffer return to their tokens' ranks, into its second
-  // part.
-  absl::Status Return(const Execution& run, const Routing& routing,
+  // part. The ticket is for Finish.
+  comm::Ticket Return(const Execution& run, const Routing& routing,
                       const TensorView& buffer, const char* phase) const;
+
+  // Waits for a movement, and makes deferred gradients meanwhile.
+  static absl::Status Finish(const Execution& run, comm::Ticket ticket);
 
  private:
   // What every rank of the group sends to the experts here, int32
@@ -62,7 +65,7 @@ class TokenDispatcher {
                     absl::Span<int32_t> base) const;
   // Moves rows within a buffer: `from` blocks of this rank to peers, blocks of
   // peers to `to`.
-  absl::Status Move(const Execution& run, const TensorView& buffer,
+  comm::Ticket Move(const Execution& run, const TensorView& buffer,
                     absl::Span<const comm::Block> from,
                     absl::Span<const comm::Block> to, const char* phase) const;
 

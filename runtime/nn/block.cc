@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/status.h"
+#include "switchyard/runtime/moe/deferred_gradients.h"
 
 namespace switchyard {
 namespace {
@@ -100,6 +101,8 @@ absl::Status Block::Backward(const Execution& run, const RotaryTables& rotary,
       attention_.Backward(run, rotary, then.attention, gradient);
   attention_norm_.Backward(run, then.attention_norm, dattention_input,
                            gradient);
+  // What was made again goes now, and nothing may refer to it any more.
+  if (recompute_ && run.deferred != nullptr) run.deferred->MakeAll(run.stream);
   return absl::OkStatus();
 }
 

@@ -20,6 +20,8 @@
 
 namespace switchyard {
 
+class DeferredGradients;  // runtime/moe/deferred_gradients.h
+
 // Follows a backward pass, so that gradients are reduced while the layers below
 // still compute theirs.
 class BackwardListener {
@@ -46,6 +48,9 @@ struct Execution {
   int64_t step = 0;
   // Of the last backward pass of a step; null in all others.
   BackwardListener* listener = nullptr;
+  // Takes weight gradients that can wait; null: none can. Emptied by the end of
+  // a backward pass (Transformer::Backward).
+  DeferredGradients* deferred = nullptr;
 
   // For the report of a job that is stuck (comm/ledger.h). `phase` is a string
   // literal.

@@ -6,6 +6,7 @@
 #include "switchyard/kernels/embedding.h"
 #include "switchyard/kernels/lm_head.h"
 #include "switchyard/kernels/matmul.h"
+#include "switchyard/runtime/moe/deferred_gradients.h"
 
 namespace switchyard {
 namespace {
@@ -75,20 +76,27 @@ absl::StatusOr<Transformer::Saved> Transformer::Forward(
   return saved;
 }
 
+absl::Status Transformer::Complete(const Execution& run, int layer,
+                                   int64_t put_off) const {
+  if (run.listener == nullptr || layer == layers()) return absl::OkStatus();
+  if (run.deferred != nullptr) run.deferred->MakeUntil(run.stream, put_off);
+  return run.listener->GradientsComplete(blocks_[layer]->first_parameter());
+}
+
 absl::Status Transformer::Backward(const Execution& run, Saved& saved,
                                    float z_gradient,
                                    const ConstTensorView& dhidden) const {
   ArenaScope scratch(run.arena);
   const TensorView gradient =
       norm_.Backward(run, saved.norm, dhidden, TensorView());
+  int64_t put_off = 0;
   for (int layer = layers() - 1; layer >= 0; --layer) {
     SWITCHYARD_RETURN_IF_ERROR(blocks_[layer]->Backward(
         run, rotary_, saved.valid, z_gradient, saved.blocks[layer], gradient));
-    if (run.listener != nullptr) {
-      SWITCHYARD_RETURN_IF_ERROR(
-          run.listener->GradientsComplete(blocks_[layer]->first_parameter()));
-    }
+    SWITCHYARD_RETURN_IF_ERROR(Complete(run, layer + 1, put_off));
+    if (run.deferred != nullptr) put_off = run.deferred->added();
   }
+  if (run.deferred != nullptr) run.deferred->MakeAll(run.stream);
   kernels::EmbeddingGradient(run.stream, run.arena,
                              {.dy = gradient,
                               .ids = saved.ids,

@@ -55,7 +55,7 @@ class Transformer {
                                 const TokenBatch& batch) const;
   // `dhidden` is the gradient of hidden(); z_gradient is the weight of the sum
   // over tokens of a router's logsumexp² in the objective. The head's gradient
-  // is complete before: run.listener hears of it with the first block's.
+  // is complete before: run.listener hears of it with the last block's.
   absl::Status Backward(const Execution& run, Saved& saved, float z_gradient,
                         const ConstTensorView& dhidden) const;
 
@@ -64,6 +64,11 @@ class Transformer {
   const Parameter& head() const { return head_; }
 
  private:
+  // Tells run.listener of layer `layer`, whose gradients are among the first
+  // `put_off` that were put off: a layer late, so that there is something to do
+  // while the layer below waits for rows.
+  absl::Status Complete(const Execution& run, int layer, int64_t put_off) const;
+
   ModelConfig config_;
   DType dtype_;
   RotaryTables rotary_;

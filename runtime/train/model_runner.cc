@@ -113,8 +113,8 @@ void ModelRunner::Record(const Execution& run, const Transformer::Saved& saved,
 absl::Status ModelRunner::Run(const Batch* batch, int64_t index, bool train,
                               StepStatistics& statistics,
                               BackwardListener* listener) {
-  const Execution run{*stream_, arena_,   decision_arena_, host_arena_,
-                      format_,  &ledger_, step_,           listener};
+  const Execution run{*stream_, arena_, decision_arena_, host_arena_, format_,
+                      &ledger_, step_,  listener,        &deferred_};
   ArenaScope activations(arena_);
   ArenaScope decisions(decision_arena_);
   ArenaScope tables(host_arena_);

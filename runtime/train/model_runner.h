@@ -12,6 +12,7 @@
 #include "switchyard/base/cpu/cpu_device.h"
 #include "switchyard/runtime/data/data_source.h"
 #include "switchyard/runtime/moe/balance_loss.h"
+#include "switchyard/runtime/moe/deferred_gradients.h"
 #include "switchyard/runtime/nn/loss.h"
 #include "switchyard/runtime/nn/transformer.h"
 #include "switchyard/runtime/train/options.h"
@@ -66,6 +67,7 @@ class ModelRunner {
   Arena arena_;
   Arena decision_arena_;
   Arena host_arena_;
+  DeferredGradients deferred_;
   kernels::FixedPoint format_;
   ParameterStore store_;
   std::unique_ptr<Transformer> model_;

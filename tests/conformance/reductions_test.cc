@@ -122,7 +122,7 @@ TEST_P(ReductionTest, PolledTicketsEndAsOthersDo) {
     }
     for (size_t i = 0; i < kCalls; ++i) {
       SWITCHYARD_RETURN_IF_ERROR(tickets[i].Wait());
-      tickets[i].Poll();  // nothing is left of it
+      EXPECT_TRUE(tickets[i].Poll()) << "nothing is left of it";
       const std::vector<int64_t> all = buffers[i]->Values();
       EXPECT_EQ(std::vector<int64_t>(all.begin() + begin, all.begin() + end),
                 Reduced<int64_t>(ReduceOp::kSum, rank.size(), begin, end));
