@@ -2,22 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/runtime/train/model_runner.h"
 
-#include <cmath>
 #include <utility>
 
 #include "switchyard/base/status.h"
 
 namespace switchyard {
 namespace {
-
-// Sums of all micro-batches fit: each addend stays below 2^63 units divided by
-// their number.
-kernels::FixedPoint GradientFormat(const TrainOptions& options) {
-  const int bits = static_cast<int>(options.fraction_bits);
-  const int64_t micro_batches = options.global_batch / options.micro_batch;
-  return {bits, static_cast<float>(std::ldexp(1.0, 63 - bits) /
-                                   static_cast<double>(micro_batches))};
-}
 
 TransformerOptions ModelOptions(const TrainOptions& options,
                                 const RouterFactory& routers) {
@@ -44,7 +34,9 @@ ModelRunner::ModelRunner(const TrainOptions& options, const Grid& grid,
       arena_(device),
       decision_arena_(device),
       host_arena_(host_),
-      format_(GradientFormat(options)),
+      format_(kernels::FixedPoint::ForMicroBatches(
+          static_cast<int>(options.fraction_bits),
+          options.global_batch / options.micro_batch)),
       store_(grid, options.dtype) {
   Transformer::Declare(store_, options.model, routers);
   store_.Allocate(device);
