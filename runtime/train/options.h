@@ -45,8 +45,9 @@ struct TrainOptions {
   uint64_t seed = 0;
 
   // Optimizer and schedule. The learning rate rises linearly over warmup_steps
-  // to lr; cosine falls to lr·min_lr_ratio at `steps`; wsd stays at lr and
-  // falls linearly over the last decay_fraction of `steps`.
+  // to lr; cosine falls to lr·min_lr_ratio at the last step; wsd stays at lr
+  // and falls linearly over the last decay_fraction of `steps`, or what the
+  // warm-up leaves of them (optim/schedule.h has the formulas).
   int64_t steps = 1000;
   double lr = 3e-4;
   Schedule schedule = Schedule::kCosine;
