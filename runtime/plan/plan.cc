@@ -55,10 +55,7 @@ void CountRows(Plan* plan) {
       std::max<int64_t>(0, plan->layout.ranks - plan->micro_batches);
   plan->micro_batch_positions = o.micro_batch * o.seq_len;
   plan->experts_per_rank = m.experts / plan->layout.expert_parallel;
-  if (!o.capacity_factor.dropless()) {
-    plan->capacity = o.capacity_factor.Capacity(
-        m.experts_per_token, plan->micro_batch_positions, m.experts);
-  }
+  plan->capacity = ExpertCapacity(o);
   plan->routed_rows = plan->micro_batch_positions * m.experts_per_token;
   plan->routed_rows_worst = WorstRows(*plan);
   plan->segment_rows =

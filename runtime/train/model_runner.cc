@@ -16,11 +16,7 @@ TransformerOptions ModelOptions(const TrainOptions& options,
   result.recompute = options.recompute == Recompute::kBlock;
   result.sequence_length = options.seq_len;
   result.moe.max_rows_per_rank = options.max_rows_per_rank;
-  if (!options.capacity_factor.dropless()) {
-    result.moe.capacity = options.capacity_factor.Capacity(
-        options.model.experts_per_token, options.micro_batch * options.seq_len,
-        options.model.experts);
-  }
+  result.moe.capacity = ExpertCapacity(options);
   return result;
 }
 
