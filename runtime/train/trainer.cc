@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -235,6 +236,8 @@ absl::Status Trainer::ApplyGradient(StepMetrics& metrics) {
   }
   if (options_.bad_gradient == BadGradient::kSkip) {
     metrics.skipped = true;
+    // Of what was not refused there is a norm, but not of the gradient.
+    metrics.grad_norm = std::numeric_limits<double>::quiet_NaN();
     return absl::OkStatus();
   }
   return absl::OutOfRangeError(absl::StrCat(
