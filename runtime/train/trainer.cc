@@ -58,10 +58,22 @@ AdamWOptions OptimizerOptions(const TrainOptions& options) {
   return result;
 }
 
-// What a custom data source may get wrong.
-absl::Status CheckBatch(const Batch& batch, const TrainOptions& options) {
-  const size_t tokens =
-      static_cast<size_t>(options.micro_batch * options.seq_len);
+// What a custom data source may get wrong. Later code takes a batch's word for
+// its sizes.
+absl::Status CheckBatchSizes(const Batch& batch, const TrainOptions& options) {
+  const int64_t sequences = options.micro_batch;
+  if (batch.sequences != sequences ||
+      batch.sequence_length != options.seq_len ||
+      static_cast<int64_t>(batch.sequence_index.size()) != sequences) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a micro-batch must have ", sequences, " sequences of length ",
+        options.seq_len, " and an index for each, but the data source gave ",
+        batch.sequences, " of length ", batch.sequence_length, " and ",
+        batch.sequence_index.size(),
+        " indices; it must fill what it is asked "
+        "for"));
+  }
+  const size_t tokens = static_cast<size_t>(sequences * options.seq_len);
   if (batch.ids.size() != tokens || batch.labels.size() != tokens ||
       batch.valid.size() != tokens) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -69,18 +81,32 @@ absl::Status CheckBatch(const Batch& batch, const TrainOptions& options) {
         "but the data source gave ", batch.ids.size(), ", ",
         batch.labels.size(), " and ", batch.valid.size()));
   }
+  return absl::OkStatus();
+}
+
+absl::Status CheckBatch(const Batch& batch, const TrainOptions& options) {
+  SWITCHYARD_RETURN_IF_ERROR(CheckBatchSizes(batch, options));
   const int64_t vocabulary = options.model.vocabulary;
-  for (size_t i = 0; i < tokens; ++i) {
+  for (size_t i = 0; i < batch.ids.size(); ++i) {
     const int64_t id = batch.ids[i];
     const int64_t label = batch.labels[i];
+    const auto where = [&] {
+      const int64_t row = static_cast<int64_t>(i) / batch.sequence_length;
+      const int64_t column = static_cast<int64_t>(i) % batch.sequence_length;
+      return absl::StrCat("position ", column, " of sequence ",
+                          batch.sequence_index[row]);
+    };
     if (id < 0 || id >= vocabulary || label >= vocabulary ||
         (label < 0 && label != kNoLabel)) {
       return absl::InvalidArgumentError(absl::StrCat(
           "token ids and labels must be in [0, ", vocabulary, ") or label ",
-          kNoLabel, ", but position ", i, " of sequence ",
-          batch.sequence_index.empty() ? -1 : batch.sequence_index[0],
-          " has id ", id, " and label ", label,
+          kNoLabel, ", but ", where(), " has id ", id, " and label ", label,
           "; use a model with a larger vocab_size or another tokenizer"));
+    }
+    if (batch.valid[i] > 1) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "valid marks must be 1, or 0 for padding, but ", where(), " has ",
+          int{batch.valid[i]}, "; correct the data source"));
     }
   }
   return absl::OkStatus();
