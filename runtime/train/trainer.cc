@@ -16,6 +16,7 @@
 #include "switchyard/runtime/nn/weights_checksum.h"
 #include "switchyard/runtime/parallel/agreement.h"
 #include "switchyard/runtime/parallel/arithmetic.h"
+#include "switchyard/runtime/plan/rank_layout.h"
 #include "switchyard/runtime/train/same_run.h"
 
 namespace switchyard {
@@ -146,18 +147,10 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(
     TrainerParts parts) {
   SWITCHYARD_CHECK(parts.data != nullptr);
   SWITCHYARD_RETURN_IF_ERROR(CheckSameRun(world, options, *parts.data));
-  const int ranks_per_node = static_cast<int>(std::count_if(
-      world.members().begin(), world.members().end(),
-      [](const comm::Member& member) { return member.node == 0; }));
-  const int64_t width =
-      options.expert_parallel > 0
-          ? options.expert_parallel
-          : DefaultExpertParallel(options.model.experts, world.size(),
-                                  ranks_per_node);
-  SWITCHYARD_RETURN_IF_ERROR(
-      CheckExpertParallel(width, options.model.experts, world.size()));
+  SWITCHYARD_ASSIGN_OR_RETURN(const RankLayout layout,
+                              ResolveLayout(options, world.members()));
   SWITCHYARD_ASSIGN_OR_RETURN(
-      Grid grid, Grid::Create(world, static_cast<int>(width),
+      Grid grid, Grid::Create(world, static_cast<int>(layout.expert_parallel),
                               static_cast<int>(options.model.experts)));
   SWITCHYARD_RETURN_IF_ERROR(
       AgreeOnInstructionSet(world, options.isa).status());
@@ -401,7 +394,7 @@ absl::Status Trainer::Finish() {
   runner_.stream().CopyToHost(bytes.data(), view);
   runner_.stream().Wait();
   summary_.steps = step_;
-  summary_.median_tokens_per_second = Median(rates_);
+  summary_.median_tokens_per_second = rates_.Median();
   summary_.peak_rank_bytes = bytes[0];
   summary_.peak_resident_bytes = bytes[1];
   summary_.weights_checksum =
