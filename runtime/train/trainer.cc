@@ -127,13 +127,6 @@ int64_t Rounds(int64_t micro_batches, int ranks) {
   return (micro_batches + ranks - 1) / ranks;
 }
 
-double Median(std::vector<double> values) {
-  if (values.empty()) return 0.0;
-  std::nth_element(values.begin(), values.begin() + values.size() / 2,
-                   values.end());
-  return values[values.size() / 2];
-}
-
 int64_t ResidentPeakBytes() {
   rusage usage;
   getrusage(RUSAGE_SELF, &usage);
@@ -181,7 +174,6 @@ Trainer::Trainer(const TrainOptions& options, std::unique_ptr<Grid> grid,
   runner_.SetBalanceLoss(std::move(parts_.balance_loss));
   const int64_t micro_batches = options.global_batch / options.micro_batch;
   batches_.resize(Rounds(micro_batches, grid_->world().size()));
-  rates_.reserve(last_step());
 }
 
 int64_t Trainer::last_step() const {
@@ -350,7 +342,7 @@ void Trainer::Report(const EvalMetrics& metrics) {
 }
 
 void Trainer::Report(const StepMetrics& metrics) {
-  rates_.push_back(metrics.tokens_per_second);
+  rates_.Add(metrics.tokens_per_second);
   summary_.dropped += metrics.dropped;
   summary_.skipped_steps += metrics.skipped ? 1 : 0;
   summary_.last_max_load = metrics.max_load;
