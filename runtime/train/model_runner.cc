@@ -5,9 +5,14 @@
 #include <utility>
 
 #include "switchyard/base/status.h"
+#include "switchyard/runtime/plan/activation_memory.h"
 
 namespace switchyard {
 namespace {
+
+size_t FirstBytes(const ArenaPeak& peak) {
+  return static_cast<size_t>(peak.bytes);
+}
 
 TransformerOptions ModelOptions(const TrainOptions& options,
                                 const RouterFactory& routers) {
@@ -27,8 +32,11 @@ ModelRunner::ModelRunner(const TrainOptions& options, const Grid& grid,
     : options_(options),
       ledger_(grid.world().ledger()),
       stream_(device.NewStream()),
-      arena_(device),
-      decision_arena_(device),
+      // What an even load needs at once, so that a run whose load stays near it
+      // never grows and the plan can say what it takes.
+      arena_(device, FirstBytes(ActivationPeak(
+                         options, EvenRows(options, grid.width())))),
+      decision_arena_(device, FirstBytes(DecisionPeak(options))),
       host_arena_(host_),
       format_(kernels::FixedPoint::ForMicroBatches(
           static_cast<int>(options.fraction_bits),
@@ -56,6 +64,11 @@ void ModelRunner::SetBalanceLoss(std::unique_ptr<BalanceLoss> loss) {
 int64_t ModelRunner::activation_bytes() const {
   return static_cast<int64_t>(arena_.reserved_bytes() +
                               decision_arena_.reserved_bytes());
+}
+
+int64_t ModelRunner::activation_peak_bytes() const {
+  return static_cast<int64_t>(arena_.peak_bytes() +
+                              decision_arena_.peak_bytes());
 }
 
 int ModelRunner::arena_growth_count() const {

@@ -50,8 +50,10 @@ class ModelRunner {
   Stream& stream() { return *stream_; }
   ParameterStore& store() { return store_; }
   const Transformer& model() const { return *model_; }
-  // Bytes that activations took from the device, and how often.
+  // Bytes that activations took from the device, the most that were in use, and
+  // how often memory was taken.
   int64_t activation_bytes() const;
+  int64_t activation_peak_bytes() const;
   int arena_growth_count() const;
 
  private:
