@@ -36,6 +36,19 @@ void Attention(Stream& stream, const AttentionArgs& args) {
   stream.Enqueue([args, threads] { cpu::Attention(args, threads); });
 }
 
+int64_t AttentionBackwardScratchBytes(int64_t rows, int64_t heads,
+                                      int64_t kv_heads, int64_t head_dim,
+                                      int64_t sequence_length) {
+  // Shapes alone decide.
+  AttentionBackwardArgs args;
+  args.q = ConstTensorView(nullptr, DType::kFloat32, {rows, heads, head_dim});
+  args.k =
+      ConstTensorView(nullptr, DType::kFloat32, {rows, kv_heads, head_dim});
+  args.sequence_length = sequence_length;
+  return cpu::AttentionBackwardScratch(args) *
+         static_cast<int64_t>(sizeof(float));
+}
+
 void AttentionBackward(Stream& stream, Arena& arena,
                        const AttentionBackwardArgs& args) {
   CheckHeads(args.q, args.k, args.v, args.sequence_length);

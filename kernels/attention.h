@@ -40,6 +40,12 @@ struct AttentionBackwardArgs {
   float scale = 1.0f;
   TensorView dq, dk, dv;
 };
+// Bytes that AttentionBackward takes from its arena: keys, values, queries and
+// their gradients in packed tiles of fp32, and up to four shares of dq.
+int64_t AttentionBackwardScratchBytes(int64_t rows, int64_t heads,
+                                      int64_t kv_heads, int64_t head_dim,
+                                      int64_t sequence_length);
+
 // `arena` gives scratch memory that returns when the call's scope ends.
 void AttentionBackward(Stream& stream, Arena& arena,
                        const AttentionBackwardArgs& args);

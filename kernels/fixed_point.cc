@@ -2,10 +2,24 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/kernels/fixed_point.h"
 
+#include <cmath>
+
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/fixed_point.h"
 
 namespace switchyard::kernels {
+
+FixedPoint FixedPoint::ForMicroBatches(int fraction_bits,
+                                       int64_t micro_batches) {
+  SWITCHYARD_CHECK(fraction_bits >= 0 && fraction_bits <= 62 &&
+                   micro_batches >= 1)
+      << fraction_bits << " bits, " << micro_batches << " micro-batches";
+  // A leaf is below the limit, so at most the next smaller fp32 number:
+  // rounding the limit up lets no sum past 2^63.
+  return {fraction_bits,
+          static_cast<float>(std::ldexp(1.0, 63 - fraction_bits) /
+                             static_cast<double>(micro_batches))};
+}
 
 void AddToFixedPoint(Stream& stream, const ConstTensorView& leaf,
                      const FixedPoint& format, const GradientSum& gradient) {

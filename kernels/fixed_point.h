@@ -19,6 +19,11 @@ struct FixedPoint {
   int fraction_bits = 44;
   // 2^19 / (micro-batches of the global batch) at 44 bits: their sum fits.
   float limit = 524288.0f;
+
+  // The format of sums over `micro_batches` >= 1 leaves:
+  //   limit = 2^(63 - fraction_bits) / micro_batches,   rounded to fp32.
+  // `fraction_bits` in [0, 62].
+  static FixedPoint ForMicroBatches(int fraction_bits, int64_t micro_batches);
 };
 
 // Where a parameter's gradient is summed.

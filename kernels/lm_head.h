@@ -31,6 +31,11 @@ struct LmHeadLossArgs {
 };
 void LmHeadLoss(Stream& stream, Arena& arena, const LmHeadLossArgs& args);
 
+// Makes the primitives of its products (matmul.h) for x [tokens, width]: of a
+// whole chunk and of what is left behind the last one.
+void PrepareLmHead(DType dtype, int64_t tokens, int64_t width,
+                   int64_t vocabulary);
+
 }  // namespace switchyard::kernels
 
 #endif  // SWITCHYARD_KERNELS_LM_HEAD_H_

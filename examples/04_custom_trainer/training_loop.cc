@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "training_loop.h"
 
-#include <cmath>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -54,13 +53,6 @@ switchyard::AdamWOptions OptimizerOptions() {
   return options;
 }
 
-// The sum of all micro-batches' gradients must fit 64 bits.
-switchyard::kernels::FixedPoint GradientFormat() {
-  return {kFractionBits,
-          static_cast<float>(std::ldexp(1.0, 63 - kFractionBits) /
-                             static_cast<double>(kMicroBatches))};
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TrainingLoop>> TrainingLoop::Create(
@@ -88,6 +80,9 @@ TrainingLoop::TrainingLoop(const ModelConfig& model, Grid grid,
       arena_(device_),
       decision_arena_(device_),
       host_arena_(device_),
+      // The sum of all micro-batches' gradients must fit 64 bits.
+      format_(switchyard::kernels::FixedPoint::ForMicroBatches(kFractionBits,
+                                                               kMicroBatches)),
       grid_(std::move(grid)),
       store_(grid_, DType::kFloat32),
       balance_loss_(model.balance_loss_coef),
@@ -134,8 +129,8 @@ void TrainingLoop::ComputeBalanceLoss(const Execution& run,
 }
 
 absl::Status TrainingLoop::RunMicroBatch(int64_t micro_batch) {
-  const Execution run{*stream_,    arena_,           decision_arena_,
-                      host_arena_, GradientFormat(), &grid_.world().ledger(),
+  const Execution run{*stream_,    arena_,  decision_arena_,
+                      host_arena_, format_, &grid_.world().ledger(),
                       step_ + 1};
   ArenaScope activations(arena_);
   ArenaScope decisions(decision_arena_);

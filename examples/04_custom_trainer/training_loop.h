@@ -22,6 +22,7 @@
 #include "switchyard/base/arena.h"
 #include "switchyard/base/cpu/cpu_device.h"
 #include "switchyard/comm/communicator.h"
+#include "switchyard/kernels/fixed_point.h"
 #include "switchyard/runtime/data/data_source.h"
 #include "switchyard/runtime/moe/balance_loss.h"
 #include "switchyard/runtime/nn/model_config.h"
@@ -75,6 +76,7 @@ class TrainingLoop {
   switchyard::Arena arena_;
   switchyard::Arena decision_arena_;
   switchyard::Arena host_arena_;
+  const switchyard::kernels::FixedPoint format_;
   const switchyard::Grid grid_;
   switchyard::ParameterStore store_;
   std::unique_ptr<switchyard::Transformer> model_;

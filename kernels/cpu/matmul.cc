@@ -55,6 +55,17 @@ void ZeroRows(const TensorView& y) {
   }
 }
 
+void PrepareBlocks(DType dtype, const BlockGrid& grid, int64_t inner,
+                   Transpose transpose_a, Transpose transpose_b) {
+  if (!UsesOneDnn(dtype)) return;
+  for (int64_t i = 0; inner > 0 && i < grid.count(); ++i) {
+    const GemmBlock block = grid.At(i);
+    PrepareOneDnnProduct({block.rows, block.columns, inner, dtype,
+                          transpose_a == Transpose::kYes,
+                          transpose_b == Transpose::kYes});
+  }
+}
+
 }  // namespace
 
 void MatMul(const MatMulArgs& args, int threads) {
@@ -106,19 +117,18 @@ void GroupedMatMul(const GroupedMatMulArgs& args, int threads) {
   });
 }
 
+void PrepareMatMul(DType dtype, Transpose transpose_a, Transpose transpose_b,
+                   int64_t rows, int64_t columns, int64_t inner) {
+  PrepareBlocks(dtype, BlockGrid(rows, columns), inner, transpose_a,
+                transpose_b);
+}
+
 void PrepareProducts(DType dtype, int64_t rows, int64_t in, int64_t out) {
-  if (!UsesOneDnn(dtype)) return;
-  const auto prepare = [dtype](const BlockGrid& grid, int64_t inner,
-                               bool transposed_a, bool transposed_b) {
-    for (int64_t i = 0; inner > 0 && i < grid.count(); ++i) {
-      const GemmBlock block = grid.At(i);
-      PrepareOneDnnProduct({block.rows, block.columns, inner, dtype,
-                            transposed_a, transposed_b});
-    }
-  };
-  prepare(BlockGrid(rows, out), in, false, true);   // y = x · wᵀ
-  prepare(BlockGrid(rows, in), out, false, false);  // dx = dy · w
-  prepare(BlockGrid(out, in, kLeafBlockRows), rows, true, false);  // dyᵀ · x
+  constexpr Transpose kNo = Transpose::kNo, kYes = Transpose::kYes;
+  PrepareMatMul(dtype, kNo, kYes, rows, out, in);  // y = x · wᵀ
+  PrepareMatMul(dtype, kNo, kNo, rows, in, out);   // dx = dy · w
+  PrepareBlocks(dtype, BlockGrid(out, in, kLeafBlockRows), rows, kYes,
+                kNo);  // dyᵀ · x
 }
 
 }  // namespace switchyard::kernels::cpu

@@ -14,6 +14,11 @@ void WeightGradient(const WeightGradientArgs& args, int threads);
 void GroupedMatMul(const GroupedMatMulArgs& args, int threads);
 void GroupedWeightGradient(const GroupedWeightGradientArgs& args, int threads);
 
+// Makes the primitives of MatMul for op(a) [rows, inner] · op(b) [inner,
+// columns].
+void PrepareMatMul(DType dtype, Transpose transpose_a, Transpose transpose_b,
+                   int64_t rows, int64_t columns, int64_t inner);
+
 // Makes the primitives of a layer's three products for `rows` rows.
 void PrepareProducts(DType dtype, int64_t rows, int64_t in, int64_t out);
 

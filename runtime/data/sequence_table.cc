@@ -3,8 +3,9 @@
 #include "switchyard/runtime/data/sequence_table.h"
 
 #include <algorithm>
-#include <cmath>
+#include <charconv>
 
+#include "absl/numeric/int128.h"
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/check.h"
 
@@ -17,6 +18,36 @@ int FileOf(const std::vector<int64_t>& totals, int64_t index) {
       << index << " " << totals.back();
   const auto next = std::upper_bound(totals.begin(), totals.end(), index);
   return static_cast<int>(next - totals.begin()) - 1;
+}
+
+// ceil(count · fraction), fraction in (0, 1) taken as the shortest decimal that
+// reads back to it: digits · 10^-places. In floating point 100 · 0.07 is
+// above 7.
+int64_t CeilingOfShare(int64_t count, double fraction) {
+  char text[32];
+  const char* end = std::to_chars(text, text + sizeof(text), fraction,
+                                  std::chars_format::scientific)
+                        .ptr;
+  int64_t digits = 0;
+  int places = 0;
+  const char* at = text;
+  for (bool point = false; *at != 'e'; ++at) {
+    if (*at == '.') {
+      point = true;
+      continue;
+    }
+    digits = digits * 10 + (*at - '0');
+    places += point ? 1 : 0;
+  }
+  int exponent = 0;  // of ten, negative
+  std::from_chars(at + 1, end, exponent);
+  places -= exponent;
+  // At most 17 digits times 19 of the count: below 10^36.
+  if (places > 36) return 1;
+  absl::uint128 power = 1;
+  for (int i = 0; i < places; ++i) power *= 10;
+  const absl::uint128 share = absl::uint128(count) * absl::uint128(digits);
+  return static_cast<int64_t>((share + power - 1) / power);
 }
 
 absl::Status TooShort(const SequenceTable::File& file,
@@ -50,8 +81,7 @@ absl::StatusOr<SequenceTable> SequenceTable::Create(
     }
     int64_t held = 0, training = sequences;
     if (held_out > 0.0) {
-      held = static_cast<int64_t>(
-          std::ceil(static_cast<double>(sequences) * held_out));
+      held = CeilingOfShare(sequences, held_out);
       training = sequences - held - 1;
     }
     if (training < 1) return NothingToTrainOn(file, sequences, held);

@@ -6,7 +6,9 @@
 // are the next tokens, so neighbours share one. A file of N tokens has
 // floor((N - 1) / T) sequences; files are never joined.
 //
-// A fraction of each file's sequences, rounded up, is held out from its end. So
+// A fraction of each file's sequences, rounded up, is held out from its end.
+// The fraction is the decimal as written (the shortest that reads back to the
+// same double) and is rounded up in integers: 0.07 of 100 sequences are 7. So
 // that no label of a training sequence is held-out text, one sequence between
 // the two parts belongs to neither.
 #ifndef SWITCHYARD_RUNTIME_DATA_SEQUENCE_TABLE_H_

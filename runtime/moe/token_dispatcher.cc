@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/runtime/moe/token_dispatcher.h"
 
+#include <limits>
+
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/status.h"
 #include "switchyard/kernels/permute.h"
@@ -84,6 +86,9 @@ void TokenDispatcher::PlanOutgoing(const Execution& run, Routing& routing,
       row += routing.kept[expert];
     }
   }
+  // Operators number rows in int32: the bases above, and what they add to them.
+  SWITCHYARD_CHECK(row <= std::numeric_limits<int32_t>::max())
+      << row << " rows in a buffer of layer " << layer_;
   routing.outgoing = outgoing;
   routing.outgoing_rows = row - routing.segment_rows;
 }

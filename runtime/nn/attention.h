@@ -2,7 +2,18 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Causal self-attention with grouped queries and rotary positions, without
-// biases (2305.13245; names and order of Hugging Face's Mixtral).
+// biases (Vaswani et al., 1706.03762; Ainslie et al., 2305.13245; Su et al.,
+// 2104.09864; names and order of Hugging Face's Mixtral). With H query heads, G
+// key/value heads of d = head_dim elements, and R_t the rotation of position t
+// in its sequence:
+//
+//   q_t = R_t (x_t Wqᵀ)   k_t = R_t (x_t Wkᵀ)   v_t = x_t Wvᵀ      by head
+//   c_t = sum over s <= t of softmax_s(q_t · k_s / sqrt(d)) v_s
+//   y_t = c_t Woᵀ
+//
+// Query head h reads key/value head h / (H/G). R_t turns the pair (i, i + d/2)
+// by the angle t · theta^(-2i/d) (kernels/rotary_embedding.h). Wq [H d,
+// hidden], Wk and Wv [G d, hidden], Wo [hidden, H d].
 #ifndef SWITCHYARD_RUNTIME_NN_ATTENTION_H_
 #define SWITCHYARD_RUNTIME_NN_ATTENTION_H_
 

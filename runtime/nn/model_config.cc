@@ -12,6 +12,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "switchyard/base/file.h"
 #include "switchyard/base/nearest_name.h"
 #include "switchyard/base/status.h"
@@ -206,6 +207,41 @@ absl::Status ReadNumbers(Reader& reader, absl::string_view source,
   return reader.status();
 }
 
+// The values that torch knows and that weights come in.
+constexpr const char* kWeightTypes[] = {"bfloat16", "float16", "float32",
+                                        "float64"};
+
+absl::Status CheckWeightType(Reader& reader, const char* key) {
+  const Json* found = reader.Find(key);
+  if (found == nullptr) return absl::OkStatus();
+  for (const char* name : kWeightTypes) {
+    if (*found == name) return absl::OkStatus();
+  }
+  reader.Wrong(
+      key,
+      absl::StrCat("one of \"", absl::StrJoin(kWeightTypes, "\", \""), "\""),
+      *found);
+  return reader.status();
+}
+
+// Gates of k >= 2 experts are renormalised; a single one is not, or it would be
+// 1 and leave the router without a gradient (NUMERICS.md, section 3).
+absl::Status CheckRenormalization(const Reader& reader,
+                                  absl::string_view source,
+                                  const ModelConfig& config) {
+  const char* kName = "norm_topk_prob";
+  const Json* found = reader.Find(kName);
+  const bool built = config.experts_per_token >= 2;
+  if (found == nullptr || *found == built) return absl::OkStatus();
+  return Error(
+      source,
+      absl::StrCat("expected \"", kName, "\" to be ", built ? "true" : "false",
+                   " with \"num_experts_per_tok\" ", config.experts_per_token,
+                   ", found ", Shown(*found),
+                   "; gates are renormalised from two experts on, and another "
+                   "rule is not built"));
+}
+
 template <typename T>
 absl::Status InRange(absl::string_view source, const char* key, T value,
                      T least, T most) {
@@ -322,6 +358,9 @@ absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view json_text,
   Reader reader(json, source);
   SWITCHYARD_RETURN_IF_ERROR(ReadSizes(reader, &config));
   SWITCHYARD_RETURN_IF_ERROR(ReadNumbers(reader, source, &config));
+  SWITCHYARD_RETURN_IF_ERROR(CheckWeightType(reader, "dtype"));
+  SWITCHYARD_RETURN_IF_ERROR(CheckWeightType(reader, "torch_dtype"));
+  SWITCHYARD_RETURN_IF_ERROR(CheckRenormalization(reader, source, config));
   SWITCHYARD_RETURN_IF_ERROR(Validate(config, source));
   return config;
 }

@@ -27,13 +27,17 @@ constexpr ConfigKey kKeys[] = {
     {"router_aux_loss_coef", kUsed},
     {"balance_loss_coef", kUsed},
     {"router_z_loss_coef", kUsed},
+    // What the weights of a file are in; --dtype decides about a run.
+    {"dtype", kUsed},
+    {"torch_dtype", kUsed},
+    // Follows from num_experts_per_tok: true from 2 on.
+    {"norm_topk_prob", kUsed},
 
     // How files were made, which class loads them, what a call returns, and
     // tokens that only generation knows.
     {"_name_or_path", kIgnored},
     {"architectures", kIgnored},
     {"bos_token_id", kIgnored},
-    {"dtype", kIgnored},
     {"eos_token_id", kIgnored},
     {"id2label", kIgnored},
     {"label2id", kIgnored},
@@ -42,7 +46,6 @@ constexpr ConfigKey kKeys[] = {
     {"output_router_logits", kIgnored},
     {"return_dict", kIgnored},
     {"tokenizer_class", kIgnored},
-    {"torch_dtype", kIgnored},
     {"torchscript", kIgnored},
     {"transformers_version", kIgnored},
     {"use_cache", kIgnored},
@@ -52,7 +55,6 @@ constexpr ConfigKey kKeys[] = {
     {"hidden_act", kOnlyThis, "\"silu\""},
     {"mlp_bias", kOnlyThis, "false"},
     {"model_type", kOnlyThis, "\"mixtral\""},
-    {"norm_topk_prob", kOnlyThis, "true"},
     // Would keep one row of the embedding at zero.
     {"pad_token_id", kOnlyThis, "null"},
     {"partial_rotary_factor", kOnlyThis, "1.0"},

@@ -11,7 +11,7 @@
 namespace switchyard::internal {
 
 enum class ConfigKeyKind {
-  kUsed,      // becomes part of ModelConfig
+  kUsed,      // becomes part of ModelConfig, or is checked against it
   kIgnored,   // known and without effect on the function: any value
   kOnlyThis,  // known; any other value would change the function
 };

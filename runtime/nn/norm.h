@@ -1,7 +1,15 @@
 // SPDX-FileCopyrightText: The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// RMSNorm with its parameter and the residual add in front of it.
+// RMSNorm (Zhang and Sennrich, 1910.07467) with its parameter w and the
+// residual add in front of it, for each row of `width` elements:
+//
+//   s = base + delta
+//   y = cast(s / sqrt(mean(s²) + eps)) · w
+//
+// The mean and the quotient are fp32, cast to the model's dtype before w as
+// Hugging Face does. kernels/rms_norm.h has the gradients; w's is summed over
+// the micro-batch in fp32 and then added to its fixed-point sum.
 #ifndef SWITCHYARD_RUNTIME_NN_NORM_H_
 #define SWITCHYARD_RUNTIME_NN_NORM_H_
 
@@ -21,14 +29,15 @@ struct Residual {
 
 class Norm {
  public:
+  // w [width], initially 1.
   static void Declare(ParameterStore& store, const std::string& name,
                       int64_t width);
   Norm(const ParameterStore& store, const std::string& name, float eps);
 
   struct Saved {
-    ConstTensorView sum;     // base + delta: what was normalised
-    ConstTensorView output;  // [rows, width]
-    ConstTensorView inverse_rms;
+    ConstTensorView sum;          // base + delta: what was normalised
+    ConstTensorView output;       // [rows, width]
+    ConstTensorView inverse_rms;  // fp32 [rows]: 1 / sqrt(mean(s²) + eps)
   };
   // `sum` is where base + delta goes if it must outlive the scope; undefined:
   // it gets memory of its own, if there is something to add.

@@ -6,6 +6,7 @@
 #include "switchyard/kernels/embedding.h"
 #include "switchyard/kernels/lm_head.h"
 #include "switchyard/kernels/matmul.h"
+#include "switchyard/kernels/segments.h"
 #include "switchyard/runtime/moe/deferred_gradients.h"
 
 namespace switchyard {
@@ -49,12 +50,20 @@ void Transformer::Prepare(int64_t tokens) const {
   const int64_t hidden = config_.hidden_size;
   const int64_t heads = config_.heads * config_.head_dim;
   const int64_t kv = config_.kv_heads * config_.head_dim;
+  const int64_t inner = config_.intermediate_size;
   kernels::PrepareDense(dtype_, tokens, hidden, heads + 2 * kv);
   kernels::PrepareDense(dtype_, tokens, heads, hidden);
   kernels::PrepareDense(DType::kFloat32, tokens, hidden, config_.experts);
-  kernels::PrepareGrouped(dtype_, tokens, hidden,
-                          2 * config_.intermediate_size);
-  kernels::PrepareGrouped(dtype_, tokens, config_.intermediate_size, hidden);
+  kernels::PrepareGrouped(dtype_, tokens, hidden, 2 * inner);
+  kernels::PrepareGrouped(dtype_, tokens, inner, hidden);
+  // Gradients of matrices that are multiplied as one are formed one by one: of
+  // queries, keys and values, and of an expert's w1 and w3.
+  kernels::PrepareDense(dtype_, tokens, hidden, heads);
+  kernels::PrepareDense(dtype_, tokens, hidden, kv);
+  for (const int64_t rows : kernels::PaddedRowList(tokens)) {
+    kernels::PrepareDense(dtype_, rows, hidden, inner);
+  }
+  kernels::PrepareLmHead(dtype_, tokens, hidden, config_.vocabulary);
 }
 
 absl::StatusOr<Transformer::Saved> Transformer::Forward(

@@ -2,7 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One number for all weights of a model, the same on every rank and in every
-// layout.
+// layout:
+//
+//   sum over parameters p of MixKey(Checksum(weights of p), name of p), mod
+//   2^64
+//
+// with Checksum as kernels/checksum.h defines it, over all elements of the
+// whole logical parameter in its own dtype, and MixKey of base/philox.h. So it
+// knows bits, order and names, and not who holds what. Runs in different dtypes
+// have different checksums.
 #ifndef SWITCHYARD_RUNTIME_NN_WEIGHTS_CHECKSUM_H_
 #define SWITCHYARD_RUNTIME_NN_WEIGHTS_CHECKSUM_H_
 

@@ -17,10 +17,13 @@ double WarmupRate(const ScheduleShape& shape, int64_t step) {
          static_cast<double>(shape.warmup_steps);
 }
 
-// How much of [begin, steps) has passed, 0 to 1; the last step has 1.
+// How much of [begin, steps - 1] has passed at `step`, 0 to 1. The last step of
+// several has 1, also where nothing but it is left after the warm-up.
 double Progress(const ScheduleShape& shape, double begin, int64_t step) {
-  const double length = static_cast<double>(shape.steps - 1) - begin;
-  if (length <= 0.0) return static_cast<double>(step) > begin ? 1.0 : 0.0;
+  const int64_t last = shape.steps - 1;
+  if (step >= last) return last > 0 ? 1.0 : 0.0;
+  const double length = static_cast<double>(last) - begin;
+  if (length <= 0.0) return 0.0;
   return std::clamp((static_cast<double>(step) - begin) / length, 0.0, 1.0);
 }
 
@@ -40,8 +43,12 @@ double CosineSchedule::LearningRate(int64_t step) const {
 
 double WarmupStableDecaySchedule::LearningRate(int64_t step) const {
   if (InWarmup(shape_, step)) return WarmupRate(shape_, step);
-  const double begin =
-      static_cast<double>(shape_.steps) * (1.0 - shape_.decay_fraction);
+  if (shape_.decay_fraction <= 0.0) return shape_.peak;
+  // A warm-up that reaches into the decay takes its place: the rate falls from
+  // the peak that it ended at, not from somewhere below.
+  const double begin = std::max(
+      static_cast<double>(shape_.warmup_steps),
+      static_cast<double>(shape_.steps) * (1.0 - shape_.decay_fraction));
   const double progress = Progress(shape_, begin, step);
   return shape_.peak * (1.0 - (1.0 - shape_.min_ratio) * progress);
 }

@@ -74,6 +74,13 @@ void AddBucket(absl::Span<const Chunk> chunks, int ranks, int rank,
 
 }  // namespace
 
+int64_t LargestShard(int64_t elements, int64_t largest, int64_t ranks) {
+  if (ranks == 1) return elements;
+  const int64_t chunk = std::min(kernels::kNormChunk, largest);
+  const int64_t buckets = elements / (kBucketElements - chunk) + 1;
+  return std::min(elements, elements / ranks + 1 + chunk * buckets);
+}
+
 ShardLayout MakeShardLayout(absl::Span<const Parameter* const> parameters,
                             int ranks, int rank) {
   const std::vector<Chunk> chunks = CutIntoChunks(parameters);

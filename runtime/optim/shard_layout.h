@@ -45,6 +45,13 @@ struct ShardLayout {
   int64_t own_element_count = 0;
 };
 
+// Elements of the largest shard at most, of a group of `elements` in parameters
+// of at most `largest`. The chunks that a rank gets of a bucket have their
+// middles in its share, so they reach beyond it by a chunk at most; a bucket
+// that is not the last is full but for less than a chunk:
+//   elements / ranks + chunk · (elements / (2^20 - chunk) + 1)
+int64_t LargestShard(int64_t elements, int64_t largest, int64_t ranks);
+
 // The layout for rank `rank` of `ranks`.
 ShardLayout MakeShardLayout(absl::Span<const Parameter* const> parameters,
                             int ranks, int rank);

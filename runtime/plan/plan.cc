@@ -6,6 +6,8 @@
 
 #include "switchyard/base/check.h"
 #include "switchyard/base/dtype.h"
+#include "switchyard/runtime/optim/shard_layout.h"
+#include "switchyard/runtime/plan/activation_memory.h"
 
 namespace switchyard {
 namespace {
@@ -15,34 +17,11 @@ constexpr int64_t kGradientBytes = 8;
 
 int64_t CeilingOf(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// a·b for estimates: what no machine holds is as good as 10^18 bytes, of which
-// several add up without overflow.
-int64_t Times(int64_t a, int64_t b) {
-  constexpr int64_t kHuge = 1'000'000'000'000'000'000;
-  int64_t product = 0;
-  return __builtin_mul_overflow(a, b, &product) ? kHuge
-                                                : std::min(product, kHuge);
-}
-
 int64_t Bytes(DType dtype) { return static_cast<int64_t>(SizeOf(dtype)); }
 
 // Elements of the projections of one layer's attention.
 int64_t AttentionParameters(const ModelConfig& m) {
   return m.hidden_size * m.head_dim * (2 * m.heads + 2 * m.kv_heads);
-}
-
-// Rows that can meet on one rank in one layer: every token of the group sends
-// it as many rows as it has choices and the rank has experts.
-int64_t WorstRows(const Plan& plan) {
-  const ModelConfig& m = plan.options.model;
-  const int64_t choices = std::min(m.experts_per_token, plan.experts_per_rank);
-  int64_t rows = plan.micro_batch_positions * choices;
-  if (plan.capacity > 0) {
-    rows = std::min(rows, plan.capacity * plan.experts_per_rank);
-  }
-  rows *= plan.layout.expert_parallel;
-  const int64_t bound = plan.options.max_rows_per_rank;
-  return bound > 0 ? std::min(bound, rows) : rows;
 }
 
 void CountRows(Plan* plan) {
@@ -55,60 +34,66 @@ void CountRows(Plan* plan) {
       std::max<int64_t>(0, plan->layout.ranks - plan->micro_batches);
   plan->micro_batch_positions = o.micro_batch * o.seq_len;
   plan->experts_per_rank = m.experts / plan->layout.expert_parallel;
-  if (!o.capacity_factor.dropless()) {
-    plan->capacity = o.capacity_factor.Capacity(
-        m.experts_per_token, plan->micro_batch_positions, m.experts);
-  }
-  plan->routed_rows = plan->micro_batch_positions * m.experts_per_token;
-  plan->routed_rows_worst = WorstRows(*plan);
+  plan->capacity = ExpertCapacity(o);
+  const int64_t width = plan->layout.expert_parallel;
+  plan->routed_rows = EvenRows(o, width).received;
+  plan->routed_rows_worst = WorstRows(o, width).received;
   plan->segment_rows =
       static_cast<double>(plan->routed_rows) / static_cast<double>(m.experts);
 }
 
-// What the backward pass reads of one position and layer: two residual streams
-// in two parts each, two normalised inputs, the projections and the context;
-// in fp32 the softmax's statistics and the router's.
-int64_t PositionBytes(const ModelConfig& m, int64_t bytes) {
-  const int64_t elements =
-      6 * m.hidden_size + m.head_dim * (2 * m.heads + 2 * m.kv_heads);
-  return elements * bytes + kFp32Bytes * (m.heads + 2 * m.experts);
-}
+// Elements of the optimizer's shards of one rank, by who shares them.
+struct Shards {
+  int64_t narrow = 0;  // of weights in the run's dtype
+  int64_t router = 0;
 
-// Of one routed row and layer: its input and output, where other ranks are
-// involved on both sides of the wire, the expert's two projections and their
-// product.
-int64_t RowBytes(const ModelConfig& m, int64_t sides, int64_t bytes) {
-  return (2 * sides * m.hidden_size + 3 * m.intermediate_size) * bytes;
+  int64_t ByteCount(DType dtype) const {
+    const int64_t masters = dtype == DType::kBFloat16 ? narrow : 0;
+    return kFp32Bytes * (2 * (narrow + router) + masters);
+  }
+};
+
+// `share` of (elements, largest parameter, ranks) is that of one rank.
+template <typename Share>
+Shards CountShards(const Plan& plan, const Share& share) {
+  const ModelConfig& m = plan.options.model;
+  const ParameterCounts& p = plan.parameters;
+  const int64_t ranks = plan.layout.ranks;
+  // Experts are sharded over the ranks that own the same ones.
+  const int64_t owners = ranks / plan.layout.expert_parallel;
+  const int64_t experts = plan.rank_parameters - p.dense;
+  return {share(p.dense - p.router, p.embedding, ranks) +
+              share(experts, m.hidden_size * m.intermediate_size, owners),
+          share(p.router, m.experts * m.hidden_size, ranks)};
 }
 
 RankMemory CountMemory(const Plan& plan) {
   const TrainOptions& o = plan.options;
-  const ModelConfig& m = o.model;
-  const int64_t bytes = Bytes(o.dtype);
-  const int64_t dense = plan.parameters.dense;
-  const int64_t experts = plan.rank_parameters - dense;
-  // Experts are sharded over the ranks that own the same ones.
-  const int64_t owners = plan.layout.ranks / plan.layout.expert_parallel;
-  const int64_t shard =
-      CeilingOf(dense, plan.layout.ranks) + CeilingOf(experts, owners);
-
+  const int64_t router = plan.parameters.router;
+  const Shards average = CountShards(
+      plan, [](int64_t elements, int64_t /*largest*/, int64_t ranks) {
+        return CeilingOf(elements, ranks);
+      });
   RankMemory memory;
-  memory.weights = plan.rank_parameters * bytes;
+  memory.weights =
+      (plan.rank_parameters - router) * Bytes(o.dtype) + router * kFp32Bytes;
   memory.gradients = plan.rank_parameters * kGradientBytes;
   memory.gradients_fp32 = plan.rank_parameters * kFp32Bytes;
-  memory.masters = o.dtype == DType::kBFloat16 ? shard * kFp32Bytes : 0;
-  memory.moments = 2 * shard * kFp32Bytes;
+  memory.moments = 2 * kFp32Bytes * (average.narrow + average.router);
+  memory.masters = average.ByteCount(o.dtype) - memory.moments;
 
-  // Layers whose activations are kept, and one more for gradients under way.
-  const bool recompute = o.recompute == Recompute::kBlock;
-  const int64_t layers = (recompute ? 1 : m.layers) + 1;
-  const int64_t kept_inputs = recompute ? 2 * m.layers * m.hidden_size : 0;
-  memory.activations = plan.micro_batch_positions *
-                       (layers * PositionBytes(m, bytes) + kept_inputs * bytes);
-  const int64_t sides = plan.layout.expert_parallel > 1 ? 2 : 1;
-  const int64_t row = layers * RowBytes(m, sides, bytes);
-  memory.routed = Times(plan.routed_rows, row);
-  memory.routed_worst = Times(plan.routed_rows_worst, row);
+  const int64_t width = plan.layout.expert_parallel;
+  const ArenaPeak decisions = DecisionPeak(o);
+  const ArenaPeak even = ActivationPeak(o, EvenRows(o, width));
+  const ArenaPeak worst = ActivationPeak(o, WorstRows(o, width));
+  const int64_t positions = ActivationPeak(o, RoutedRows()).bytes;
+  memory.activations = positions + decisions.bytes;
+  memory.routed = even.bytes - positions;
+  memory.routed_worst = worst.bytes - positions;
+  // Arenas begin with what an even load needs (train/model_runner.cc).
+  memory.growth_worst = MostReserved(even.bytes, worst) - worst.bytes +
+                        CountShards(plan, LargestShard).ByteCount(o.dtype) -
+                        average.ByteCount(o.dtype);
   return memory;
 }
 
@@ -117,11 +102,9 @@ RankMemory CountMemory(const Plan& plan) {
 TokenFlops CountFlops(const TrainOptions& o, const ParameterCounts& counts) {
   const ModelConfig& m = o.model;
   const int64_t block_passes = o.recompute == Recompute::kBlock ? 4 : 3;
-  const int64_t router = m.experts * m.hidden_size;
   TokenFlops flops;
-  flops.dense =
-      2 * (block_passes * m.layers * (AttentionParameters(m) + router) +
-           3 * counts.embedding);
+  flops.dense = 2 * (block_passes * m.layers * AttentionParameters(m) +
+                     3 * (counts.router + counts.embedding));
   flops.experts =
       2 * block_passes * m.layers * m.experts_per_token * counts.expert;
   // q·k and p·v over (T + 1) / 2 positions on average.
@@ -140,9 +123,10 @@ KvCache CountKvCache(const TrainOptions& o) {
 ParameterCounts CountParameters(const ModelConfig& m) {
   ParameterCounts counts;
   counts.embedding = m.vocabulary * m.hidden_size;
-  const int64_t layer =
-      AttentionParameters(m) + m.experts * m.hidden_size + 2 * m.hidden_size;
-  counts.dense = 2 * counts.embedding + m.layers * layer + m.hidden_size;
+  counts.router = m.layers * m.experts * m.hidden_size;
+  const int64_t layer = AttentionParameters(m) + 2 * m.hidden_size;
+  counts.dense =
+      2 * counts.embedding + counts.router + m.layers * layer + m.hidden_size;
   counts.expert = 3 * m.hidden_size * m.intermediate_size;
   counts.experts = m.layers * m.experts * counts.expert;
   counts.total = counts.dense + counts.experts;

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a run needs, from its options and the number of ranks alone: no data, no
-// other ranks, no machine. Counts are exact but where a comment says estimate.
+// other ranks, no machine. Counts are exact but where a comment says otherwise.
 //
 //   SWITCHYARD_ASSIGN_OR_RETURN(const RankLayout layout,
 //                               ResolveLayout(options, 64, 8));
@@ -23,6 +23,7 @@ struct ParameterCounts {
   int64_t embedding = 0;  // vocabulary · hidden; the head has as many
   int64_t dense = 0;      // all but the experts: embedding, head, attention,
                           // routers and norms
+  int64_t router = 0;     // of all layers; fp32 whatever the run's dtype
   int64_t expert = 0;     // one expert of one layer
   int64_t experts = 0;    // all experts of all layers
   int64_t total = 0;
@@ -30,27 +31,37 @@ struct ParameterCounts {
 };
 ParameterCounts CountParameters(const ModelConfig& model);
 
-// Of one rank. Optimizer shards are averages: they are cut in chunks.
+// Tensors of one rank: what summary.json's peak_rank_bytes counts. Optimizer
+// shards are averages: they are cut in chunks.
 struct RankMemory {
-  int64_t weights = 0;         // in the run's dtype
+  int64_t weights = 0;         // in the run's dtype; the router's fp32
   int64_t gradients = 0;       // int64 sums
   int64_t gradients_fp32 = 0;  // what fp32 sums would take instead
   int64_t masters = 0;         // fp32 copies of bf16 weights, sharded
   int64_t moments = 0;         // AdamW's two, fp32, sharded
-  // Estimates for one micro-batch under way.
+  // Of one micro-batch under way, at its fullest moment
+  // (plan/activation_memory.h). Saturated at 10^18.
   int64_t activations = 0;   // of positions
   int64_t routed = 0;        // of routed rows, if the experts share evenly
   int64_t routed_worst = 0;  // if all rows that can meet on one rank do
+  // At most, beyond all this: arenas double when they must grow, and the
+  // largest optimizer shard is above the average.
+  int64_t growth_worst = 0;
 
   int64_t fixed() const { return weights + gradients + masters + moments; }
+  // What a run takes from the start on.
   int64_t expected() const { return fixed() + activations + routed; }
-  int64_t worst() const { return fixed() + activations + routed_worst; }
+  // No rank of any run takes more, with the model's own routers and losses.
+  int64_t worst() const {
+    return fixed() + activations + routed_worst + growth_worst;
+  }
 };
 
 // Floating-point operations of products, forward and backward (with the
 // recomputation that the options ask for), per token.
 struct TokenFlops {
-  int64_t dense = 0;  // embedding left out: it is a lookup
+  int64_t dense = 0;  // embedding left out: it is a lookup; the router is never
+                      // computed again
   int64_t experts = 0;
   int64_t attention = 0;  // scores and their products, causal half
   int64_t total() const { return dense + experts + attention; }

@@ -92,14 +92,16 @@ std::string MemoryPart(const Plan& plan) {
       &text, Line("AdamW moments", ByteText(memory.moments), "fp32, sharded"),
       Line("before activations", ByteText(memory.fixed()),
            absl::StrCat("with fp32 sums ", ByteText(memory.fixed() - saved))),
-      Line("activations", ByteText(memory.activations), "estimate"),
+      Line("activations", ByteText(memory.activations), "of positions"),
       Line("routed rows", ByteText(memory.routed),
            absl::StrCat(GroupedText(plan.routed_rows), " rows, even load")),
       Line("routed rows, worst case", ByteText(memory.routed_worst),
            WorstNote(plan)),
+      Line("growth, worst case", ByteText(memory.growth_worst),
+           "arenas double, shards differ"),
       Line("total", ByteText(memory.expected()), "even load"),
       Line("total, worst case", ByteText(memory.worst()),
-           plan.capacity > 0 ? "capacity full" : "dropless"));
+           plan.capacity > 0 ? "a bound: capacity full" : "a bound: dropless"));
   return text;
 }
 

@@ -15,8 +15,17 @@ namespace {
 // Weight of the newest step in the average behind the estimated time.
 constexpr double kNewest = 0.1;
 
+// A loss of NaN, as of a step that was skipped, says no more than none.
+bool IsNumber(std::optional<double> value) {
+  return value.has_value() && std::isfinite(*value);
+}
+
 std::string Decimal(std::optional<double> value) {
-  return value.has_value() ? absl::StrFormat("%.4f", *value) : "none";
+  return IsNumber(value) ? absl::StrFormat("%.4f", *value) : "none";
+}
+
+std::string ShortNumber(double value) {
+  return IsNumber(value) ? absl::StrFormat("%.3g", value) : "none";
 }
 
 std::string RateText(double tokens_per_second) {
@@ -65,9 +74,9 @@ absl::Status ConsoleSink::OnStep(const StepMetrics& metrics) {
   const double left =
       step_seconds_ * static_cast<double>(options_.last_step - metrics.step);
   std::string line = absl::StrFormat(
-      "step %d/%d  loss %s  grad %.3g  lr %.3g  %s tok/s  load %.2f",
+      "step %d/%d  loss %s  grad %s  lr %.3g  %s tok/s  load %.2f",
       metrics.step, options_.last_step, Decimal(metrics.loss),
-      metrics.grad_norm, metrics.learning_rate,
+      ShortNumber(metrics.grad_norm), metrics.learning_rate,
       RateText(metrics.tokens_per_second), metrics.max_load);
   if (metrics.dropped > 0) {
     absl::StrAppend(&line, "  dropped ", metrics.dropped);

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // metrics.jsonl: one JSON object a line for each step and each evaluation.
-// Every line is written whole, as soon as it is known.
+// Every line is written whole, as soon as it is known. What is absent or not
+// finite is null: the grad_norm of a skipped step, say.
 #ifndef SWITCHYARD_RUNTIME_TRAIN_JSON_LINES_SINK_H_
 #define SWITCHYARD_RUNTIME_TRAIN_JSON_LINES_SINK_H_
 

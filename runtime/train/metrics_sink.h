@@ -20,7 +20,7 @@ struct StepMetrics {
                                // no label of the step counts
   double balance_loss = 0.0;   // summed over layers, without coefficient
   double z_loss = 0.0;         // likewise
-  double grad_norm = 0.0;      // before clipping
+  double grad_norm = 0.0;      // before clipping; NaN if the step was skipped
   double learning_rate = 0.0;
   int64_t tokens = 0;              // valid tokens of the step, all ranks
   double tokens_per_second = 0.0;  // all ranks together
@@ -44,9 +44,9 @@ struct RunSummary {
   int64_t skipped_steps = 0;
   std::optional<EvalMetrics> first_eval;
   std::optional<EvalMetrics> last_eval;
-  double median_tokens_per_second = 0.0;
-  double seconds = 0.0;  // of training, evaluations included
-  int64_t dropped = 0;   // of the whole run
+  double median_tokens_per_second = 0.0;  // of the last 4096 steps
+  double seconds = 0.0;                   // of training, evaluations included
+  int64_t dropped = 0;                    // of the whole run
   double last_max_load = 0.0;
   int64_t peak_rank_bytes = 0;      // tensor memory of the fullest rank
   int64_t peak_resident_bytes = 0;  // of the fullest process

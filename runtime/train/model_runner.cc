@@ -2,21 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/runtime/train/model_runner.h"
 
-#include <cmath>
 #include <utility>
 
 #include "switchyard/base/status.h"
+#include "switchyard/runtime/plan/activation_memory.h"
 
 namespace switchyard {
 namespace {
 
-// Sums of all micro-batches fit: each addend stays below 2^63 units divided by
-// their number.
-kernels::FixedPoint GradientFormat(const TrainOptions& options) {
-  const int bits = static_cast<int>(options.fraction_bits);
-  const int64_t micro_batches = options.global_batch / options.micro_batch;
-  return {bits, static_cast<float>(std::ldexp(1.0, 63 - bits) /
-                                   static_cast<double>(micro_batches))};
+size_t FirstBytes(const ArenaPeak& peak) {
+  return static_cast<size_t>(peak.bytes);
 }
 
 TransformerOptions ModelOptions(const TrainOptions& options,
@@ -26,11 +21,7 @@ TransformerOptions ModelOptions(const TrainOptions& options,
   result.recompute = options.recompute == Recompute::kBlock;
   result.sequence_length = options.seq_len;
   result.moe.max_rows_per_rank = options.max_rows_per_rank;
-  if (!options.capacity_factor.dropless()) {
-    result.moe.capacity = options.capacity_factor.Capacity(
-        options.model.experts_per_token, options.micro_batch * options.seq_len,
-        options.model.experts);
-  }
+  result.moe.capacity = ExpertCapacity(options);
   return result;
 }
 
@@ -41,10 +32,15 @@ ModelRunner::ModelRunner(const TrainOptions& options, const Grid& grid,
     : options_(options),
       ledger_(grid.world().ledger()),
       stream_(device.NewStream()),
-      arena_(device),
-      decision_arena_(device),
+      // What an even load needs at once, so that a run whose load stays near it
+      // never grows and the plan can say what it takes.
+      arena_(device, FirstBytes(ActivationPeak(
+                         options, EvenRows(options, grid.width())))),
+      decision_arena_(device, FirstBytes(DecisionPeak(options))),
       host_arena_(host_),
-      format_(GradientFormat(options)),
+      format_(kernels::FixedPoint::ForMicroBatches(
+          static_cast<int>(options.fraction_bits),
+          options.global_batch / options.micro_batch)),
       store_(grid, options.dtype) {
   Transformer::Declare(store_, options.model, routers);
   store_.Allocate(device);
@@ -68,6 +64,11 @@ void ModelRunner::SetBalanceLoss(std::unique_ptr<BalanceLoss> loss) {
 int64_t ModelRunner::activation_bytes() const {
   return static_cast<int64_t>(arena_.reserved_bytes() +
                               decision_arena_.reserved_bytes());
+}
+
+int64_t ModelRunner::activation_peak_bytes() const {
+  return static_cast<int64_t>(arena_.peak_bytes() +
+                              decision_arena_.peak_bytes());
 }
 
 int ModelRunner::arena_growth_count() const {
@@ -110,9 +111,29 @@ void ModelRunner::Record(const Execution& run, const Transformer::Saved& saved,
   balance_loss_->Compute(keep, decisions, batch.valid, weight, router_losses);
 }
 
-absl::Status ModelRunner::Run(const Batch* batch, int64_t index, bool train,
-                              StepStatistics& statistics,
-                              BackwardListener* listener) {
+absl::Status ModelRunner::Backward(const Execution& run,
+                                   const TokenBatch& tokens,
+                                   Transformer::Saved& saved,
+                                   const TensorView& loss_slot,
+                                   const StepStatistics& statistics) {
+  const auto share_of = [](double value, int64_t count) {
+    return count > 0 ? static_cast<float>(value / static_cast<double>(count))
+                     : 0.0f;
+  };
+  const TensorView dhidden =
+      run.New(saved.hidden().dtype(), saved.hidden().shape());
+  loss_->EvaluateWithGradient(run, tokens, saved.hidden(),
+                              share_of(1.0, statistics.total_labels()),
+                              loss_slot, dhidden);
+  return model_->Backward(
+      run, saved,
+      share_of(options_.model.router_z_loss_coef, statistics.total_valid()),
+      dhidden);
+}
+
+absl::Status ModelRunner::RunInScopes(Pass pass, const Batch* batch,
+                                      int64_t index, StepStatistics& statistics,
+                                      BackwardListener* listener) {
   const Execution run{*stream_, arena_, decision_arena_, host_arena_, format_,
                       &ledger_, step_,  listener,        &deferred_};
   ArenaScope activations(arena_);
@@ -125,9 +146,9 @@ absl::Status ModelRunner::Run(const Batch* batch, int64_t index, bool train,
   const TensorView router_slot =
       present ? statistics.RouterLossSlot(index)
               : run.New(DType::kFloat64, {model_->layers(), 2});
+  // An evaluation has no gradient, and does not know the tokens of other ranks.
   const int64_t total_valid = statistics.total_valid();
-  const int64_t total_labels = statistics.total_labels();
-  const double weight = present && total_valid > 0
+  const double weight = pass == Pass::kTrain && present && total_valid > 0
                             ? static_cast<double>(statistics.valid(index)) /
                                   static_cast<double>(total_valid)
                             : 0.0;
@@ -136,44 +157,21 @@ absl::Status ModelRunner::Run(const Batch* batch, int64_t index, bool train,
                               model_->Forward(run, tokens));
   Record(run, saved, tokens, weight, router_slot, statistics);
   run.At(-1, "loss");
-  if (!train) {
+  if (pass == Pass::kTrain) {
+    SWITCHYARD_RETURN_IF_ERROR(
+        Backward(run, tokens, saved, loss_slot, statistics));
+  } else {
     loss_->Evaluate(run, tokens, saved.hidden(), loss_slot);
-    stream_->Wait();
-    return absl::OkStatus();
   }
-  const TensorView dhidden =
-      run.New(saved.hidden().dtype(), saved.hidden().shape());
-  const float loss_scale =
-      total_labels > 0
-          ? static_cast<float>(1.0 / static_cast<double>(total_labels))
-          : 0.0f;
-  loss_->EvaluateWithGradient(run, tokens, saved.hidden(), loss_scale,
-                              loss_slot, dhidden);
-  const double z_gradient =
-      total_valid > 0
-          ? options_.model.router_z_loss_coef / static_cast<double>(total_valid)
-          : 0.0;
-  SWITCHYARD_RETURN_IF_ERROR(
-      model_->Backward(run, saved, static_cast<float>(z_gradient), dhidden));
   stream_->Wait();
   return absl::OkStatus();
 }
 
-absl::Status ModelRunner::Train(const Batch* batch, int64_t index,
-                                StepStatistics& statistics,
-                                BackwardListener* listener) {
+absl::Status ModelRunner::Run(Pass pass, const Batch* batch, int64_t index,
+                              StepStatistics& statistics,
+                              BackwardListener* listener) {
   SWITCHYARD_RETURN_IF_ERROR(
-      Run(batch, index, /*train=*/true, statistics, listener));
-  arena_.Compact();
-  decision_arena_.Compact();
-  host_arena_.Compact();
-  return absl::OkStatus();
-}
-
-absl::Status ModelRunner::Evaluate(const Batch* batch, int64_t index,
-                                   StepStatistics& statistics) {
-  SWITCHYARD_RETURN_IF_ERROR(
-      Run(batch, index, /*train=*/false, statistics, nullptr));
+      RunInScopes(pass, batch, index, statistics, listener));
   arena_.Compact();
   decision_arena_.Compact();
   host_arena_.Compact();

@@ -36,10 +36,14 @@ class ModelRunner {
   // backward pass; null: nobody. Collective calls.
   absl::Status Train(const Batch* batch, int64_t index,
                      StepStatistics& statistics,
-                     BackwardListener* listener = nullptr);
-  // Forward only; losses and counts.
+                     BackwardListener* listener = nullptr) {
+    return Run(Pass::kTrain, batch, index, statistics, listener);
+  }
+  // Forward only; losses and counts. Needs no token numbers of other ranks.
   absl::Status Evaluate(const Batch* batch, int64_t index,
-                        StepStatistics& statistics);
+                        StepStatistics& statistics) {
+    return Run(Pass::kEvaluate, batch, index, statistics, nullptr);
+  }
 
   // The step that the ledger's positions tell.
   void SetStep(int64_t step) { step_ = step; }
@@ -47,13 +51,23 @@ class ModelRunner {
   Stream& stream() { return *stream_; }
   ParameterStore& store() { return store_; }
   const Transformer& model() const { return *model_; }
-  // Bytes that activations took from the device, and how often.
+  // Bytes that activations took from the device, the most that were in use, and
+  // how often memory was taken.
   int64_t activation_bytes() const;
+  int64_t activation_peak_bytes() const;
   int arena_growth_count() const;
 
  private:
-  absl::Status Run(const Batch* batch, int64_t index, bool train,
+  enum class Pass { kTrain, kEvaluate };
+  absl::Status Run(Pass pass, const Batch* batch, int64_t index,
                    StepStatistics& statistics, BackwardListener* listener);
+  absl::Status RunInScopes(Pass pass, const Batch* batch, int64_t index,
+                           StepStatistics& statistics,
+                           BackwardListener* listener);
+  // The gradients of the loss at `hidden`, and then of everything before it.
+  absl::Status Backward(const Execution& run, const TokenBatch& tokens,
+                        Transformer::Saved& saved, const TensorView& loss_slot,
+                        const StepStatistics& statistics);
   TokenBatch ToDevice(const Execution& run, const Batch* batch) const;
   void Record(const Execution& run, const Transformer::Saved& saved,
               const TokenBatch& batch, double weight,

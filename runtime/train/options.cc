@@ -6,7 +6,9 @@
 #include <cmath>
 #include <numeric>
 
+#include "absl/numeric/int128.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "switchyard/base/status.h"
 
 namespace switchyard {
@@ -59,11 +61,27 @@ absl::Status CheckIntegers(const TrainOptions& o) {
     SWITCHYARD_RETURN_IF_ERROR(
         InRange(range.flag, range.value, range.least, range.most));
   }
+  // No flag: only a program can set it.
+  if (o.fraction_bits < 0 || o.fraction_bits > kMaxFractionBits) {
+    return Error(absl::StrCat("expected fraction_bits between 0 and ",
+                              kMaxFractionBits, ", found ", o.fraction_bits,
+                              "; correct it or leave it to FillDefaults"));
+  }
   return absl::OkStatus();
 }
 
+// The optimizer computes with betas in fp32, where one that rounds to 1 would
+// never let anything new into its average.
+absl::Status CheckBeta(const char* flag, double beta) {
+  const double most = std::nextafter(1.0f, 0.0f);
+  if (beta >= 0.0 && beta <= most) return absl::OkStatus();
+  return Error(absl::StrFormat(
+      "expected --%s between 0 and %.8f, the last below 1 in fp32, found "
+      "%.17g; correct it",
+      flag, most, beta));
+}
+
 absl::Status CheckNumbers(const TrainOptions& o) {
-  const double below_one = std::nextafter(1.0, 0.0);
   struct {
     const char* flag;
     double value, least, most;
@@ -72,8 +90,6 @@ absl::Status CheckNumbers(const TrainOptions& o) {
       {"min_lr_ratio", o.min_lr_ratio, 0.0, 1.0},
       {"decay_fraction", o.decay_fraction, 0.0, 1.0},
       {"weight_decay", o.weight_decay, 0.0, 1e3},
-      {"beta1", o.beta1, 0.0, below_one},
-      {"beta2", o.beta2, 0.0, below_one},
       {"adam_eps", o.adam_eps, 1e-14, 1.0},
       {"clip_norm", o.clip_norm, 0.0, 1e9},
       {"balance_loss_coef", o.model.balance_loss_coef, 0.0, 1e4},
@@ -84,7 +100,8 @@ absl::Status CheckNumbers(const TrainOptions& o) {
     SWITCHYARD_RETURN_IF_ERROR(
         InRange(range.flag, range.value, range.least, range.most));
   }
-  return absl::OkStatus();
+  SWITCHYARD_RETURN_IF_ERROR(CheckBeta("beta1", o.beta1));
+  return CheckBeta("beta2", o.beta2);
 }
 
 absl::Status CheckBatch(const TrainOptions& o) {
@@ -134,14 +151,16 @@ absl::Status CheckSchedule(const TrainOptions& o) {
 
 int64_t DefaultMicroBatch(const ModelConfig& model, int64_t global_batch,
                           int64_t seq_len) {
-  const double rows_of_sequence = static_cast<double>(seq_len) *
-                                  static_cast<double>(model.experts_per_token) /
-                                  static_cast<double>(model.experts);
+  // size · seq_len · k / E >= 128, in integers that hold any of them: nothing
+  // has been checked yet, and the rule is part of the numerics.
+  const absl::int128 assignments =
+      absl::int128(seq_len) * absl::int128(model.experts_per_token);
+  const absl::int128 wanted =
+      absl::int128(model.experts) * absl::int128(kRowsOfSegment);
   for (int64_t size = 1; size < global_batch; ++size) {
-    if (global_batch % size == 0 &&
-        static_cast<double>(size) * rows_of_sequence >= kRowsOfSegment) {
-      return size;
-    }
+    if (global_batch % size != 0) continue;
+    // Divided, so that the product cannot overflow: ceil(wanted / size).
+    if (assignments >= (wanted + size - 1) / size) return size;
   }
   return global_batch;
 }
@@ -163,6 +182,13 @@ absl::Status CheckExpertParallel(int64_t width, int64_t experts,
       "ranks, found ",
       width, " for ", experts, " experts and ", ranks,
       " ranks; choose a common divisor"));
+}
+
+int64_t ExpertCapacity(const TrainOptions& options) {
+  if (options.capacity_factor.dropless()) return 0;
+  return options.capacity_factor.Capacity(options.model.experts_per_token,
+                                          options.micro_batch * options.seq_len,
+                                          options.model.experts);
 }
 
 void FillDefaults(TrainOptions* options) {

@@ -45,8 +45,9 @@ struct TrainOptions {
   uint64_t seed = 0;
 
   // Optimizer and schedule. The learning rate rises linearly over warmup_steps
-  // to lr; cosine falls to lr·min_lr_ratio at `steps`; wsd stays at lr and
-  // falls linearly over the last decay_fraction of `steps`.
+  // to lr; cosine falls to lr·min_lr_ratio at the last step; wsd stays at lr
+  // and falls linearly over the last decay_fraction of `steps`, or what the
+  // warm-up leaves of them (optim/schedule.h has the formulas).
   int64_t steps = 1000;
   double lr = 3e-4;
   Schedule schedule = Schedule::kCosine;
@@ -59,7 +60,7 @@ struct TrainOptions {
   double beta2 = 0.95;
   double adam_eps = 1e-8;
   double clip_norm = 1.0;  // 0: off
-  // Gradients are summed in units of 2^-fraction_bits.
+  // Gradients are summed in units of 2^-fraction_bits, 0 to 58 of them.
   int64_t fraction_bits = kDefault;
   BadGradient bad_gradient = BadGradient::kStop;
 
@@ -91,10 +92,15 @@ void FillDefaults(TrainOptions* options);
 // its range or two options contradict each other. Checks the model too.
 absl::Status Validate(const TrainOptions& options);
 
-// The smallest divisor of global_batch that gives an expert at least 128 rows
-// of a micro-batch on average, else global_batch itself.
+// The smallest divisor b of global_batch that gives an expert at least 128 rows
+// of a micro-batch on average, b · seq_len · k / E >= 128 (in integers), else
+// global_batch itself.
 int64_t DefaultMicroBatch(const ModelConfig& model, int64_t global_batch,
                           int64_t seq_len);
+
+// Rows that an expert takes of a micro-batch; 0: all of them (dropless). The
+// options must be valid.
+int64_t ExpertCapacity(const TrainOptions& options);
 
 // The widest expert parallelism that divides experts, ranks and, if the ranks
 // are on several nodes, ranks_per_node (the greatest common divisor of the

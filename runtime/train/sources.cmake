@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 target_sources(switchyard_runtime PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/model_runner.cc
+  ${CMAKE_CURRENT_LIST_DIR}/recent_rates.cc
   ${CMAKE_CURRENT_LIST_DIR}/same_run.cc
   ${CMAKE_CURRENT_LIST_DIR}/step_statistics.cc
   ${CMAKE_CURRENT_LIST_DIR}/trainer.cc)

@@ -1,7 +1,9 @@
 // SPDX-FileCopyrightText: The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// summary.json: what a run was and what came out, written once, at its end.
+// summary.json: what a run was and what came out, written once, at its end. Its
+// fields are RunSummary's (metrics_sink.h): median_tokens_per_second is that of
+// the last 4096 steps.
 #ifndef SWITCHYARD_RUNTIME_TRAIN_SUMMARY_SINK_H_
 #define SWITCHYARD_RUNTIME_TRAIN_SUMMARY_SINK_H_
 

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,6 +16,7 @@
 #include "switchyard/runtime/nn/weights_checksum.h"
 #include "switchyard/runtime/parallel/agreement.h"
 #include "switchyard/runtime/parallel/arithmetic.h"
+#include "switchyard/runtime/plan/rank_layout.h"
 #include "switchyard/runtime/train/same_run.h"
 
 namespace switchyard {
@@ -57,10 +59,22 @@ AdamWOptions OptimizerOptions(const TrainOptions& options) {
   return result;
 }
 
-// What a custom data source may get wrong.
-absl::Status CheckBatch(const Batch& batch, const TrainOptions& options) {
-  const size_t tokens =
-      static_cast<size_t>(options.micro_batch * options.seq_len);
+// What a custom data source may get wrong. Later code takes a batch's word for
+// its sizes.
+absl::Status CheckBatchSizes(const Batch& batch, const TrainOptions& options) {
+  const int64_t sequences = options.micro_batch;
+  if (batch.sequences != sequences ||
+      batch.sequence_length != options.seq_len ||
+      static_cast<int64_t>(batch.sequence_index.size()) != sequences) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "a micro-batch must have ", sequences, " sequences of length ",
+        options.seq_len, " and an index for each, but the data source gave ",
+        batch.sequences, " of length ", batch.sequence_length, " and ",
+        batch.sequence_index.size(),
+        " indices; it must fill what it is asked "
+        "for"));
+  }
+  const size_t tokens = static_cast<size_t>(sequences * options.seq_len);
   if (batch.ids.size() != tokens || batch.labels.size() != tokens ||
       batch.valid.size() != tokens) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -68,18 +82,32 @@ absl::Status CheckBatch(const Batch& batch, const TrainOptions& options) {
         "but the data source gave ", batch.ids.size(), ", ",
         batch.labels.size(), " and ", batch.valid.size()));
   }
+  return absl::OkStatus();
+}
+
+absl::Status CheckBatch(const Batch& batch, const TrainOptions& options) {
+  SWITCHYARD_RETURN_IF_ERROR(CheckBatchSizes(batch, options));
   const int64_t vocabulary = options.model.vocabulary;
-  for (size_t i = 0; i < tokens; ++i) {
+  for (size_t i = 0; i < batch.ids.size(); ++i) {
     const int64_t id = batch.ids[i];
     const int64_t label = batch.labels[i];
+    const auto where = [&] {
+      const int64_t row = static_cast<int64_t>(i) / batch.sequence_length;
+      const int64_t column = static_cast<int64_t>(i) % batch.sequence_length;
+      return absl::StrCat("position ", column, " of sequence ",
+                          batch.sequence_index[row]);
+    };
     if (id < 0 || id >= vocabulary || label >= vocabulary ||
         (label < 0 && label != kNoLabel)) {
       return absl::InvalidArgumentError(absl::StrCat(
           "token ids and labels must be in [0, ", vocabulary, ") or label ",
-          kNoLabel, ", but position ", i, " of sequence ",
-          batch.sequence_index.empty() ? -1 : batch.sequence_index[0],
-          " has id ", id, " and label ", label,
+          kNoLabel, ", but ", where(), " has id ", id, " and label ", label,
           "; use a model with a larger vocab_size or another tokenizer"));
+    }
+    if (batch.valid[i] > 1) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "valid marks must be 1, or 0 for padding, but ", where(), " has ",
+          int{batch.valid[i]}, "; correct the data source"));
     }
   }
   return absl::OkStatus();
@@ -99,13 +127,6 @@ int64_t Rounds(int64_t micro_batches, int ranks) {
   return (micro_batches + ranks - 1) / ranks;
 }
 
-double Median(std::vector<double> values) {
-  if (values.empty()) return 0.0;
-  std::nth_element(values.begin(), values.begin() + values.size() / 2,
-                   values.end());
-  return values[values.size() / 2];
-}
-
 int64_t ResidentPeakBytes() {
   rusage usage;
   getrusage(RUSAGE_SELF, &usage);
@@ -119,18 +140,10 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(
     TrainerParts parts) {
   SWITCHYARD_CHECK(parts.data != nullptr);
   SWITCHYARD_RETURN_IF_ERROR(CheckSameRun(world, options, *parts.data));
-  const int ranks_per_node = static_cast<int>(std::count_if(
-      world.members().begin(), world.members().end(),
-      [](const comm::Member& member) { return member.node == 0; }));
-  const int64_t width =
-      options.expert_parallel > 0
-          ? options.expert_parallel
-          : DefaultExpertParallel(options.model.experts, world.size(),
-                                  ranks_per_node);
-  SWITCHYARD_RETURN_IF_ERROR(
-      CheckExpertParallel(width, options.model.experts, world.size()));
+  SWITCHYARD_ASSIGN_OR_RETURN(const RankLayout layout,
+                              ResolveLayout(options, world.members()));
   SWITCHYARD_ASSIGN_OR_RETURN(
-      Grid grid, Grid::Create(world, static_cast<int>(width),
+      Grid grid, Grid::Create(world, static_cast<int>(layout.expert_parallel),
                               static_cast<int>(options.model.experts)));
   SWITCHYARD_RETURN_IF_ERROR(
       AgreeOnInstructionSet(world, options.isa).status());
@@ -161,7 +174,6 @@ Trainer::Trainer(const TrainOptions& options, std::unique_ptr<Grid> grid,
   runner_.SetBalanceLoss(std::move(parts_.balance_loss));
   const int64_t micro_batches = options.global_batch / options.micro_batch;
   batches_.resize(Rounds(micro_batches, grid_->world().size()));
-  rates_.reserve(last_step());
 }
 
 int64_t Trainer::last_step() const {
@@ -235,6 +247,8 @@ absl::Status Trainer::ApplyGradient(StepMetrics& metrics) {
   }
   if (options_.bad_gradient == BadGradient::kSkip) {
     metrics.skipped = true;
+    // Of what was not refused there is a norm, but not of the gradient.
+    metrics.grad_norm = std::numeric_limits<double>::quiet_NaN();
     return absl::OkStatus();
   }
   return absl::OutOfRangeError(absl::StrCat(
@@ -328,7 +342,7 @@ void Trainer::Report(const EvalMetrics& metrics) {
 }
 
 void Trainer::Report(const StepMetrics& metrics) {
-  rates_.push_back(metrics.tokens_per_second);
+  rates_.Add(metrics.tokens_per_second);
   summary_.dropped += metrics.dropped;
   summary_.skipped_steps += metrics.skipped ? 1 : 0;
   summary_.last_max_load = metrics.max_load;
@@ -372,7 +386,7 @@ absl::Status Trainer::Finish() {
   runner_.stream().CopyToHost(bytes.data(), view);
   runner_.stream().Wait();
   summary_.steps = step_;
-  summary_.median_tokens_per_second = Median(rates_);
+  summary_.median_tokens_per_second = rates_.Median();
   summary_.peak_rank_bytes = bytes[0];
   summary_.peak_resident_bytes = bytes[1];
   summary_.weights_checksum =

@@ -28,6 +28,7 @@
 #include "switchyard/runtime/train/metrics_sink.h"
 #include "switchyard/runtime/train/model_runner.h"
 #include "switchyard/runtime/train/options.h"
+#include "switchyard/runtime/train/recent_rates.h"
 
 namespace switchyard {
 
@@ -53,7 +54,8 @@ class Trainer {
       TrainerParts parts);
 
   // All steps, with evaluations before the first, every eval_every and after
-  // the last step; then the summary.
+  // the last step; then the summary, whose median speed is that of the last
+  // RecentRates::kWindow = 4096 steps.
   absl::Status Run();
 
   absl::StatusOr<StepMetrics> Step();
@@ -102,7 +104,7 @@ class Trainer {
   int64_t step_ = 0;
   absl::Status deferred_;
   RunSummary summary_;
-  std::vector<double> rates_;  // tokens/s of the steps
+  RecentRates rates_;
 };
 
 }  // namespace switchyard

@@ -182,6 +182,25 @@ TEST(FixedPointTest, SumsComeBackRoundedOnce) {
   EXPECT_TRUE(AllEqual(values.Read(), expected));
 }
 
+TEST(FixedPointTest, TheSumOfAllMicroBatchesFits) {
+  EXPECT_EQ(FixedPoint::ForMicroBatches(44, 1).limit, 524288.0f);
+  EXPECT_EQ(FixedPoint::ForMicroBatches(44, 4).limit, 131072.0f);
+  EXPECT_EQ(FixedPoint::ForMicroBatches(50, 1).limit, 8192.0f);
+  for (const int bits : {0, 44, 58, 62}) {
+    for (const int64_t count : {1, 3, 7, 1000, 1 << 24}) {
+      const FixedPoint format = FixedPoint::ForMicroBatches(bits, count);
+      EXPECT_EQ(format.fraction_bits, bits);
+      // The largest leaf that is let in: a long double holds its sum exactly.
+      const float largest = std::nextafter(format.limit, 0.0f);
+      const long double sum = static_cast<long double>(largest) *
+                              static_cast<long double>(int64_t{1} << bits) *
+                              static_cast<long double>(count);
+      EXPECT_LT(sum, 0x1p63L) << bits << " " << count;
+      EXPECT_GT(sum, 0x1p62L) << bits << " " << count;
+    }
+  }
+}
+
 TEST(FixedPointTest, WrongOperandsAreBugs) {
   CpuDevice device;
   const auto stream = device.NewStream();

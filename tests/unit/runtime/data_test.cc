@@ -183,6 +183,44 @@ TEST(SequenceTable, RefusesFilesThatAreTooShort) {
       HasSubstr("--eval_fraction"));
 }
 
+// ceil(fraction · sequences) of the decimal as written; in doubles the products
+// of the first three are a little above the whole number.
+TEST(SequenceTable, TheHeldOutShareIsExact) {
+  const struct {
+    int64_t sequences;
+    double fraction;
+    int64_t held_out;
+  } cases[] = {
+      {100, 0.07, 7},
+      {100, 0.14, 14},
+      {100, 0.28, 28},
+      {100, 0.0700001, 8},
+      {100, 0.5, 50},
+      {101, 0.5, 51},
+      {100, 1e-9, 1},
+      {100, 1e-300, 1},
+      {100, 5e-324, 1},
+      {1000, 0.9980001, 999},
+      // A third is written 0.3333333333333333, so the share is 1e-16 · 2^40
+      // below 2^40.
+      {int64_t{3} << 40, 1.0 / 3.0, int64_t{1} << 40},
+      {int64_t{1} << 60, 0.5, int64_t{1} << 59},
+  };
+  for (const auto& c : cases) {
+    // One token is a sequence's label: sequences of 1 token, and one more.
+    const auto table =
+        SequenceTable::Create({{"a", c.sequences + 1}}, 1, c.fraction);
+    if (c.held_out + 1 >= c.sequences) {
+      EXPECT_THAT(std::string(table.status().message()),
+                  HasSubstr("holds out 999"));
+      continue;
+    }
+    ASSERT_TRUE(table.ok()) << table.status();
+    EXPECT_EQ(table->held_out_count(), c.held_out)
+        << c.fraction << " of " << c.sequences;
+  }
+}
+
 // To the byte: every token that evaluation sees, labels included, is unseen by
 // training, and the held-out part is the end of each file.
 TEST(SequenceTable, TrainingNeverSeesHeldOutText) {

@@ -231,6 +231,23 @@ TEST_F(ConsoleSinkTest, SaysThatAStepWasSkipped) {
   EXPECT_THAT(Text(), HasSubstr("step 3: skipped"));
 }
 
+TEST_F(ConsoleSinkTest, WhatIsNotFiniteIsNone) {
+  ConsoleSink sink(stream_, {.last_step = 3});
+  StepMetrics metrics = Step();
+  metrics.skipped = true;
+  metrics.loss = -std::nan("");
+  metrics.grad_norm = std::nan("");
+  ASSERT_TRUE(sink.OnStep(metrics).ok());
+  EvalMetrics eval;
+  eval.eval_loss = std::numeric_limits<double>::infinity();
+  ASSERT_TRUE(sink.OnEval(eval).ok());
+  const std::string text = Text();
+  EXPECT_THAT(text, HasSubstr("step 3/3  loss none  grad none  lr 0.0003"));
+  EXPECT_THAT(text, HasSubstr("validation loss none"));
+  EXPECT_THAT(text, Not(HasSubstr("nan")));
+  EXPECT_THAT(text, Not(HasSubstr("inf")));
+}
+
 class FailingSink : public MetricsSink {
  public:
   explicit FailingSink(absl::Status status, int* calls)

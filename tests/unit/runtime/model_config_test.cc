@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "switchyard/base/philox.h"
@@ -174,6 +175,49 @@ TEST(ModelConfig, NeutralValuesAreAccepted) {
            {"use_cache", "true"},
            {"architectures", "[\"MixtralForCausalLM\"]"}}) {
     EXPECT_EQ(MessageOf(With(key, value)), "accepted") << key;
+  }
+}
+
+// Top-1 multiplies by the raw probability, two experts and more share 1.
+TEST(ModelConfig, RenormalizationFollowsFromTheChoices) {
+  const auto with = [](const char* choices, const char* value) {
+    std::string text = With("num_experts_per_tok", choices);
+    return MessageOf(
+        text.insert(1, absl::StrCat("\"norm_topk_prob\": ", value, ", ")));
+  };
+  for (const char* choices : {"2", "3", "8"}) {
+    EXPECT_EQ(with(choices, "true"), "accepted");
+    EXPECT_EQ(with(choices, "null"), "accepted");
+    EXPECT_THAT(with(choices, "false"),
+                HasSubstr(absl::StrCat("\"norm_topk_prob\" to be true with "
+                                       "\"num_experts_per_tok\" ",
+                                       choices, ", found false")));
+  }
+  EXPECT_EQ(with("1", "false"), "accepted");
+  EXPECT_EQ(with("1", "null"), "accepted");
+  EXPECT_THAT(with("1", "true"),
+              AllOf(StartsWith("config.json: expected \"norm_topk_prob\" to be "
+                               "false with \"num_experts_per_tok\" 1, found "
+                               "true"),
+                    HasSubstr("not built")));
+  EXPECT_THAT(with("1", "0"), HasSubstr("found 0"));
+  EXPECT_THAT(with("2", "\"true\""), HasSubstr("found \"true\""));
+}
+
+TEST(ModelConfig, KnowsTheTypesOfWeights) {
+  for (const char* key : {"dtype", "torch_dtype"}) {
+    for (const char* value :
+         {"\"bfloat16\"", "\"float16\"", "\"float32\"", "null"}) {
+      EXPECT_EQ(MessageOf(With(key, value)), "accepted") << key << value;
+    }
+    for (const char* value : {"17", "\"int4\"", "\"\"", "[\"float32\"]"}) {
+      EXPECT_THAT(MessageOf(With(key, value)),
+                  AllOf(StartsWith(absl::StrCat(
+                            "config.json: expected \"", key,
+                            "\" to be one of \"bfloat16\", \"float16\", "
+                            "\"float32\", \"float64\", found ")),
+                        HasSubstr(value)));
+    }
   }
 }
 

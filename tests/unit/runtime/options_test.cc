@@ -39,6 +39,41 @@ TEST(TrainOptions, MicroBatchGives128RowsASegment) {
   EXPECT_EQ(DefaultMicroBatch(model, 7, 128), 7);
   model.experts = 128;
   EXPECT_EQ(DefaultMicroBatch(model, 64, 256), 32);
+  // 49 · 128 · 1 / 49 is 128; in doubles it is a little less.
+  model.experts = 49;
+  model.experts_per_token = 1;
+  EXPECT_EQ(DefaultMicroBatch(model, 98, 128), 49);
+  // Unchecked numbers reach it.
+  const int64_t huge = std::numeric_limits<int64_t>::max();
+  EXPECT_EQ(DefaultMicroBatch(model, 98, huge), 1);
+  model.experts_per_token = huge;
+  EXPECT_EQ(DefaultMicroBatch(model, 98, huge), 1);
+  EXPECT_EQ(DefaultMicroBatch(model, 98, -huge), 98);
+}
+
+TEST(TrainOptions, CapacityIsOfAMicroBatch) {
+  TrainOptions options = Valid();
+  options.seq_len = 40;
+  options.micro_batch = 1;
+  EXPECT_EQ(ExpertCapacity(options), 0) << "dropless";
+  options.capacity_factor = *CapacityFactor::Parse("1.1");
+  EXPECT_EQ(ExpertCapacity(options), 11);  // 1.1 · 2 · 40 / 8
+  options.micro_batch = 4;
+  EXPECT_EQ(ExpertCapacity(options), 44);
+}
+
+TEST(TrainOptions, BetasStayBelowOneInFp32) {
+  TrainOptions options = Valid();
+  // The last fp32 number below 1 is 1 - 2^-24.
+  options.beta2 = 1.0 - 0x1p-24;
+  EXPECT_TRUE(Validate(options).ok()) << Validate(options);
+  options.beta2 = 0.99999999;
+  EXPECT_EQ(static_cast<float>(options.beta2), 1.0f);
+  const absl::Status status = Validate(options);
+  EXPECT_TRUE(absl::IsInvalidArgument(status));
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("--beta2 between 0 and 0.99999994, the last below 1 in "
+                        "fp32, found 0.9999999"));
 }
 
 TEST(TrainOptions, WidestExpertParallelism) {
@@ -87,6 +122,11 @@ TEST(TrainOptions, RefusesWhatIsOutOfRangeOrContradictory) {
       {"--lr between", [=](auto& o) { o.lr = 0.0; }},
       {"--beta1", [=](auto& o) { o.beta1 = 1.0; }},
       {"--beta2", [=](auto& o) { o.beta2 = -0.1; }},
+      {"--beta1", [=](auto& o) { o.beta1 = std::nextafter(1.0, 0.0); }},
+      {"--beta1", [=](auto& o) { o.beta1 = nan; }},
+      {"fraction_bits", [=](auto& o) { o.fraction_bits = -1; }},
+      {"fraction_bits", [=](auto& o) { o.fraction_bits = 59; }},
+      {"fraction_bits", [=](auto& o) { o.fraction_bits = int64_t{1} << 40; }},
       {"--adam_eps", [=](auto& o) { o.adam_eps = 0.0; }},
       {"--clip_norm", [=](auto& o) { o.clip_norm = nan; }},
       {"--weight_decay", [=](auto& o) { o.weight_decay = -1.0; }},

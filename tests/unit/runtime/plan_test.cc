@@ -2,11 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/runtime/plan/plan.h"
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "switchyard/runtime/optim/shard_layout.h"
+#include "switchyard/runtime/plan/activation_memory.h"
 
 namespace switchyard {
 namespace {
@@ -58,6 +62,7 @@ TEST(Plan, CountsTinyByHand) {
   const ParameterCounts counts = CountParameters(Options("tiny").model);
   const int64_t layer = 128 * 384 + 8 * 128 + 2 * 128;
   EXPECT_EQ(counts.dense, 2 * 256 * 128 + 2 * layer + 128);
+  EXPECT_EQ(counts.router, 2 * 8 * 128);
   EXPECT_EQ(counts.expert, 3 * 128 * 128);
   EXPECT_EQ(counts.total, counts.dense + 2 * 8 * counts.expert);
   EXPECT_EQ(counts.active, counts.dense + 2 * 2 * counts.expert);
@@ -95,8 +100,12 @@ TEST(Plan, Fp32WeightsAreTheirOwnMasters) {
   EXPECT_EQ(fp32.memory.moments, 8 * (p.dense / 2 + p.experts / 2));
   options.dtype = DType::kBFloat16;
   const Plan bf16 = MakePlan(options, {2, 1, 2});
-  EXPECT_EQ(bf16.memory.weights, 2 * bf16.rank_parameters);
-  EXPECT_EQ(bf16.memory.masters, bf16.memory.moments / 2);
+  // The router stays in fp32, two bytes more an element, and is its own master.
+  EXPECT_EQ(bf16.memory.weights, 2 * bf16.rank_parameters + 2 * p.router);
+  EXPECT_EQ(bf16.memory.masters,
+            4 * ((p.dense - p.router) / 2 + p.experts / 2));
+  EXPECT_EQ(bf16.memory.moments, fp32.memory.moments);
+  EXPECT_EQ(bf16.memory.gradients, fp32.memory.gradients);
 }
 
 TEST(Plan, KvCacheOfGroupedQueries) {
@@ -123,8 +132,9 @@ TEST(Plan, FlopsPerToken) {
   options.recompute = Recompute::kBlock;
   const Plan again = MakePlan(options, {1, 1, 1});
   EXPECT_EQ(again.flops.experts, plan.flops.experts / 3 * 4);
+  // Attention once more; its router has decided.
   EXPECT_EQ(again.flops.dense - plan.flops.dense,
-            2 * (p.dense - 2 * p.embedding - norms));
+            2 * (p.dense - p.router - 2 * p.embedding - norms));
   EXPECT_LT(again.memory.activations, plan.memory.activations);
 }
 
@@ -162,6 +172,46 @@ TEST(Plan, MicroBatchesAndIdleRanks) {
   EXPECT_EQ(eight.idle_ranks, 4);
 }
 
+void ExpectNoOverflow(const TrainOptions& options, const RankLayout& layout) {
+  ASSERT_TRUE(Validate(options).ok()) << Validate(options);
+  const Plan plan = MakePlan(options, layout);
+  const RankMemory& memory = plan.memory;
+  for (const int64_t count : {plan.parameters.embedding,
+                              plan.parameters.dense,
+                              plan.parameters.router,
+                              plan.parameters.expert,
+                              plan.parameters.experts,
+                              plan.parameters.total,
+                              plan.parameters.active,
+                              plan.rank_parameters,
+                              memory.weights,
+                              memory.gradients,
+                              memory.gradients_fp32,
+                              memory.moments,
+                              memory.activations,
+                              plan.flops.dense,
+                              plan.flops.experts,
+                              plan.flops.attention,
+                              plan.kv_cache.this_model,
+                              plan.kv_cache.multi_head,
+                              plan.kv_cache.multi_query,
+                              plan.step_tokens,
+                              plan.micro_batches,
+                              plan.rank_micro_batches,
+                              plan.routed_rows,
+                              plan.routed_rows_worst}) {
+    EXPECT_GT(count, 0);
+  }
+  // Sums of saturated ones may leave nothing for these.
+  for (const int64_t count : {memory.masters, memory.routed,
+                              memory.routed_worst, memory.growth_worst}) {
+    EXPECT_GE(count, 0);
+  }
+  EXPECT_GE(memory.routed_worst, memory.routed);
+  EXPECT_GE(memory.expected(), memory.fixed());
+  EXPECT_GE(memory.worst(), memory.expected());
+}
+
 TEST(Plan, AbsurdSizesDoNotOverflow) {
   TrainOptions options = Options("small");
   ModelConfig& m = options.model;
@@ -172,13 +222,95 @@ TEST(Plan, AbsurdSizesDoNotOverflow) {
   m.experts_per_token = 1;
   m.heads = m.kv_heads = 1024;
   m.head_dim = 512;
+  m.vocabulary = 1 << 22;
   m.max_position_embeddings = 1 << 24;
   options.seq_len = 1 << 24;
   options.global_batch = options.micro_batch = 64;
-  ASSERT_TRUE(Validate(options).ok()) << Validate(options);
-  const Plan plan = MakePlan(options, {1024, 128, 1024});
-  EXPECT_GT(plan.memory.routed_worst, plan.memory.routed);
-  EXPECT_GT(plan.memory.worst(), plan.memory.expected());
+  ExpectNoOverflow(options, {1024, 128, 1024});
+  // As many layers as there may be.
+  m.layers = 1024;
+  m.experts = 1;
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+    for (const Recompute recompute : {Recompute::kNone, Recompute::kBlock}) {
+      options.dtype = dtype;
+      options.recompute = recompute;
+      ExpectNoOverflow(options, {1, 1, 1});
+      ExpectNoOverflow(options, {1 << 20, 1 << 17, 1});
+    }
+  }
+  // As many experts and choices.
+  m.experts = m.experts_per_token = 4096;
+  m.hidden_size = 1024;
+  m.intermediate_size = 4096;
+  options.seq_len = 1 << 18;
+  options.global_batch = 1 << 24;
+  options.micro_batch = 1;
+  options.steps = 1 << 20;
+  ExpectNoOverflow(options, {1 << 20, 1 << 8, 4096});
+  options.capacity_factor = *CapacityFactor::Parse("999999999");
+  ExpectNoOverflow(options, {4096, 1, 4096});
+  // Sequences of one position, each padded to a tile of attention.
+  options.seq_len = 1;
+  options.micro_batch = options.global_batch = 1 << 18;
+  ExpectNoOverflow(options, {1, 1, 1});
+}
+
+TEST(Plan, TheWorstCaseIsAboveAnEvenLoad) {
+  TrainOptions options = Options("small");
+  options.micro_batch = 2;
+  const RankMemory wide = MakePlan(options, {8, 1, 8}).memory;
+  // All rows of eight ranks instead of one rank's, top-2 on an expert of its
+  // own: half of them.
+  EXPECT_GT(wide.routed_worst, 3 * wide.routed);
+  EXPECT_LT(wide.routed_worst, 4 * wide.routed);
+  // A rank that has all experts gets its own rows, come what may, and begins
+  // with what they take.
+  const RankMemory alone = MakePlan(options, {1, 1, 1}).memory;
+  EXPECT_EQ(alone.routed_worst, alone.routed);
+  EXPECT_EQ(alone.growth_worst, 0);
+  EXPECT_EQ(alone.worst(), alone.expected());
+  // Bounded rows bound the memory.
+  options.max_rows_per_rank = 1500;
+  EXPECT_LT(MakePlan(options, {8, 1, 8}).memory.worst(), wide.worst());
+}
+
+TEST(Plan, AnArenaThatGrowsDoubles) {
+  EXPECT_EQ(MostReserved(100, {90, 10}), 100);
+  EXPECT_EQ(MostReserved(100, {100, 10}), 100);
+  // One block is full: another as large as the peak at most.
+  EXPECT_EQ(MostReserved(100, {101, 10}), 202);
+  // Two of 100, of which one may have lost 10 at its end.
+  EXPECT_EQ(MostReserved(100, {191, 10}), 402);
+  EXPECT_EQ(MostReserved(100, {190, 10}), 380);
+}
+
+TEST(Plan, TheLargestShardIsBounded) {
+  // Parameters of one width and of several, of few chunks and of many.
+  for (const std::vector<int64_t>& sizes : {std::vector<int64_t>{1000},
+                                            {70000, 3, 70000},
+                                            std::vector<int64_t>(40, 1 << 18),
+                                            std::vector<int64_t>(300, 10000),
+                                            {5, 3 << 20, 100, 70000}}) {
+    std::vector<Parameter> parameters(sizes.size());
+    std::vector<const Parameter*> pointers;
+    int64_t offset = 0, largest = 0;
+    for (size_t i = 0; i < sizes.size(); ++i) {
+      parameters[i].shape = {sizes[i]};
+      parameters[i].group_offset = offset;
+      offset += sizes[i];
+      largest = std::max(largest, sizes[i]);
+      pointers.push_back(&parameters[i]);
+    }
+    for (const int ranks : {1, 2, 3, 8, 64}) {
+      int64_t most = 0;
+      for (int rank = 0; rank < ranks; ++rank) {
+        most = std::max(
+            most, MakeShardLayout(pointers, ranks, rank).own_element_count);
+      }
+      EXPECT_LE(most, LargestShard(offset, largest, ranks)) << ranks;
+      EXPECT_LE(LargestShard(offset, largest, ranks), offset);
+    }
+  }
 }
 
 TEST(PlanTable, SaysWhatMatters) {
@@ -186,7 +318,8 @@ TEST(PlanTable, SaysWhatMatters) {
   for (const char* part :
        {"46,702,792,704", "12,879,925,248", "0.00125", "on 8 nodes", "131.1 kB",
         "524.3 kB", "16.4 kB", "81.2 GB", "with fp32 sums 52.2 GB",
-        "worst case", "1 of 8 experts", "ranks without a micro-batch"}) {
+        "worst case", "a bound: dropless", "1 of 8 experts",
+        "ranks without a micro-batch"}) {
     EXPECT_THAT(table, HasSubstr(part));
   }
   for (const absl::string_view line : absl::StrSplit(table, '\n')) {
