@@ -7,13 +7,12 @@
 #include <cmath>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "switchyard/base/status.h"
 #include "switchyard/kernels/elementwise.h"
 #include "switchyard/kernels/norms.h"
 
 namespace switchyard {
-namespace {}  // namespace
-
 ShardedAdamW::ShardedAdamW(Stream& stream, const Grid& grid,
                            ParameterStore& store, const AdamWOptions& options,
                            uint64_t seed)
@@ -272,21 +271,54 @@ absl::Status ShardedAdamW::Update(double learning_rate, double norm) {
   return absl::OkStatus();
 }
 
-void ShardedAdamW::VisitState(const StateVisitor& visit) const {
-  for (const Shard& shard : shards_) {
-    for (const Piece& piece : shard.layout.pieces) {
-      const int64_t first = piece.begin - piece.parameter->group_offset;
-      const int64_t end = piece.state_offset + piece.end - piece.begin;
-      visit(*piece.parameter, "exp_avg", first,
-            shard.m.Rows(piece.state_offset, end));
-      visit(*piece.parameter, "exp_avg_sq", first,
-            shard.v.Rows(piece.state_offset, end));
-      if (shard.master.defined()) {
-        visit(*piece.parameter, "master", first,
-              shard.master.Rows(piece.state_offset, end));
-      }
+absl::Status ShardedAdamW::VisitWeights(const Shard& shard,
+                                        StateVisitor& visitor) {
+  auto piece = shard.layout.pieces.begin();  // in the group's flat order
+  for (const Parameter* parameter : shard.group->parameters) {
+    const int64_t end = parameter->group_offset + parameter->element_count();
+    int64_t next = 0;
+    for (int64_t at = parameter->group_offset; at < end; at = next) {
+      const bool any = piece != shard.layout.pieces.end() && piece->begin < end;
+      const bool owned = any && piece->begin == at;
+      next = owned ? piece->end : any ? piece->begin : end;
+      if (owned) ++piece;
+      SWITCHYARD_RETURN_IF_ERROR(visitor.Visit(
+          {parameter->name, parameter->shape, at - parameter->group_offset,
+           shard.group->weights.Rows(at, next), owned}));
     }
   }
+  return absl::OkStatus();
+}
+
+absl::Status ShardedAdamW::VisitMoments(const Shard& shard,
+                                        StateVisitor& visitor) {
+  for (const Piece& piece : shard.layout.pieces) {
+    const Parameter& parameter = *piece.parameter;
+    const auto visit = [&](const char* kind, const TensorView& state) {
+      const int64_t end = piece.state_offset + piece.end - piece.begin;
+      return visitor.Visit({absl::StrCat(kind, "/", parameter.name),
+                            parameter.shape,
+                            piece.begin - parameter.group_offset,
+                            state.Rows(piece.state_offset, end),
+                            /*owned=*/true});
+    };
+    SWITCHYARD_RETURN_IF_ERROR(visit("exp_avg", shard.m));
+    SWITCHYARD_RETURN_IF_ERROR(visit("exp_avg_sq", shard.v));
+    if (shard.master.defined()) {
+      SWITCHYARD_RETURN_IF_ERROR(visit("master", shard.master));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ShardedAdamW::VisitState(StateVisitor& visitor) {
+  for (const Shard& shard : shards_) {
+    SWITCHYARD_RETURN_IF_ERROR(VisitWeights(shard, visitor));
+    SWITCHYARD_RETURN_IF_ERROR(VisitMoments(shard, visitor));
+  }
+  SWITCHYARD_RETURN_IF_ERROR(visitor.Visit("updates", &updates_));
+  SWITCHYARD_RETURN_IF_ERROR(visitor.Visit("beta1_power", &beta1_power_));
+  return visitor.Visit("beta2_power", &beta2_power_);
 }
 
 }  // namespace switchyard

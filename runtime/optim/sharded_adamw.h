@@ -17,7 +17,6 @@
 
 #include <array>
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -29,6 +28,7 @@
 #include "switchyard/runtime/nn/execution.h"
 #include "switchyard/runtime/nn/parameter.h"
 #include "switchyard/runtime/optim/shard_layout.h"
+#include "switchyard/runtime/optim/state_visitor.h"
 
 namespace switchyard {
 
@@ -77,12 +77,10 @@ class ShardedAdamW : public BackwardListener {
   int64_t own_element_count() const;
   int64_t state_bytes() const;
 
-  // Every state tensor of this rank's shard by logical name and range:
-  // "exp_avg", "exp_avg_sq" and, for bf16 parameters, "master".
-  using StateVisitor =
-      std::function<void(const Parameter& parameter, const char* state,
-                         int64_t first_element, const TensorView& values)>;
-  void VisitState(const StateVisitor& visit) const;
+  // Shows all weights that this rank holds, its shard of the moments and
+  // masters, and the numbers. When no collective is under way; not a collective
+  // call.
+  absl::Status VisitState(StateVisitor& visitor);
 
  private:
   struct Shard {
@@ -104,6 +102,8 @@ class ShardedAdamW : public BackwardListener {
   absl::Status CountRefused(GradientReport& report);
   absl::StatusOr<double> FromRankZero(double value);
   kernels::AdamWSettings Settings(double learning_rate, double norm) const;
+  static absl::Status VisitWeights(const Shard& shard, StateVisitor& visitor);
+  static absl::Status VisitMoments(const Shard& shard, StateVisitor& visitor);
   void UpdateShard(const Shard& shard,
                    const kernels::AdamWSettings& settings) const;
 

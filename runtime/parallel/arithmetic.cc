@@ -2,55 +2,91 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/runtime/parallel/arithmetic.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/arena.h"
+#include "switchyard/base/cpu/cpu_device.h"
 #include "switchyard/base/philox.h"
 #include "switchyard/base/status.h"
+#include "switchyard/comm/self/self_communicator.h"
 #include "switchyard/kernels/checksum.h"
 #include "switchyard/kernels/elementwise.h"
 #include "switchyard/kernels/matmul.h"
-#include "switchyard/kernels/rms_norm.h"
-#include "switchyard/kernels/router.h"
-#include "switchyard/kernels/swiglu.h"
+#include "switchyard/runtime/data/data_source.h"
+#include "switchyard/runtime/moe/balance_loss.h"
+#include "switchyard/runtime/nn/loss.h"
+#include "switchyard/runtime/nn/transformer.h"
+#include "switchyard/runtime/optim/sharded_adamw.h"
 #include "switchyard/runtime/parallel/agreement.h"
 
 namespace switchyard {
 namespace {
 
-constexpr int64_t kRows = 8;
+constexpr uint64_t kSeed = 1;
 
-// Runs operators on fixed inputs and mixes the checksums of what they give.
+// Of the training step: several tiles of attention and chunks of the head, and
+// last ones that are not whole.
+constexpr int64_t kSequences = 2;
+constexpr int64_t kSequenceLength = 136;
+constexpr int64_t kTokens = kSequences * kSequenceLength;
+// Its model's widths are at most this, and its experts' together.
+constexpr int64_t kLargestWidth = 512;
+constexpr int64_t kLargestExpertWidths = 8 * kLargestWidth;
+
+// Of the products at the model's own widths.
+constexpr int64_t kRows = 64;
+// Operators cut results into blocks of this many columns.
+constexpr int64_t kBlockColumns = 512;
+
+// The model, small enough to cost nothing. A small model stays as it is, apart
+// from its depth and vocabulary.
+ModelConfig Shrunk(const ModelConfig& config) {
+  ModelConfig model = config;
+  const int64_t heads_per_kv_head = config.heads / config.kv_heads;
+  model.layers = 1;
+  model.hidden_size = std::min(config.hidden_size, kLargestWidth);
+  model.kv_heads = std::min<int64_t>(config.kv_heads, 2);
+  model.heads = model.kv_heads * heads_per_kv_head;
+  model.intermediate_size =
+      std::min(config.intermediate_size,
+               std::max<int64_t>(kLargestExpertWidths / config.experts, 8));
+  model.vocabulary = std::min(config.vocabulary, kLargestWidth);
+  model.initializer_range = 0.1f;
+  return model;
+}
+
+// So many of a result's columns that it has a whole block and the last one.
+int64_t SomeColumns(int64_t columns) {
+  return columns <= 2 * kBlockColumns ? columns
+                                      : kBlockColumns + columns % kBlockColumns;
+}
+
+// Mixes the checksums of what operators make of fixed inputs.
 class Fingerprinter {
  public:
   explicit Fingerprinter(Stream& stream)
       : stream_(stream), arena_(stream.device()) {}
 
-  TensorView Input(DType dtype, const Shape& shape) {
-    const TensorView wide = arena_.Allocate(DType::kFloat32, shape);
-    kernels::Normal(stream_, {.key = ++inputs_, .y = wide});
-    if (dtype == DType::kFloat32) return wide;
-    const TensorView result = arena_.Allocate(dtype, shape);
-    kernels::Cast(stream_, wide, result);
-    return result;
-  }
+  void AddTrainingStep(const ModelConfig& model, DType dtype);
+  void AddProducts(DType dtype, int64_t in, int64_t out);
+  void AddHostMathematics(const ModelConfig& config);
+  uint64_t fingerprint() const { return fingerprint_; }
 
-  TensorView Output(DType dtype, const Shape& shape) {
-    return arena_.Allocate(dtype, shape);
-  }
+ private:
+  TensorView Input(DType dtype, const Shape& shape);
+  TokenBatch Tokens(int64_t vocabulary);
+  void AddPasses(const Transformer& transformer, const TokenBatch& batch);
+  void AddUpdate(const Grid& grid, ParameterStore& store);
+  // Wait for the stream.
+  void Add(const ConstTensorView& result);
+  void AddDoubles(const ConstTensorView& result);
 
-  void Add(const ConstTensorView& result) {
-    const TensorView sum = arena_.Allocate(DType::kInt64, {1});
-    kernels::Checksum(stream_, result, sum);
-    int64_t value = 0;
-    stream_.CopyToHost(&value, sum);
-    stream_.Wait();
-    Add(static_cast<uint64_t>(value));
-  }
   void Add(uint64_t value) { fingerprint_ = MixKey(fingerprint_, value); }
   void Add(double value) {
     uint64_t bits;
@@ -58,67 +94,163 @@ class Fingerprinter {
     Add(bits);
   }
 
-  // Forward product, input gradient and weight gradient of a layer.
-  void AddProducts(DType dtype, int64_t in, int64_t out) {
-    const TensorView x = Input(dtype, {kRows, in});
-    const TensorView weight = Input(dtype, {out, in});
-    const TensorView y = Output(dtype, {kRows, out});
-    kernels::MatMul(
-        stream_,
-        {.a = x, .b = weight, .transpose_b = kernels::Transpose::kYes, .c = y});
-    Add(y);
-    const TensorView dx = Output(dtype, {kRows, in});
-    kernels::MatMul(stream_, {.a = y, .b = weight, .c = dx});
-    Add(dx);
-  }
-
-  Stream& stream() { return stream_; }
-  uint64_t fingerprint() const { return fingerprint_; }
-
- private:
   Stream& stream_;
   Arena arena_;
   uint64_t inputs_ = 0;
   uint64_t fingerprint_ = 0;
 };
 
-void AddVectorKernels(const ModelConfig& config, DType dtype,
-                      Fingerprinter& print) {
-  const int64_t hidden = config.hidden_size;
-  const TensorView x = print.Input(dtype, {kRows, hidden});
-  const TensorView weight = print.Input(dtype, {hidden});
-  kernels::RmsNormArgs norm;
-  norm.x = x;
-  norm.weight = weight;
-  norm.eps = config.rms_norm_eps;
-  norm.y = print.Output(dtype, {kRows, hidden});
-  norm.inverse_rms = print.Output(DType::kFloat32, {kRows});
-  kernels::RmsNorm(print.stream(), norm);
-  print.Add(norm.y);
-
-  const TensorView act = print.Output(dtype, {kRows, hidden});
-  kernels::SwiGlu(print.stream(), print.Input(dtype, {kRows, 2 * hidden}), act);
-  print.Add(act);
-
-  kernels::RouterArgs router;
-  router.logits = print.Input(DType::kFloat32, {kRows, config.experts});
-  router.renormalize = config.experts_per_token > 1;
-  router.probabilities = print.Output(DType::kFloat32, {kRows, config.experts});
-  router.logsumexp = print.Output(DType::kFloat32, {kRows});
-  router.experts =
-      print.Output(DType::kInt32, {kRows, config.experts_per_token});
-  router.gates =
-      print.Output(DType::kFloat32, {kRows, config.experts_per_token});
-  kernels::Router(print.stream(), router);
-  print.Add(router.gates);
+TensorView Fingerprinter::Input(DType dtype, const Shape& shape) {
+  const TensorView result = arena_.Allocate(dtype, shape);
+  ArenaScope scratch(arena_);
+  const TensorView wide = dtype == DType::kFloat32
+                              ? result
+                              : arena_.Allocate(DType::kFloat32, shape);
+  kernels::Normal(stream_, {.key = ++inputs_, .y = wide});
+  if (dtype != DType::kFloat32) kernels::Cast(stream_, wide, result);
+  return result;
 }
 
-void AddHostMathematics(const ModelConfig& config, Fingerprinter& print) {
+void Fingerprinter::Add(const ConstTensorView& result) {
+  ArenaScope scratch(arena_);
+  const TensorView sum = arena_.Allocate(DType::kInt64, {1});
+  kernels::Checksum(stream_, result, sum);
+  int64_t value = 0;
+  stream_.CopyToHost(&value, sum);
+  stream_.Wait();
+  Add(static_cast<uint64_t>(value));
+}
+
+void Fingerprinter::AddDoubles(const ConstTensorView& result) {
+  std::vector<double> values(static_cast<size_t>(result.element_count()));
+  stream_.CopyToHost(values.data(), result);
+  stream_.Wait();
+  for (double value : values) Add(value);
+}
+
+TokenBatch Fingerprinter::Tokens(int64_t vocabulary) {
+  std::vector<int32_t> ids, labels;
+  std::vector<uint8_t> valid;
+  for (int64_t i = 0; i < kTokens; ++i) {
+    ids.push_back(static_cast<int32_t>(i * i % vocabulary));
+    labels.push_back(
+        i % 7 == 0 ? kNoLabel : static_cast<int32_t>((3 * i + 1) % vocabulary));
+    valid.push_back(i % 31 == 0 ? 0 : 1);
+  }
+  const TensorView device_ids = arena_.Allocate(DType::kInt32, {kTokens});
+  const TensorView device_labels = arena_.Allocate(DType::kInt32, {kTokens});
+  const TensorView device_valid = arena_.Allocate(DType::kUInt8, {kTokens});
+  stream_.CopyToDevice(device_ids, ids.data());
+  stream_.CopyToDevice(device_labels, labels.data());
+  stream_.CopyToDevice(device_valid, valid.data());
+  return {device_ids, device_labels, device_valid};
+}
+
+// Forward and backward of one micro-batch, losses included.
+void Fingerprinter::AddPasses(const Transformer& transformer,
+                              const TokenBatch& batch) {
+  CpuDevice host;
+  Arena decisions(stream_.device()), tables(host);
+  const Execution run{stream_, arena_, decisions, tables, {}, nullptr, 0};
+  absl::StatusOr<Transformer::Saved> saved = transformer.Forward(run, batch);
+  SWITCHYARD_CHECK(saved.ok()) << saved.status();
+  Add(saved->hidden());
+
+  MoeLayer::Decision* decision = &saved->blocks[0].decision;
+  const TensorView router_losses = run.New(DType::kFloat64, {1, 2});
+  SwitchBalanceLoss(0.01).Compute(run, {&decision, 1}, batch.valid,
+                                  /*weight=*/1.0, router_losses);
+  AddDoubles(router_losses);
+  const TensorView loss = run.New(DType::kFloat64, {1});
+  const TensorView dhidden =
+      run.New(saved->hidden().dtype(), saved->hidden().shape());
+  NextTokenLoss(transformer.head())
+      .EvaluateWithGradient(run, batch, saved->hidden(), 1.0f / kTokens, loss,
+                            dhidden);
+  AddDoubles(loss);
+  Add(dhidden);
+  const absl::Status status =
+      transformer.Backward(run, *saved, 0.001f / kTokens, dhidden);
+  SWITCHYARD_CHECK(status.ok()) << status;
+  stream_.Wait();
+}
+
+// The gradient sums, their norm, and AdamW.
+void Fingerprinter::AddUpdate(const Grid& grid, ParameterStore& store) {
+  AdamWOptions options;
+  options.clip_norm = 1e-3;
+  ShardedAdamW optimizer(stream_, grid, store, options, kSeed);
+  for (const ParameterGroup& group : store.groups()) Add(group.gradients);
+  const absl::StatusOr<GradientReport> report = optimizer.ReduceGradients();
+  SWITCHYARD_CHECK(report.ok()) << report.status();
+  Add(report->norm);
+  const absl::Status status = optimizer.Update(0.01, report->norm);
+  SWITCHYARD_CHECK(status.ok()) << status;
+  for (const ParameterGroup& group : store.groups()) Add(group.weights);
+}
+
+void Fingerprinter::AddTrainingStep(const ModelConfig& model, DType dtype) {
+  const std::unique_ptr<comm::Communicator> alone = comm::NewSelfCommunicator();
+  const absl::StatusOr<Grid> grid =
+      Grid::Create(*alone, /*width=*/1, static_cast<int>(model.experts));
+  SWITCHYARD_CHECK(grid.ok()) << grid.status();
+  ParameterStore store(*grid, dtype);
+  Transformer::Declare(store, model);
+  store.Allocate(stream_.device());
+  store.Initialize(stream_, kSeed);
+  store.ZeroGradients(stream_);
+  TransformerOptions options;
+  options.sequence_length = kSequenceLength;
+  const Transformer transformer(stream_, store, *grid, model, options);
+  ArenaScope activations(arena_);
+  AddPasses(transformer, Tokens(model.vocabulary));
+  AddUpdate(*grid, store);
+}
+
+// Forward product, input gradient and weight gradient of a layer: inner
+// dimensions are the layer's, results are as wide as they must be.
+void Fingerprinter::AddProducts(DType dtype, int64_t in, int64_t out) {
+  ArenaScope scratch(arena_);
+  const int64_t some_in = SomeColumns(in), some_out = SomeColumns(out);
+  const TensorView x = Input(dtype, {kRows, in});
+  const TensorView dy = Input(dtype, {kRows, out});
+  {
+    ArenaScope weights(arena_);
+    const TensorView y = arena_.Allocate(dtype, {kRows, some_out});
+    kernels::MatMul(stream_, {.a = x,
+                              .b = Input(dtype, {some_out, in}),
+                              .transpose_b = kernels::Transpose::kYes,
+                              .c = y});
+    Add(y);
+  }
+  {
+    ArenaScope weights(arena_);
+    const TensorView dx = arena_.Allocate(dtype, {kRows, some_in});
+    kernels::MatMul(stream_,
+                    {.a = dy, .b = Input(dtype, {out, some_in}), .c = dx});
+    Add(dx);
+  }
+  const kernels::GradientSum gradient = {
+      arena_.Allocate(DType::kInt64, {some_out, some_in}),
+      arena_.Allocate(DType::kInt64, {1})};
+  stream_.Zero(gradient.sum);
+  stream_.Zero(gradient.refused);
+  kernels::WeightGradient(stream_, {.dy = dy.Columns(0, some_out),
+                                    .x = x.Columns(0, some_in),
+                                    .format = {},
+                                    .gradients = {&gradient, 1}});
+  Add(gradient.sum);
+}
+
+// What the library computes with the C library: rotary tables, schedules,
+// losses.
+void Fingerprinter::AddHostMathematics(const ModelConfig& config) {
   for (int i = 1; i <= 64; ++i) {
     const double x = 0.37 * i;
-    print.Add(std::exp(-x));
-    print.Add(std::cos(x));
-    print.Add(std::pow(config.rope_theta, -x / 64.0));
+    Add(std::exp(-x));
+    Add(std::cos(x));
+    Add(std::log(x));
+    Add(std::pow(config.rope_theta, -x / 64.0));
   }
 }
 
@@ -127,6 +259,7 @@ void AddHostMathematics(const ModelConfig& config, Fingerprinter& print) {
 uint64_t ArithmeticFingerprint(Stream& stream, const ModelConfig& config,
                                DType dtype) {
   Fingerprinter print(stream);
+  print.AddTrainingStep(Shrunk(config), dtype);
   const int64_t hidden = config.hidden_size;
   const int64_t heads = config.heads * config.head_dim;
   const int64_t kv = config.kv_heads * config.head_dim;
@@ -135,8 +268,7 @@ uint64_t ArithmeticFingerprint(Stream& stream, const ModelConfig& config,
   print.AddProducts(dtype, hidden, 2 * config.intermediate_size);
   print.AddProducts(dtype, config.intermediate_size, hidden);
   print.AddProducts(DType::kFloat32, hidden, config.experts);
-  AddVectorKernels(config, dtype, print);
-  AddHostMathematics(config, print);
+  print.AddHostMathematics(config);
   return print.fingerprint();
 }
 

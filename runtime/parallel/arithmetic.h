@@ -4,8 +4,7 @@
 // One arithmetic on all ranks (NUMERICS.md, section 3). Results do not depend
 // on the layout only if every rank computes the same bits from the same inputs:
 // the ranks take the least instruction set among them, and then compare a
-// fingerprint of the operators, at the model's own shapes, and of the C
-// library's mathematics.
+// fingerprint of what they compute.
 #ifndef SWITCHYARD_RUNTIME_PARALLEL_ARITHMETIC_H_
 #define SWITCHYARD_RUNTIME_PARALLEL_ARITHMETIC_H_
 
@@ -19,7 +18,11 @@
 
 namespace switchyard {
 
-// Checksums of fixed inputs after the operators and after exp, cos and pow.
+// Checksums of a training step of the model's modules on fixed tokens (forward,
+// losses, backward, gradient sums, AdamW), of products with the model's own
+// inner dimensions, and of exp, cos, log and pow of the C library. What it
+// takes in time and memory has a bound that grows with the model's widths
+// alone: the step is that of a shrunk model where the model is large.
 uint64_t ArithmeticFingerprint(Stream& stream, const ModelConfig& config,
                                DType dtype);
 

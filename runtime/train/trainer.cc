@@ -330,6 +330,11 @@ absl::StatusOr<uint64_t> Trainer::WeightsChecksum() {
   return switchyard::WeightsChecksum(runner_.stream(), *grid_, runner_.store());
 }
 
+absl::Status Trainer::VisitState(StateVisitor& visitor) {
+  SWITCHYARD_RETURN_IF_ERROR(visitor.Visit("step", &step_));
+  return optimizer_.VisitState(visitor);
+}
+
 bool Trainer::EvaluatesAfter(int64_t step) const {
   if (options_.eval_every <= 0) return false;
   return step == 0 || step == last_step() || step % options_.eval_every == 0;

@@ -10,8 +10,8 @@
 //                                                .sink = &sink}));
 //   SWITCHYARD_RETURN_IF_ERROR(trainer->Run());
 //
-// All its functions are collective calls of the world, unless they are const.
-// Every rank gets the same error, unless the communicator has failed.
+// All its functions are collective calls of the world, unless they are const or
+// say so. Every rank gets the same error, unless the communicator has failed.
 #ifndef SWITCHYARD_RUNTIME_TRAIN_TRAINER_H_
 #define SWITCHYARD_RUNTIME_TRAIN_TRAINER_H_
 
@@ -25,6 +25,7 @@
 #include "switchyard/comm/communicator.h"
 #include "switchyard/runtime/optim/schedule.h"
 #include "switchyard/runtime/optim/sharded_adamw.h"
+#include "switchyard/runtime/optim/state_visitor.h"
 #include "switchyard/runtime/train/metrics_sink.h"
 #include "switchyard/runtime/train/model_runner.h"
 #include "switchyard/runtime/train/options.h"
@@ -62,6 +63,11 @@ class Trainer {
   absl::StatusOr<EvalMetrics> Evaluate();
   // All weights, the same number in every layout.
   absl::StatusOr<uint64_t> WeightsChecksum();
+
+  // Shows whatever must survive a restart, between two steps: a trainer of the
+  // same options whose state is overwritten with another's goes on with its
+  // bits. Of this rank; not a collective call.
+  absl::Status VisitState(StateVisitor& visitor);
 
   int64_t steps_done() const { return step_; }
   // Of the last step: assignments before dropping, [layers, experts].

@@ -2,12 +2,20 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The first promise: no bit of a run depends on the layout.
+#include <algorithm>
 #include <cmath>
 #include <functional>
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "switchyard/comm/self/self_communicator.h"
+#include "switchyard/kernels/lm_head.h"
+#include "switchyard/kernels/norms.h"
+#include "switchyard/runtime/nn/transformer.h"
+#include "switchyard/runtime/optim/shard_layout.h"
 #include "switchyard/tests/support/layout_run.h"
 
 namespace switchyard::testing {
@@ -63,13 +71,70 @@ TEST_P(LayoutInvarianceTest, Capacity) {
 }
 
 TEST_P(LayoutInvarianceTest, RecomputationChangesNoBit) {
-  TrainOptions options = Options();
-  const RunRecord expected = MustRun({1, 1, 1}, options);
-  options.recompute = Recompute::kBlock;
-  for (const Layout& layout : {Layout{1, 1, 1}, {2, 2, 1}, {4, 2, 1}}) {
-    EXPECT_EQ(Difference(expected, MustRun(layout, options)), "")
-        << layout.ToString();
+  for (const char* capacity : {"0", "1.0"}) {
+    TrainOptions options = Options();
+    options.capacity_factor = *CapacityFactor::Parse(capacity);
+    const RunRecord expected = MustRun({1, 1, 1}, options);
+    options.recompute = Recompute::kBlock;
+    for (const Layout& layout : {Layout{1, 1, 1},
+                                 {1, 1, 2},
+                                 {2, 2, 1},
+                                 {2, 2, 2},
+                                 {3, 1, 1},
+                                 {4, 2, 1}}) {
+      EXPECT_EQ(Difference(expected, MustRun(layout, options)), "")
+          << layout.ToString() << ", capacity " << capacity;
+    }
   }
+}
+
+// How WideRun's parameters are cut: see AWideModel.
+struct Cuts {
+  size_t most_buckets = 0;      // of a group
+  int64_t most_chunks = 0;      // of a piece
+  size_t split_parameters = 0;  // between ranks
+};
+
+Cuts CutsOf(const TrainOptions& options, int ranks) {
+  const auto alone = comm::NewSelfCommunicator();
+  const auto grid =
+      Grid::Create(*alone, 1, static_cast<int>(options.model.experts));
+  ParameterStore store(*grid, options.dtype);
+  Transformer::Declare(store, options.model);
+  Cuts cuts;
+  std::map<const Parameter*, int> holders;
+  for (const ParameterGroup& group : store.groups()) {
+    for (int rank = 0; rank < ranks; ++rank) {
+      const ShardLayout layout = MakeShardLayout(group.parameters, ranks, rank);
+      cuts.most_buckets = std::max(cuts.most_buckets, layout.buckets.size());
+      std::set<const Parameter*> held;
+      for (const Piece& piece : layout.pieces) {
+        const int64_t chunks =
+            (piece.end - piece.begin + kernels::kNormChunk - 1) /
+            kernels::kNormChunk;
+        cuts.most_chunks = std::max(cuts.most_chunks, chunks);
+        held.insert(piece.parameter);
+      }
+      for (const Parameter* parameter : held) ++holders[parameter];
+    }
+  }
+  for (const auto& [parameter, count] : holders) {
+    cuts.split_parameters += count > 1;
+  }
+  return cuts;
+}
+
+TEST_P(LayoutInvarianceTest, AWideModel) {
+  TrainOptions options = WideRun();
+  options.dtype = GetParam();
+  for (const int ranks : {1, 2, 3}) {
+    const Cuts cuts = CutsOf(options, ranks);
+    EXPECT_GT(cuts.most_buckets, 1u) << ranks;
+    EXPECT_GT(cuts.most_chunks, 1) << ranks;
+    EXPECT_EQ(cuts.split_parameters > 0, ranks > 1) << ranks;
+  }
+  EXPECT_GT(options.micro_batch * options.seq_len, kernels::kLmHeadChunk);
+  ExpectSameBits(options, {{1, 1, 2}, {2, 2, 2}, {3, 1, 1}, {4, 2, 1}});
 }
 
 TEST_P(LayoutInvarianceTest, PaddingAndUnlabelledPositions) {

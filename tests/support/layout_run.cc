@@ -33,6 +33,8 @@ absl::Status Record(const StepMetrics& metrics, Trainer& trainer,
   record.z_losses.push_back(metrics.z_loss);
   record.norms.push_back(metrics.grad_norm);
   record.dropped.push_back(metrics.dropped);
+  record.max_loads.push_back(metrics.max_load);
+  record.tokens.push_back(metrics.tokens);
   record.assigned.emplace_back(trainer.assigned().begin(),
                                trainer.assigned().end());
   SWITCHYARD_ASSIGN_OR_RETURN(
@@ -59,6 +61,8 @@ absl::Status RunRank(comm::Communicator& world, const Layout& layout,
   }
   SWITCHYARD_ASSIGN_OR_RETURN(const EvalMetrics eval, trainer->Evaluate());
   record.eval_loss = eval.eval_loss.value_or(0.0);
+  record.bits_per_byte = eval.bits_per_byte.value_or(0.0);
+  record.eval_tokens = eval.tokens;
   return absl::OkStatus();
 }
 
@@ -133,6 +137,24 @@ TrainOptions SmallRun() {
   return options;
 }
 
+TrainOptions WideRun() {
+  TrainOptions options = SmallRun();
+  ModelConfig& model = options.model;
+  model.hidden_size = 256;
+  model.intermediate_size = 320;
+  model.layers = 1;
+  model.heads = 4;
+  model.kv_heads = 2;
+  model.head_dim = 64;
+  model.vocabulary = 300;
+  model.initializer_range = 0.05f;
+  options.seq_len = 160;
+  options.steps = 3;
+  options.warmup_steps = 0;
+  FillDefaults(&options);
+  return options;
+}
+
 absl::StatusOr<RunRecord> RunOn(const Layout& layout,
                                 const TrainOptions& options,
                                 const std::function<void(Batch&)>& edit,
@@ -168,10 +190,17 @@ std::string Difference(const RunRecord& expected, const RunRecord& actual) {
       FirstDifference("z losses", expected.z_losses, actual.z_losses),
       FirstDifference("norms", expected.norms, actual.norms),
       FirstDifference("drops", expected.dropped, actual.dropped),
+      FirstDifference("largest loads", expected.max_loads, actual.max_loads),
+      FirstDifference("tokens", expected.tokens, actual.tokens),
       FirstDifference("assigned", expected.assigned, actual.assigned),
       FirstDifference("weights", expected.checksums, actual.checksums),
-      FirstDifference("eval losses", std::vector<double>{expected.eval_loss},
-                      std::vector<double>{actual.eval_loss}));
+      FirstDifference(
+          "evaluations (loss, bits per byte)",
+          std::vector<double>{expected.eval_loss, expected.bits_per_byte},
+          {actual.eval_loss, actual.bits_per_byte}),
+      FirstDifference("evaluated tokens",
+                      std::vector<int64_t>{expected.eval_tokens},
+                      {actual.eval_tokens}));
 }
 
 }  // namespace switchyard::testing

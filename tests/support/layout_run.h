@@ -33,13 +33,21 @@ struct RunRecord {
   std::vector<double> z_losses;
   std::vector<double> norms;
   std::vector<int64_t> dropped;
+  std::vector<double> max_loads;
+  std::vector<int64_t> tokens;
   std::vector<std::vector<int64_t>> assigned;   // [step][layers · experts]
   std::vector<std::vector<int64_t>> checksums;  // of each parameter, each step
   double eval_loss = 0.0;
+  double bits_per_byte = 0.0;
+  int64_t eval_tokens = 0;
 };
 
 // A small model and run for tests: 2 layers, 8 experts, top-2, 4 micro-batches.
 TrainOptions SmallRun();
+
+// A few steps of one wide layer: its parameters are cut between ranks, experts
+// take more than one bucket, and every operator has several pieces of work.
+TrainOptions WideRun();
 
 // `edit` changes batches (SyntheticData::edit); without `routers` the model has
 // its own.
