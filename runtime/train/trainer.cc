@@ -170,7 +170,7 @@ Trainer::Trainer(const TrainOptions& options, std::unique_ptr<Grid> grid,
                   static_cast<int>(options.model.layers),
                   static_cast<int>(options.model.experts)) {
   if (parts_.schedule == nullptr) parts_.schedule = MakeSchedule(options);
-  runner_.SetLoss(std::move(parts_.loss));
+  if (parts_.make_loss) runner_.SetLoss(parts_.make_loss(runner_.model()));
   runner_.SetBalanceLoss(std::move(parts_.balance_loss));
   const int64_t micro_batches = options.global_batch / options.micro_batch;
   batches_.resize(Rounds(micro_batches, grid_->world().size()));

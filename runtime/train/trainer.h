@@ -39,7 +39,8 @@ struct TrainerParts {
   // Null: the ones that the options describe.
   const RouterFactory* routers = nullptr;  // used by Create only
   std::unique_ptr<LearningRateSchedule> schedule;
-  std::unique_ptr<Loss> loss;
+  // Called once, when the model is there: a loss may read its head.
+  std::function<std::unique_ptr<Loss>(const Transformer& model)> make_loss;
   std::unique_ptr<BalanceLoss> balance_loss;
   // Called on every rank with the number of steps done.
   std::function<absl::Status(int64_t step)> before_step;

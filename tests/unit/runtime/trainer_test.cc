@@ -115,12 +115,13 @@ TEST_P(BadGradientTest, ASkippedStepLeavesNoTrace) {
     SyntheticData data = Data(options);
     TrainerParts parts;
     parts.data = &data;
+    bool bad = false;
+    parts.make_loss = [&bad](const Transformer& model) {
+      return std::make_unique<NanLoss>(model.head(), &bad);
+    };
     SWITCHYARD_ASSIGN_OR_RETURN(
         const std::unique_ptr<Trainer> trainer,
         NewTrainer(options, world, device, std::move(parts)));
-    bool bad = false;
-    ModelRunner& runner = trainer->runner();
-    runner.SetLoss(std::make_unique<NanLoss>(runner.model().head(), &bad));
     SWITCHYARD_ASSIGN_OR_RETURN(StepMetrics metrics, trainer->Step());
     EXPECT_FALSE(metrics.skipped);
     SWITCHYARD_RETURN_IF_ERROR(before.Keep(*trainer));

@@ -135,7 +135,9 @@ TEST_F(TrainerTest, ASkippedStepHasNoGradientNorm) {
   TrainOptions options = SmallRun();
   options.bad_gradient = BadGradient::kSkip;
   TrainerParts parts;
-  parts.loss = std::make_unique<BrokenLoss>();
+  parts.make_loss = [](const Transformer&) {
+    return std::make_unique<BrokenLoss>();
+  };
   const auto trainer = Create(options, std::move(parts));
   ASSERT_TRUE(trainer.ok()) << trainer.status();
   const auto metrics = (*trainer)->Step();
