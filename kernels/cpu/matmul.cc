@@ -65,8 +65,9 @@ void MatMul(const MatMulArgs& args, int threads) {
   gemm.c = Result(args.c);
   gemm.c.accumulate = args.accumulate;
   const BlockGrid grid(args.c.dim(0), args.c.dim(1));
-  ParallelFor(threads, grid.count(),
-              [&](int64_t i) { ProductBlock(gemm, grid.At(i)); });
+  ParallelFor(
+      threads, grid.count(), [&](int64_t i) { ProductBlock(gemm, grid.At(i)); },
+      [&] { WarmProducts(args.a.dtype(), args.c.dtype()); });
 }
 
 void GroupedMatMul(const GroupedMatMulArgs& args, int threads) {
@@ -86,7 +87,7 @@ void GroupedMatMul(const GroupedMatMulArgs& args, int threads) {
   const int64_t most_blocks = BlockGrid(most_rows, out).count();
   const int64_t pieces =
       most_blocks * static_cast<int64_t>(args.segments.size());
-  ParallelFor(threads, pieces, [&](int64_t piece) {
+  const auto multiply = [&](int64_t piece) {
     const size_t i = piece / most_blocks;
     const Run run = run_at(i);
     const BlockGrid grid(run.rows, out);
@@ -103,7 +104,9 @@ void GroupedMatMul(const GroupedMatMulArgs& args, int threads) {
     if (piece % most_blocks == 0) {
       ZeroRows(args.y.Rows(end, segment.row + run.padded_rows));
     }
-  });
+  };
+  ParallelFor(threads, pieces, multiply,
+              [&] { WarmProducts(args.x.dtype(), args.y.dtype()); });
 }
 
 void PrepareProducts(DType dtype, int64_t rows, int64_t in, int64_t out) {

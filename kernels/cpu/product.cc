@@ -62,4 +62,9 @@ int64_t OneDnnBlock(const GemmArgs& args, const GemmBlock& block) {
   return FinishProduct(product, args.c, block);
 }
 
+void WarmProducts(DType operands, DType result) {
+  if (!UsesOneDnn(operands)) return WarmGemm(result);
+  ThreadScratch<WholeProduct, float>(kGemmBlockRows * kGemmBlockColumns);
+}
+
 }  // namespace switchyard::kernels::cpu

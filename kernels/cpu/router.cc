@@ -17,6 +17,21 @@
 #include "switchyard/kernels/cpu/sum_vectors-inl.h"
 #include "switchyard/kernels/cpu/vector-inl.h"
 
+#ifndef SWITCHYARD_KERNELS_CPU_ROUTER_SCRATCH_
+#define SWITCHYARD_KERNELS_CPU_ROUTER_SCRATCH_
+namespace switchyard::kernels::cpu {
+
+struct RouterRow {};
+
+// Room for a row of experts in whole vectors, of whatever width.
+inline float* RowScratch(int64_t experts) {
+  constexpr int64_t kWidestVector = 64 / sizeof(float);
+  return ThreadScratch<RouterRow, float>(experts + kWidestVector);
+}
+
+}  // namespace switchyard::kernels::cpu
+#endif
+
 HWY_BEFORE_NAMESPACE();
 namespace switchyard::kernels::cpu::HWY_NAMESPACE {
 using D = hn::ScalableTag<float>;
@@ -101,12 +116,7 @@ HWY_INLINE void Gates(const float* probabilities, const int32_t* chosen,
   }
 }
 
-struct RouterRow {};
-
-// Room for a row of experts in whole vectors.
-float* RowScratch(int64_t experts) {
-  return ThreadScratch<RouterRow, float>(experts + HWY_MAX_BYTES / 4);
-}
+static_assert(hn::MaxLanes(D()) <= 16);  // RowScratch
 
 void RouterBlock(const RouterArgs& args, int64_t begin, int64_t end) {
   const D d;
@@ -205,14 +215,16 @@ void Router(const RouterArgs& args, int threads) {
   const auto block = SWITCHYARD_DISPATCH(RouterBlock);
   ParallelForBlocks(
       threads, args.logits.dim(0), kTokenBlock,
-      [&](int64_t begin, int64_t end) { block(args, begin, end); });
+      [&](int64_t begin, int64_t end) { block(args, begin, end); },
+      [&] { RowScratch(args.logits.dim(1)); });
 }
 
 void RouterBackward(const RouterBackwardArgs& args, int threads) {
   const auto block = SWITCHYARD_DISPATCH(RouterBackwardBlock);
   ParallelForBlocks(
       threads, args.probabilities.dim(0), kTokenBlock,
-      [&](int64_t begin, int64_t end) { block(args, begin, end); });
+      [&](int64_t begin, int64_t end) { block(args, begin, end); },
+      [&] { RowScratch(args.probabilities.dim(1)); });
 }
 
 }  // namespace switchyard::kernels::cpu
