@@ -3,10 +3,10 @@
 #include "switchyard/kernels/cpu/matmul.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "switchyard/base/cpu/parallel_for.h"
 #include "switchyard/kernels/cpu/onednn_product.h"
+#include "switchyard/kernels/cpu/permute.h"
 #include "switchyard/kernels/cpu/product.h"
 
 namespace switchyard::kernels::cpu {
@@ -30,8 +30,8 @@ bool Continues(absl::Span<const Segment> segments, size_t i) {
 
 // The rows of one product.
 struct Run {
-  int64_t rows = 0;         // up to the last real one
-  int64_t padded_rows = 0;  // those behind are zero
+  int64_t rows = 0;  // up to the last real one
+  int64_t padded_rows = 0;
 };
 
 // The product that starts at segment `i`: its rows and, if `joined`, those of
@@ -45,14 +45,6 @@ Run RunAt(absl::Span<const Segment> segments, size_t i, bool joined) {
     ++i;
   } while (joined && i < segments.size() && Continues(segments, i));
   return run;
-}
-
-void ZeroRows(const TensorView& y) {
-  const int64_t size = SizeOf(y.dtype());
-  for (int64_t row = 0; row < y.dim(0); ++row) {
-    std::memset(static_cast<char*>(y.raw()) + row * y.row_stride() * size, 0,
-                y.dim(1) * size);
-  }
 }
 
 }  // namespace
@@ -101,12 +93,17 @@ void GroupedMatMul(const GroupedMatMulArgs& args, int threads) {
     gemm.inner = in;
     gemm.c = Result(y);
     ProductBlock(gemm, grid.At(piece % most_blocks));
-    if (piece % most_blocks == 0) {
-      ZeroRows(args.y.Rows(end, segment.row + run.padded_rows));
-    }
   };
   ParallelFor(threads, pieces, multiply,
               [&] { WarmProducts(args.x.dtype(), args.y.dtype()); });
+  // Not left to the products: padding inside a run of joined segments, and what
+  // oneDNN multiplies, is 0 · w, which is NaN where w is not finite.
+  constexpr int64_t kSegmentBlock = 8;  // of one piece of work
+  ParallelForBlocks(threads, args.segments.size(), kSegmentBlock,
+                    [&](int64_t begin, int64_t end) {
+                      ZeroPadding(args.segments.subspan(begin, end - begin),
+                                  args.y);
+                    });
 }
 
 void PrepareProducts(DType dtype, int64_t rows, int64_t in, int64_t out) {
