@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "switchyard/base/check.h"
 #include "switchyard/base/cpu/parallel_for.h"
 #include "switchyard/kernels/cpu/thread_scratch.h"
 
@@ -140,11 +141,15 @@ void RouterBlock(const RouterArgs& args, int64_t begin, int64_t end) {
   }
 }
 
-// Adds d(gates)/dp · dgates to dp.
-HWY_INLINE void AddGateGradient(const float* probabilities,
+// Adds d(gates)/dp · dgates to dp [experts].
+HWY_INLINE void AddGateGradient(const float* probabilities, int64_t experts,
                                 const int32_t* chosen, const float* gates,
                                 const float* dgates, int64_t k,
                                 bool renormalize, float* dp) {
+  for (int64_t j = 0; j < k; ++j) {
+    SWITCHYARD_CHECK(0 <= chosen[j] && chosen[j] < experts)
+        << "expert " << chosen[j] << " of " << experts;
+  }
   float sum = 1.0f;
   float mean = 0.0f;
   if (renormalize) {
@@ -173,7 +178,8 @@ void RouterBackwardBlock(const RouterBackwardArgs& args, int64_t begin,
     const float* p =
         args.probabilities.data<float>() + t * args.probabilities.row_stride();
     AddGateGradient(
-        p, args.experts.data<int32_t>() + t * args.experts.row_stride(),
+        p, experts,
+        args.experts.data<int32_t>() + t * args.experts.row_stride(),
         args.gates.data<float>() + t * args.gates.row_stride(),
         args.dgates.data<float>() + t * args.dgates.row_stride(), k,
         args.renormalize && k >= 2, dp);
