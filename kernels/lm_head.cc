@@ -6,6 +6,7 @@
 
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/lm_head.h"
+#include "switchyard/kernels/cpu/matmul.h"
 
 namespace switchyard::kernels {
 
@@ -42,6 +43,18 @@ void LmHeadLoss(Stream& stream, Arena& arena, const LmHeadLossArgs& args) {
   stream.Enqueue([args, scratch, threads = stream.device().threads()] {
     cpu::LmHeadLoss(args, scratch, threads);
   });
+}
+
+void PrepareLmHead(DType dtype, int64_t tokens, int64_t width,
+                   int64_t vocabulary) {
+  constexpr Transpose kNo = Transpose::kNo, kYes = Transpose::kYes;
+  for (const int64_t chunk :
+       {std::min(tokens, kLmHeadChunk), tokens % kLmHeadChunk}) {
+    if (chunk == 0) continue;
+    cpu::PrepareProduct({dtype, chunk, vocabulary, width, kNo, kYes});
+    cpu::PrepareProduct({dtype, chunk, width, vocabulary, kNo, kNo});
+    cpu::PrepareProduct({dtype, vocabulary, width, chunk, kYes, kNo});
+  }
 }
 
 }  // namespace switchyard::kernels

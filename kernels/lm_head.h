@@ -31,6 +31,11 @@ struct LmHeadLossArgs {
 };
 void LmHeadLoss(Stream& stream, Arena& arena, const LmHeadLossArgs& args);
 
+// Makes the primitives of all products that LmHeadLoss will ask for, so that a
+// step makes none (see matmul.h). `width` and `vocabulary` are the weight's.
+void PrepareLmHead(DType dtype, int64_t tokens, int64_t width,
+                   int64_t vocabulary);
+
 }  // namespace switchyard::kernels
 
 #endif  // SWITCHYARD_KERNELS_LM_HEAD_H_

@@ -106,19 +106,32 @@ void GroupedMatMul(const GroupedMatMulArgs& args, int threads) {
                     });
 }
 
-void PrepareProducts(DType dtype, int64_t rows, int64_t in, int64_t out) {
-  if (!UsesOneDnn(dtype)) return;
-  const auto prepare = [dtype](const BlockGrid& grid, int64_t inner,
-                               bool transposed_a, bool transposed_b) {
-    for (int64_t i = 0; inner > 0 && i < grid.count(); ++i) {
-      const GemmBlock block = grid.At(i);
-      PrepareOneDnnProduct({block.rows, block.columns, inner, dtype,
-                            transposed_a, transposed_b});
-    }
-  };
-  prepare(BlockGrid(rows, out), in, false, true);   // y = x · wᵀ
-  prepare(BlockGrid(rows, in), out, false, false);  // dx = dy · w
-  prepare(BlockGrid(out, in, kLeafBlockRows), rows, true, false);  // dyᵀ · x
+void PrepareProduct(const ProductShape& shape, int64_t largest_rows) {
+  if (!UsesOneDnn(shape.dtype) || shape.inner == 0) return;
+  const BlockGrid grid(shape.rows, shape.columns, largest_rows);
+  for (int64_t i = 0; i < grid.count(); ++i) {
+    const GemmBlock block = grid.At(i);
+    PrepareOneDnnProduct({block.rows, block.columns, shape.inner, shape.dtype,
+                          shape.transpose_a == Transpose::kYes,
+                          shape.transpose_b == Transpose::kYes});
+  }
+}
+
+void PrepareLayer(DType dtype, int64_t rows, int64_t in, int64_t out) {
+  PrepareProduct({dtype, rows, out, in, Transpose::kNo, Transpose::kYes});
+  PrepareProduct({dtype, rows, in, out, Transpose::kNo, Transpose::kNo});
+  PrepareProduct({dtype, out, in, rows, Transpose::kYes, Transpose::kNo},
+                 kLeafBlockRows);
+}
+
+void PrepareJoined(DType dtype, Transpose transpose_w, int64_t in,
+                   int64_t out) {
+  if (!MayJoin(dtype, transpose_w, in, out)) return;
+  // Runs of segments have any number of rows that is a multiple of 8 (see
+  // ../segments.h), and so have their blocks.
+  for (int64_t rows = 8; rows <= kGemmBlockRows; rows += 8) {
+    PrepareProduct({dtype, rows, out, in, Transpose::kNo, transpose_w});
+  }
 }
 
 }  // namespace switchyard::kernels::cpu

@@ -6,7 +6,6 @@
 
 #include "switchyard/kernels/cpu/onednn_product.h"
 #include "switchyard/kernels/cpu/thread_scratch.h"
-#include "switchyard/kernels/instruction_set.h"
 
 namespace switchyard::kernels::cpu {
 namespace {
@@ -34,10 +33,6 @@ const void* Packed(const GemmOperand& x, int64_t row, int64_t rows,
 }
 
 }  // namespace
-
-bool UsesOneDnn(DType dtype) {
-  return dtype == DType::kBFloat16 && HasBFloat16Products();
-}
 
 int64_t ProductBlock(const GemmArgs& args, const GemmBlock& block) {
   // oneDNN has no products over nothing; ours gives zeros.
