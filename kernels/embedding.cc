@@ -29,8 +29,8 @@ void EmbeddingGradient(Stream& stream, Arena& arena,
   const TensorView& sum = args.gradient.sum;
   SWITCHYARD_CHECK(sum.shape().rank() == 2)
       << "gradient must be [table rows, width], got " << sum.shape().ToString();
-  CheckTensor("gradient", sum, DType::kInt64, {sum.dim(0), args.dy.dim(1)});
-  CheckPacked("refused", args.gradient.refused, DType::kInt64, {1});
+  CheckFixedPoint(args.format);
+  CheckGradientSum(args.gradient, {sum.dim(0), args.dy.dim(1)});
   CheckCpu(stream);
   const int threads = stream.device().threads();
   // The stream may run later, but in order: whoever takes this memory from the

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "switchyard/base/check.h"
 #include "switchyard/kernels/cpu/processor.h"
 
 namespace switchyard::kernels {
@@ -56,12 +57,8 @@ absl::Status SetInstructionSet(InstructionSet isa) {
                      ", found one with ", NameOf(BestInstructionSet()),
                      "; ask for that or a lesser instruction set"));
   }
-  if (!cpu::LimitInstructionSet(isa) && isa != BestInstructionSet()) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "expected to limit oneDNN to ", NameOf(isa),
-        ", found that this process used oneDNN before; set the instruction "
-        "set first"));
-  }
+  const absl::Status limited = cpu::LimitInstructionSet(isa);
+  if (!limited.ok()) return limited;
   fixed.store(wanted, std::memory_order_release);
   return absl::OkStatus();
 }
@@ -69,9 +66,15 @@ absl::Status SetInstructionSet(InstructionSet isa) {
 InstructionSet CurrentInstructionSet() {
   const int current = fixed.load(std::memory_order_acquire);
   if (current != kNotFixed) return static_cast<InstructionSet>(current);
-  // If another thread fixes one meanwhile, that one counts.
-  (void)SetInstructionSet(BestInstructionSet());
-  return static_cast<InstructionSet>(fixed.load(std::memory_order_acquire));
+  // A host program that limited oneDNN gets the set that it chose. If another
+  // thread fixes one meanwhile, that one counts.
+  for (int isa = static_cast<int>(BestInstructionSet()); isa >= 0; --isa) {
+    (void)SetInstructionSet(static_cast<InstructionSet>(isa));
+    const int now = fixed.load(std::memory_order_acquire);
+    if (now != kNotFixed) return static_cast<InstructionSet>(now);
+  }
+  SWITCHYARD_CHECK(false) << "no instruction set can be used";
+  return InstructionSet::kBaseline;
 }
 
 InstructionSet WidestInstructionSet() {

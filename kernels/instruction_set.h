@@ -33,11 +33,13 @@ InstructionSet BestInstructionSet();
 
 // Fixes the instruction set of all operators of this process. Call it before
 // the first operator, or not at all (then it is the best one). Asking again for
-// the same one is fine; for another one, or for one that the processor lacks,
-// is an error.
+// the same one is fine; for another one, for one that the processor lacks, or
+// for another than that to which the host program fixed oneDNN before, is an
+// error.
 absl::Status SetInstructionSet(InstructionSet isa);
 
-// What operators use; fixes the best one if nothing was set.
+// What operators use. If nothing was set, fixes the best one, or, where the
+// host program used or limited oneDNN before, the one that this left.
 InstructionSet CurrentInstructionSet();
 
 // The widest that operators of this process may still use: what was fixed, or

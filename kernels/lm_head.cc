@@ -51,9 +51,9 @@ void PrepareLmHead(DType dtype, int64_t tokens, int64_t width,
   for (const int64_t chunk :
        {std::min(tokens, kLmHeadChunk), tokens % kLmHeadChunk}) {
     if (chunk == 0) continue;
-    cpu::PrepareMatMul(dtype, kNo, kYes, chunk, vocabulary, width);
-    cpu::PrepareMatMul(dtype, kNo, kNo, chunk, width, vocabulary);
-    cpu::PrepareMatMul(dtype, kYes, kNo, vocabulary, width, chunk);
+    cpu::PrepareProduct({dtype, chunk, vocabulary, width, kNo, kYes});
+    cpu::PrepareProduct({dtype, chunk, width, vocabulary, kNo, kNo});
+    cpu::PrepareProduct({dtype, vocabulary, width, chunk, kYes, kNo});
   }
 }
 

@@ -31,8 +31,8 @@ struct LmHeadLossArgs {
 };
 void LmHeadLoss(Stream& stream, Arena& arena, const LmHeadLossArgs& args);
 
-// Makes the primitives of its products (matmul.h) for x [tokens, width]: of a
-// whole chunk and of what is left behind the last one.
+// Makes the primitives of all products that LmHeadLoss will ask for, so that a
+// step makes none (see matmul.h). `width` and `vocabulary` are the weight's.
 void PrepareLmHead(DType dtype, int64_t tokens, int64_t width,
                    int64_t vocabulary);
 

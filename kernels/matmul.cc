@@ -128,15 +128,17 @@ void GroupedWeightGradient(Stream& stream,
 }
 
 void PrepareDense(DType dtype, int64_t rows, int64_t in, int64_t out) {
-  cpu::PrepareProducts(dtype, rows, in, out);
+  cpu::PrepareLayer(dtype, rows, in, out);
 }
 
 void PrepareGrouped(DType dtype, int64_t max_rows, int64_t in, int64_t out) {
   for (int64_t rows : PaddedRowList(max_rows)) {
-    cpu::PrepareProducts(dtype, rows, in, out);
+    cpu::PrepareLayer(dtype, rows, in, out);
   }
   cpu::CheckJoining(dtype, Transpose::kYes, in, out);
+  cpu::PrepareJoined(dtype, Transpose::kYes, in, out);
   cpu::CheckJoining(dtype, Transpose::kNo, out, in);
+  cpu::PrepareJoined(dtype, Transpose::kNo, out, in);
 }
 
 int64_t MatMulPrimitiveCount() { return cpu::OneDnnPrimitiveCount(); }

@@ -11,7 +11,9 @@
 // code of our own, which needs no preparation and allocates nothing. oneDNN
 // makes bf16 products where the processor does (HasBFloat16Products); there, a
 // shape that is new to the process costs a primitive (about half a
-// millisecond). PrepareDense and PrepareGrouped make them ahead of time.
+// millisecond), and every product allocates a few small blocks inside oneDNN.
+// PrepareDense, PrepareGrouped and PrepareLmHead (lm_head.h) make primitives
+// ahead of time.
 #ifndef SWITCHYARD_KERNELS_MATMUL_H_
 #define SWITCHYARD_KERNELS_MATMUL_H_
 
@@ -88,7 +90,7 @@ void GroupedWeightGradient(Stream& stream,
 // is split over several parameters needs each of their row counts as `out` too.
 void PrepareDense(DType dtype, int64_t rows, int64_t in, int64_t out);
 // Likewise for segments of every listed size up to max_rows. Also finds out
-// whether the layer's segments may be joined.
+// whether the layer's segments may be joined, and prepares for runs of them.
 void PrepareGrouped(DType dtype, int64_t max_rows, int64_t in, int64_t out);
 
 // Primitives made so far by this process.

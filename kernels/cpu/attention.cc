@@ -220,11 +220,14 @@ void Attention(const AttentionArgs& args, int threads) {
   ParallelFor(threads, key_tiles,
               [&](int64_t index) { pack_tile(args, grid, index, packed); });
   // The longest tasks, which see most keys, first.
-  ParallelFor(threads, pairs * grid.query_tiles, [&](int64_t index) {
-    const int64_t pair = index % pairs;
-    query_tile(args, grid, packed, pair / grid.kv_heads, pair % grid.kv_heads,
-               grid.query_tiles - 1 - index / pairs);
-  });
+  ParallelFor(
+      threads, pairs * grid.query_tiles,
+      [&](int64_t index) {
+        const int64_t pair = index % pairs;
+        query_tile(args, grid, packed, pair / grid.kv_heads,
+                   pair % grid.kv_heads, grid.query_tiles - 1 - index / pairs);
+      },
+      [&] { const QueryState warm(grid); });
 }
 
 }  // namespace switchyard::kernels::cpu

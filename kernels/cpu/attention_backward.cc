@@ -286,11 +286,14 @@ void AttentionBackward(const AttentionBackwardArgs& args, float* scratch,
               [&](int64_t index) { pack(args, plan, index, scratch); });
   // The first chunks, which most queries see, first.
   const int64_t pairs = plan.grid.sequences * plan.grid.kv_heads;
-  ParallelFor(threads, pairs * plan.chunks, [&](int64_t index) {
-    const int64_t pair = index % pairs;
-    keys(args, plan, pair / plan.grid.kv_heads, pair % plan.grid.kv_heads,
-         index / pairs, scratch);
-  });
+  ParallelFor(
+      threads, pairs * plan.chunks,
+      [&](int64_t index) {
+        const int64_t pair = index % pairs;
+        keys(args, plan, pair / plan.grid.kv_heads, pair % plan.grid.kv_heads,
+             index / pairs, scratch);
+      },
+      [&] { const KeyState warm(plan.grid); });
   ParallelFor(threads, plan.query_tiles,
               [&](int64_t index) { queries(args, plan, index, scratch); });
 }

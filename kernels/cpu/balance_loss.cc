@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "switchyard/base/check.h"
+#include "switchyard/base/cpu/floating_point_mode.h"
 #include "switchyard/base/cpu/parallel_for.h"
 #include "switchyard/kernels/cpu/thread_scratch.h"
 
@@ -90,6 +91,7 @@ void WriteResults(const BalanceLossArgs& args, Sums sums) {
 }  // namespace
 
 void BalanceLoss(const BalanceLossArgs& args, int threads) {
+  const ScopedFloatingPointMode mode;  // blocks are added here
   const int64_t tokens = args.probabilities.dim(0);
   const int64_t experts = args.probabilities.dim(1);
   const int64_t length = Sums::RowLength(experts);

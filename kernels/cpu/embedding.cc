@@ -117,7 +117,8 @@ void EmbeddingGradient(const EmbeddingGradientArgs& args,
   const int32_t* tokens = order.data<int32_t>();
   SortById(args.ids, sum.dim(0), starts.data<int32_t>(), order.data<int32_t>());
   ParallelForBlocks(
-      threads, sum.dim(0), kTableBlock, [&](int64_t begin, int64_t end) {
+      threads, sum.dim(0), kTableBlock,
+      [&](int64_t begin, int64_t end) {
         float* row = ThreadScratch<RowSum, float>(width);
         int64_t refused = 0;
         for (int64_t r = begin; r < end; ++r) {
@@ -129,7 +130,8 @@ void EmbeddingGradient(const EmbeddingGradientArgs& args,
                                  sum.data<int64_t>() + r * sum.row_stride());
         }
         CountRefused(refused, args.gradient.refused);
-      });
+      },
+      [&] { ThreadScratch<RowSum, float>(width); });
 }
 
 }  // namespace switchyard::kernels::cpu

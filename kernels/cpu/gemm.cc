@@ -202,18 +202,30 @@ Destination MakeDestination(GemmResult c, const GemmBlock& block) {
   return {c, FixedPointAdder(c.format), nullptr, 0, c.accumulate, false};
 }
 
+// The thread's working memory for results of one dtype.
+struct Scratch {
+  explicit Scratch(DType result)
+      : a(ThreadScratch<PackedA, float>((kGemmBlockRows + kTileRows) *
+                                        kGemmDepth)),
+        b(ThreadScratch<PackedB, float>(kTileColumns * kGemmDepth)),
+        sums(result == DType::kFloat32
+                 ? nullptr
+                 : ThreadScratch<PartialSums, float>(
+                       (kGemmBlockRows + kTileRows) * kGemmBlockColumns)) {}
+
+  float *a, *b, *sums;
+};
+
+void TakeScratch(DType result) { const Scratch scratch(result); }
+
 template <typename T>
 int64_t GemmOf(const GemmArgs& args, const GemmBlock& block) {
   const RowTiles tiles(block.rows);
   Destination to = MakeDestination(args.c, block);
-  if (args.c.dtype != DType::kFloat32) {
-    to.scratch = ThreadScratch<PartialSums, float>(
-        (kGemmBlockRows + kTileRows) * kGemmBlockColumns);
-    to.padded_rows = tiles.padded();
-  }
-  float* a =
-      ThreadScratch<PackedA, float>((kGemmBlockRows + kTileRows) * kGemmDepth);
-  float* b = ThreadScratch<PackedB, float>(kTileColumns * kGemmDepth);
+  const Scratch scratch(args.c.dtype);
+  float *a = scratch.a, *b = scratch.b;
+  to.scratch = scratch.sums;
+  to.padded_rows = tiles.padded();
   int64_t k = 0;
   do {
     const int64_t depth = std::min(kGemmDepth, args.inner - k);
@@ -271,12 +283,15 @@ HWY_AFTER_NAMESPACE();
 
 namespace switchyard::kernels::cpu {
 
+HWY_EXPORT(TakeScratch);
 HWY_EXPORT(FinishRows);
 HWY_EXPORT(GemmAnyDType);
 
 int64_t Gemm(const GemmArgs& args, const GemmBlock& block) {
   return SWITCHYARD_DISPATCH(GemmAnyDType)(args, block);
 }
+
+void WarmGemm(DType result) { SWITCHYARD_DISPATCH(TakeScratch)(result); }
 
 int64_t FinishProduct(const float* product, const GemmResult& c,
                       const GemmBlock& block) {

@@ -67,6 +67,10 @@ struct GemmArgs {
 // refused.
 int64_t Gemm(const GemmArgs& args, const GemmBlock& block);
 
+// Takes the working memory that Gemm needs on the calling thread for results of
+// this dtype.
+void WarmGemm(DType result);
+
 // Puts a block that somebody else made, fp32 [block.rows, block.columns]
 // without gaps, where it goes. Returns what Gemm returns.
 int64_t FinishProduct(const float* product, const GemmResult& c,

@@ -92,6 +92,7 @@ void RoundRow(const float* row, int64_t count, BFloat16* rounded) {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "switchyard/base/cpu/floating_point_mode.h"
 #include "switchyard/base/cpu/parallel_for.h"
 #include "switchyard/kernels/cpu/dispatch.h"
 #include "switchyard/kernels/cpu/fixed_point.h"
@@ -144,6 +145,7 @@ void Multiply(const ConstTensorView& a, Transpose transpose_a,
 
 void LmHeadLoss(const LmHeadLossArgs& args, const LmHeadScratch& scratch,
                 int threads) {
+  const ScopedFloatingPointMode mode;  // losses are added here
   const int64_t tokens = args.x.dim(0);
   const bool has_gradient = args.gradient.sum.defined();
   const bool differentiate = has_gradient || args.dx.defined();

@@ -3,10 +3,10 @@
 #include "switchyard/kernels/cpu/matmul.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "switchyard/base/cpu/parallel_for.h"
 #include "switchyard/kernels/cpu/onednn_product.h"
+#include "switchyard/kernels/cpu/permute.h"
 #include "switchyard/kernels/cpu/product.h"
 
 namespace switchyard::kernels::cpu {
@@ -30,8 +30,8 @@ bool Continues(absl::Span<const Segment> segments, size_t i) {
 
 // The rows of one product.
 struct Run {
-  int64_t rows = 0;         // up to the last real one
-  int64_t padded_rows = 0;  // those behind are zero
+  int64_t rows = 0;  // up to the last real one
+  int64_t padded_rows = 0;
 };
 
 // The product that starts at segment `i`: its rows and, if `joined`, those of
@@ -47,25 +47,6 @@ Run RunAt(absl::Span<const Segment> segments, size_t i, bool joined) {
   return run;
 }
 
-void ZeroRows(const TensorView& y) {
-  const int64_t size = SizeOf(y.dtype());
-  for (int64_t row = 0; row < y.dim(0); ++row) {
-    std::memset(static_cast<char*>(y.raw()) + row * y.row_stride() * size, 0,
-                y.dim(1) * size);
-  }
-}
-
-void PrepareBlocks(DType dtype, const BlockGrid& grid, int64_t inner,
-                   Transpose transpose_a, Transpose transpose_b) {
-  if (!UsesOneDnn(dtype)) return;
-  for (int64_t i = 0; inner > 0 && i < grid.count(); ++i) {
-    const GemmBlock block = grid.At(i);
-    PrepareOneDnnProduct({block.rows, block.columns, inner, dtype,
-                          transpose_a == Transpose::kYes,
-                          transpose_b == Transpose::kYes});
-  }
-}
-
 }  // namespace
 
 void MatMul(const MatMulArgs& args, int threads) {
@@ -76,8 +57,9 @@ void MatMul(const MatMulArgs& args, int threads) {
   gemm.c = Result(args.c);
   gemm.c.accumulate = args.accumulate;
   const BlockGrid grid(args.c.dim(0), args.c.dim(1));
-  ParallelFor(threads, grid.count(),
-              [&](int64_t i) { ProductBlock(gemm, grid.At(i)); });
+  ParallelFor(
+      threads, grid.count(), [&](int64_t i) { ProductBlock(gemm, grid.At(i)); },
+      [&] { WarmProducts(args.a.dtype(), args.c.dtype()); });
 }
 
 void GroupedMatMul(const GroupedMatMulArgs& args, int threads) {
@@ -97,7 +79,7 @@ void GroupedMatMul(const GroupedMatMulArgs& args, int threads) {
   const int64_t most_blocks = BlockGrid(most_rows, out).count();
   const int64_t pieces =
       most_blocks * static_cast<int64_t>(args.segments.size());
-  ParallelFor(threads, pieces, [&](int64_t piece) {
+  const auto multiply = [&](int64_t piece) {
     const size_t i = piece / most_blocks;
     const Run run = run_at(i);
     const BlockGrid grid(run.rows, out);
@@ -111,24 +93,45 @@ void GroupedMatMul(const GroupedMatMulArgs& args, int threads) {
     gemm.inner = in;
     gemm.c = Result(y);
     ProductBlock(gemm, grid.At(piece % most_blocks));
-    if (piece % most_blocks == 0) {
-      ZeroRows(args.y.Rows(end, segment.row + run.padded_rows));
-    }
-  });
+  };
+  ParallelFor(threads, pieces, multiply,
+              [&] { WarmProducts(args.x.dtype(), args.y.dtype()); });
+  // Not left to the products: padding inside a run of joined segments, and what
+  // oneDNN multiplies, is 0 · w, which is NaN where w is not finite.
+  constexpr int64_t kSegmentBlock = 8;  // of one piece of work
+  ParallelForBlocks(threads, args.segments.size(), kSegmentBlock,
+                    [&](int64_t begin, int64_t end) {
+                      ZeroPadding(args.segments.subspan(begin, end - begin),
+                                  args.y);
+                    });
 }
 
-void PrepareMatMul(DType dtype, Transpose transpose_a, Transpose transpose_b,
-                   int64_t rows, int64_t columns, int64_t inner) {
-  PrepareBlocks(dtype, BlockGrid(rows, columns), inner, transpose_a,
-                transpose_b);
+void PrepareProduct(const ProductShape& shape, int64_t largest_rows) {
+  if (!UsesOneDnn(shape.dtype) || shape.inner == 0) return;
+  const BlockGrid grid(shape.rows, shape.columns, largest_rows);
+  for (int64_t i = 0; i < grid.count(); ++i) {
+    const GemmBlock block = grid.At(i);
+    PrepareOneDnnProduct({block.rows, block.columns, shape.inner, shape.dtype,
+                          shape.transpose_a == Transpose::kYes,
+                          shape.transpose_b == Transpose::kYes});
+  }
 }
 
-void PrepareProducts(DType dtype, int64_t rows, int64_t in, int64_t out) {
-  constexpr Transpose kNo = Transpose::kNo, kYes = Transpose::kYes;
-  PrepareMatMul(dtype, kNo, kYes, rows, out, in);  // y = x · wᵀ
-  PrepareMatMul(dtype, kNo, kNo, rows, in, out);   // dx = dy · w
-  PrepareBlocks(dtype, BlockGrid(out, in, kLeafBlockRows), rows, kYes,
-                kNo);  // dyᵀ · x
+void PrepareLayer(DType dtype, int64_t rows, int64_t in, int64_t out) {
+  PrepareProduct({dtype, rows, out, in, Transpose::kNo, Transpose::kYes});
+  PrepareProduct({dtype, rows, in, out, Transpose::kNo, Transpose::kNo});
+  PrepareProduct({dtype, out, in, rows, Transpose::kYes, Transpose::kNo},
+                 kLeafBlockRows);
+}
+
+void PrepareJoined(DType dtype, Transpose transpose_w, int64_t in,
+                   int64_t out) {
+  if (!MayJoin(dtype, transpose_w, in, out)) return;
+  // Runs of segments have any number of rows that is a multiple of 8 (see
+  // ../segments.h), and so have their blocks.
+  for (int64_t rows = 8; rows <= kGemmBlockRows; rows += 8) {
+    PrepareProduct({dtype, rows, out, in, Transpose::kNo, transpose_w});
+  }
 }
 
 }  // namespace switchyard::kernels::cpu

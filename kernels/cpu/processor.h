@@ -6,14 +6,18 @@
 #ifndef SWITCHYARD_KERNELS_CPU_PROCESSOR_H_
 #define SWITCHYARD_KERNELS_CPU_PROCESSOR_H_
 
+#include "absl/status/status.h"
 #include "switchyard/kernels/instruction_set.h"
 
 namespace switchyard::kernels::cpu {
 
+// Only asks: what a process needs permission for is requested by
+// LimitInstructionSet.
 InstructionSet DetectInstructionSet();
 
-// False if oneDNN refused, which it does once it has been used.
-bool LimitInstructionSet(InstructionSet isa);
+// For isa up to the detected one. An error if oneDNN, which takes one limit
+// before its first use, is fixed to another, or if the system refuses.
+absl::Status LimitInstructionSet(InstructionSet isa);
 
 }  // namespace switchyard::kernels::cpu
 

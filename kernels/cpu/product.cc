@@ -6,7 +6,6 @@
 
 #include "switchyard/kernels/cpu/onednn_product.h"
 #include "switchyard/kernels/cpu/thread_scratch.h"
-#include "switchyard/kernels/instruction_set.h"
 
 namespace switchyard::kernels::cpu {
 namespace {
@@ -35,10 +34,6 @@ const void* Packed(const GemmOperand& x, int64_t row, int64_t rows,
 
 }  // namespace
 
-bool UsesOneDnn(DType dtype) {
-  return dtype == DType::kBFloat16 && HasBFloat16Products();
-}
-
 int64_t ProductBlock(const GemmArgs& args, const GemmBlock& block) {
   // oneDNN has no products over nothing; ours gives zeros.
   if (args.inner == 0 || !UsesOneDnn(args.a.dtype)) return Gemm(args, block);
@@ -60,6 +55,11 @@ int64_t OneDnnBlock(const GemmArgs& args, const GemmBlock& block) {
                  b.transposed},
                 packed_a, packed_b, product);
   return FinishProduct(product, args.c, block);
+}
+
+void WarmProducts(DType operands, DType result) {
+  if (!UsesOneDnn(operands)) return WarmGemm(result);
+  ThreadScratch<WholeProduct, float>(kGemmBlockRows * kGemmBlockColumns);
 }
 
 }  // namespace switchyard::kernels::cpu

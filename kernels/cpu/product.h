@@ -25,6 +25,10 @@ int64_t ProductBlock(const GemmArgs& args, const GemmBlock& block);
 // The same by oneDNN, whatever the dtype.
 int64_t OneDnnBlock(const GemmArgs& args, const GemmBlock& block);
 
+// Takes the working memory that products of these dtypes need on the calling
+// thread (ParallelFor's `warm`). oneDNN allocates at every product anyway.
+void WarmProducts(DType operands, DType result);
+
 inline GemmOperand Operand(const ConstTensorView& matrix, Transpose transpose) {
   return {matrix.raw(), matrix.row_stride(), matrix.dtype(),
           transpose == Transpose::kYes};

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "switchyard/base/cpu/floating_point_mode.h"
 #include "switchyard/base/cpu/parallel_for.h"
 #include "switchyard/kernels/cpu/thread_scratch.h"
 
@@ -162,6 +163,7 @@ void RmsNorm(const RmsNormArgs& args, int threads) {
 }
 
 void RmsNormBackward(const RmsNormBackwardArgs& args, int threads) {
+  const ScopedFloatingPointMode mode;  // partial sums are added here
   const auto block = SWITCHYARD_DISPATCH(RmsNormBackwardBlock);
   const int64_t rows = args.x.dim(0);
   const int64_t width = args.x.dim(1);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
+#include "switchyard/base/cpu/floating_point_mode.h"
 #include "switchyard/base/cpu/parallel_for.h"
 #include "switchyard/kernels/cpu/thread_scratch.h"
 
@@ -78,6 +79,7 @@ struct Frequencies {};
 
 void RotaryTable(double theta, const TensorView& cos, const TensorView& sin,
                  int threads) {
+  const ScopedFloatingPointMode mode;  // frequencies are made here
   const int64_t half = cos.dim(1);
   float* frequencies = ThreadScratch<Frequencies, float>(half);
   for (int64_t j = 0; j < half; ++j) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "switchyard/base/check.h"
 #include "switchyard/base/cpu/parallel_for.h"
 #include "switchyard/kernels/cpu/thread_scratch.h"
 
@@ -16,6 +17,21 @@
 #include "switchyard/kernels/cpu/exp-inl.h"
 #include "switchyard/kernels/cpu/sum_vectors-inl.h"
 #include "switchyard/kernels/cpu/vector-inl.h"
+
+#ifndef SWITCHYARD_KERNELS_CPU_ROUTER_SCRATCH_
+#define SWITCHYARD_KERNELS_CPU_ROUTER_SCRATCH_
+namespace switchyard::kernels::cpu {
+
+struct RouterRow {};
+
+// Room for a row of experts in whole vectors, of whatever width.
+inline float* RowScratch(int64_t experts) {
+  constexpr int64_t kWidestVector = 64 / sizeof(float);
+  return ThreadScratch<RouterRow, float>(experts + kWidestVector);
+}
+
+}  // namespace switchyard::kernels::cpu
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace switchyard::kernels::cpu::HWY_NAMESPACE {
@@ -101,12 +117,7 @@ HWY_INLINE void Gates(const float* probabilities, const int32_t* chosen,
   }
 }
 
-struct RouterRow {};
-
-// Room for a row of experts in whole vectors.
-float* RowScratch(int64_t experts) {
-  return ThreadScratch<RouterRow, float>(experts + HWY_MAX_BYTES / 4);
-}
+static_assert(hn::MaxLanes(D()) <= 16);  // RowScratch
 
 void RouterBlock(const RouterArgs& args, int64_t begin, int64_t end) {
   const D d;
@@ -130,11 +141,15 @@ void RouterBlock(const RouterArgs& args, int64_t begin, int64_t end) {
   }
 }
 
-// Adds d(gates)/dp · dgates to dp.
-HWY_INLINE void AddGateGradient(const float* probabilities,
+// Adds d(gates)/dp · dgates to dp [experts].
+HWY_INLINE void AddGateGradient(const float* probabilities, int64_t experts,
                                 const int32_t* chosen, const float* gates,
                                 const float* dgates, int64_t k,
                                 bool renormalize, float* dp) {
+  for (int64_t j = 0; j < k; ++j) {
+    SWITCHYARD_CHECK(0 <= chosen[j] && chosen[j] < experts)
+        << "expert " << chosen[j] << " of " << experts;
+  }
   float sum = 1.0f;
   float mean = 0.0f;
   if (renormalize) {
@@ -163,7 +178,8 @@ void RouterBackwardBlock(const RouterBackwardArgs& args, int64_t begin,
     const float* p =
         args.probabilities.data<float>() + t * args.probabilities.row_stride();
     AddGateGradient(
-        p, args.experts.data<int32_t>() + t * args.experts.row_stride(),
+        p, experts,
+        args.experts.data<int32_t>() + t * args.experts.row_stride(),
         args.gates.data<float>() + t * args.gates.row_stride(),
         args.dgates.data<float>() + t * args.dgates.row_stride(), k,
         args.renormalize && k >= 2, dp);
@@ -205,14 +221,16 @@ void Router(const RouterArgs& args, int threads) {
   const auto block = SWITCHYARD_DISPATCH(RouterBlock);
   ParallelForBlocks(
       threads, args.logits.dim(0), kTokenBlock,
-      [&](int64_t begin, int64_t end) { block(args, begin, end); });
+      [&](int64_t begin, int64_t end) { block(args, begin, end); },
+      [&] { RowScratch(args.logits.dim(1)); });
 }
 
 void RouterBackward(const RouterBackwardArgs& args, int threads) {
   const auto block = SWITCHYARD_DISPATCH(RouterBackwardBlock);
   ParallelForBlocks(
       threads, args.probabilities.dim(0), kTokenBlock,
-      [&](int64_t begin, int64_t end) { block(args, begin, end); });
+      [&](int64_t begin, int64_t end) { block(args, begin, end); },
+      [&] { RowScratch(args.probabilities.dim(1)); });
 }
 
 }  // namespace switchyard::kernels::cpu

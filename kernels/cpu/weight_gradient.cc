@@ -40,7 +40,7 @@ void GroupedWeightGradient(const GroupedWeightGradientArgs& args, int threads) {
       BlockGrid(most_rows, columns, kLeafBlockRows).count();
   const int64_t pieces =
       most_blocks * static_cast<int64_t>(args.gradients.size());
-  ParallelFor(threads, pieces, [&](int64_t piece) {
+  const auto add_leaves = [&](int64_t piece) {
     const int64_t parameter = piece / most_blocks;
     const GradientSum& gradient = args.gradients[parameter];
     const BlockGrid grid(gradient.sum.dim(0), columns, kLeafBlockRows);
@@ -65,7 +65,9 @@ void GroupedWeightGradient(const GroupedWeightGradientArgs& args, int threads) {
           grid.At(piece % most_blocks));
     }
     CountRefused(refused, gradient.refused);
-  });
+  };
+  ParallelFor(threads, pieces, add_leaves,
+              [&] { WarmProducts(args.x.dtype(), DType::kInt64); });
 }
 
 void WeightGradient(const WeightGradientArgs& args, int threads) {

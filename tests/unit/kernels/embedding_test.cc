@@ -149,6 +149,23 @@ TEST(EmbeddingGradientTest, RefusesWhatIsNotFiniteOrTooLarge) {
   EXPECT_TRUE(AllEqual(refused.Read(), {12}));
 }
 
+TEST(EmbeddingDeathTest, AFormatInWhichSumsOverflowIsABug) {
+  CpuDevice device;
+  const auto stream = device.NewStream();
+  Arena arena(device);
+  TestTensor dy(device, DType::kFloat32, {1, 2}, {1, 2});
+  TestTensor ids(device, DType::kInt32, {1}, {0});
+  TestTensor sum(device, DType::kInt64, {3, 2}, Values(6, 0));
+  TestTensor refused(device, DType::kInt64, {1}, {0});
+  EXPECT_DEATH(EmbeddingGradient(*stream, arena,
+                                 {dy, ids, {44, 0x1p20f}, {sum, refused}}),
+               "44 bits, limit");
+  TestTensor narrow(device, DType::kInt64, {3, 1}, Values(3, 0));
+  EXPECT_DEATH(
+      EmbeddingGradient(*stream, arena, {dy, ids, {}, {narrow, refused}}),
+      "expected \\[3, 2\\], found \\[3, 1\\]");
+}
+
 TEST(EmbeddingDeathTest, AnIdOutsideTheTableIsABug) {
   CpuDevice device;
   const auto stream = device.NewStream();

@@ -165,6 +165,36 @@ TEST(GroupedMatMulTest, JoiningChangesNoBit) {
   }
 }
 
+// Whatever the weights, and whether segments are joined.
+TEST(GroupedMatMulTest, PaddingBecomesZero) {
+  CpuDevice device(2);
+  const auto stream = device.NewStream();
+  const std::vector<Segment> segments = {
+      {0, 0, 5, 8}, {0, 8, 3, 8}, {0, 16, 8, 8}};
+  std::vector<double> ones(24 * 24, 1.0), weights(24 * 24, 1.0);
+  for (const int64_t row : {5, 6, 7, 11, 12, 13, 14, 15}) {
+    std::fill_n(ones.begin() + row * 24, 24, 0.0);
+  }
+  weights[3] = HUGE_VAL;
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+    for (const bool joined : {false, true}) {
+      if (joined) cpu::CheckJoining(dtype, Transpose::kYes, 24, 24);
+      const TestTensor x(device, dtype, {24, 24}, ones);
+      const TestTensor w(device, dtype, {24, 24}, weights);
+      const ConstTensorView view = w;
+      TestTensor y(device, dtype, {24, 24});
+      GroupedMatMul(*stream, {x, {&view, 1}, Transpose::kYes, segments, y});
+      stream->Wait();
+      const std::vector<double> values = y.Read();
+      for (int64_t row = 0; row < 24; ++row) {
+        const bool padding = ones[row * 24] == 0;
+        EXPECT_EQ(values[row * 24], padding ? 0 : HUGE_VAL) << row;
+        EXPECT_EQ(values[row * 24 + 1], padding ? 0 : 24) << row;
+      }
+    }
+  }
+}
+
 TEST(GroupedMatMulTest, PrepareTriesBothDirections) {
   PrepareGrouped(DType::kFloat32, 100, 40, 56);
   EXPECT_TRUE(cpu::MayJoin(DType::kFloat32, Transpose::kYes, 40, 56));

@@ -8,7 +8,6 @@
 #include "gtest/gtest.h"
 #include "switchyard/base/cpu/cpu_device.h"
 #include "switchyard/base/guarded/guarded_device.h"
-#include "switchyard/kernels/instruction_set.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/product_oracle.h"
 #include "switchyard/tests/support/random_values.h"
@@ -219,22 +218,6 @@ TEST(MatMulTest, NanStaysInItsRowAndColumn) {
   for (int64_t i = 0; i < 9 * 21; ++i) {
     EXPECT_EQ(std::isnan(c[i]), i / 21 == 3 || i % 21 == 20) << i;
   }
-}
-
-TEST(MatMulTest, PreparedShapesMakeNoPrimitiveLater) {
-  CpuDevice device;
-  PrepareDense(DType::kBFloat16, 40, 24, 48);
-  PrepareDense(DType::kFloat32, 40, 24, 48);
-  const int64_t prepared = MatMulPrimitiveCount();
-  EXPECT_EQ(prepared > 0, HasBFloat16Products());
-  for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
-    const TestTensor x(device, dtype, {40, 24}, RandomValues(1, 40 * 24));
-    const TestTensor w(device, dtype, {48, 24}, RandomValues(2, 48 * 24));
-    const TestTensor y = Multiply(
-        device, {40, 48, 24, Transpose::kNo, Transpose::kYes}, x, w, dtype);
-    Multiply(device, {40, 24, 48}, y, w, dtype);
-  }
-  EXPECT_EQ(MatMulPrimitiveCount(), prepared);
 }
 
 TEST(MatMulTest, WrongOperandsAreBugs) {

@@ -354,6 +354,18 @@ TEST(RouterTest, GivesTheSameBitsOnAnyNumberOfThreads) {
   }
 }
 
+TEST(RouterDeathTest, AChoiceThatIsNoExpertIsABug) {
+  CpuDevice device;
+  for (const double expert : {-1.0, 5.0}) {
+    const BackwardInputs in = RandomBackward({2, 5, 2}, true);
+    Decision decision = Oracle(in.size, in.logits, true);
+    decision.experts[3] = expert;
+    Values dlogits;
+    EXPECT_DEATH(Backward(device, in, decision, {}, dlogits),
+                 "expert -?[0-9]+ of 5");
+  }
+}
+
 TEST(RouterDeathTest, MoreChoicesThanExpertsIsABug) {
   CpuDevice device;
   EXPECT_DEATH(Route(device, {1, 2, 3}, {0, 0}, true), "choose 3 of 2 experts");
