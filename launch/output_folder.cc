@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr char kLock[] = ".lock";
+constexpr char kLock[] = ".switchyard.lock";
 constexpr const char* kRunFiles[] = {
     OutputFolder::kMetrics, OutputFolder::kSummary, OutputFolder::kModel,
     OutputFolder::kFlags};
@@ -54,7 +54,7 @@ absl::Status LockedBy(const std::string& folder, const std::string& lock) {
 
 bool IsOpenFile(int file, const std::string& path) {
   struct stat opened, named;
-  return fstat(file, &opened) == 0 && stat(path.c_str(), &named) == 0 &&
+  return fstat(file, &opened) == 0 && lstat(path.c_str(), &named) == 0 &&
          opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
 }
 
@@ -65,11 +65,9 @@ absl::StatusOr<std::unique_ptr<OutputFolder>> OutputFolder::Create(
   std::unique_ptr<OutputFolder> folder(new OutputFolder(path));
   SWITCHYARD_RETURN_IF_ERROR(folder->MakeFolders());
   SWITCHYARD_RETURN_IF_ERROR(folder->Lock());
-  absl::Status status = folder->CheckEmpty();
-  if (!status.ok()) {
-    folder->Keep();  // what is there is not ours
-    return status;
-  }
+  SWITCHYARD_RETURN_IF_ERROR(folder->CheckEmpty());
+  folder->ours_ = true;
+  SWITCHYARD_RETURN_IF_ERROR(folder->SignLock());
   return folder;
 }
 
@@ -103,15 +101,17 @@ absl::Status OutputFolder::MakeFolders() {
   return absl::OkStatus();
 }
 
-// The lock is the kernel's, so it ends with its process; the file says whose it
-// is. Where the file system knows no locks, the file itself is the lock.
+// The lock is the kernel's, so it ends with its process. Where the file system
+// knows no locks, the file itself is the lock. A link is never followed: it may
+// lead to a file of somebody else.
 absl::Status OutputFolder::Lock() {
+  constexpr int kFlags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
   const std::string path = PathOf(kLock);
   while (true) {
-    int file = open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    int file = open(path.c_str(), kFlags | O_CREAT | O_EXCL, 0666);
     const bool created = file >= 0;
     if (!created && errno != EEXIST) return CannotWrite(path, errno);
-    if (!created) file = open(path.c_str(), O_RDWR | O_CLOEXEC);
+    if (!created) file = open(path.c_str(), kFlags);
     if (file < 0 && errno == ENOENT) continue;  // its owner has just left
     if (file < 0) return CannotWrite(path, errno);
     const bool locked = flock(file, LOCK_EX | LOCK_NB) == 0;
@@ -122,17 +122,20 @@ absl::Status OutputFolder::Lock() {
     }
     if (IsOpenFile(file, path)) {
       lock_ = file;
-      break;
+      return absl::OkStatus();
     }
     close(file);  // its owner removed it between the two calls
   }
+}
+
+absl::Status OutputFolder::SignLock() const {
   const std::string owner =
       absl::StrCat("process ", getpid(), " on ", HostName(), "\n");
-  if (ftruncate(lock_, 0) != 0 || write(lock_, owner.data(), owner.size()) !=
-                                      static_cast<ssize_t>(owner.size())) {
-    return CannotWrite(path, errno);
-  }
-  return absl::OkStatus();
+  if (ftruncate(lock_, 0) != 0) return CannotWrite(PathOf(kLock), errno);
+  const ssize_t count = write(lock_, owner.data(), owner.size());
+  if (count == static_cast<ssize_t>(owner.size())) return absl::OkStatus();
+  // Less than asked for: there was no room for the rest.
+  return CannotWrite(PathOf(kLock), count < 0 ? errno : ENOSPC);
 }
 
 absl::Status OutputFolder::CheckEmpty() const {
@@ -154,7 +157,7 @@ void OutputFolder::RemoveFolders() {
 
 OutputFolder::~OutputFolder() {
   if (lock_ >= 0) {
-    if (!keep_) {
+    if (ours_ && !keep_) {
       for (const char* name : kRunFiles) unlink(PathOf(name).c_str());
     }
     unlink(PathOf(kLock).c_str());

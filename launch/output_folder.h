@@ -30,8 +30,8 @@ class OutputFolder {
   static absl::StatusOr<std::unique_ptr<OutputFolder>> Create(
       const std::string& path);
 
-  // Releases the lock. Unless Keep was called, removes the files above and the
-  // folders that Create made.
+  // Releases the lock. Unless Keep was called, removes the files above that
+  // this run wrote and the folders that Create made.
   ~OutputFolder();
   OutputFolder(const OutputFolder&) = delete;
   OutputFolder& operator=(const OutputFolder&) = delete;
@@ -49,11 +49,14 @@ class OutputFolder {
   absl::Status MakeFolders();
   absl::Status Lock();
   absl::Status CheckEmpty() const;
+  // Writes into the lock whose it is.
+  absl::Status SignLock() const;
   void RemoveFolders();
 
   const std::string path_;
   std::vector<std::filesystem::path> made_;  // outermost first
   int lock_ = -1;
+  bool ours_ = false;  // locked, and no file of a run was there
   bool keep_ = false;
 };
 

@@ -221,7 +221,7 @@ TEST_F(BadInputTest, OnlyOneOfManySingleRanksTrains) {
   EXPECT_EQ(refused, 3) << result.err;
   EXPECT_EQ(sentences, 3) << result.err;
   EXPECT_TRUE(fs::exists(out_parent_ / "run" / "summary.json"));
-  EXPECT_FALSE(fs::exists(out_parent_ / "run" / ".lock"));
+  EXPECT_FALSE(fs::exists(out_parent_ / "run" / ".switchyard.lock"));
 }
 
 // An mpirun of another MPI: each process believes that it is alone.

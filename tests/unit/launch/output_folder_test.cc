@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/launch/output_folder.h"
 
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -55,7 +57,7 @@ TEST_F(OutputFolderTest, LeavesWhatIsNotOurs) {
   }
   EXPECT_TRUE(fs::exists(out_ + "/notes.txt"));
   EXPECT_FALSE(fs::exists(out_ + "/flags.txt"));
-  EXPECT_FALSE(fs::exists(out_ + "/.lock"));
+  EXPECT_FALSE(fs::exists(out_ + "/.switchyard.lock"));
 }
 
 TEST_F(OutputFolderTest, KeepsARunAndRefusesToWriteOverIt) {
@@ -66,11 +68,11 @@ TEST_F(OutputFolderTest, KeepsARunAndRefusesToWriteOverIt) {
     ASSERT_TRUE((*output)->Write(OutputFolder::kFlags, "--lr=1\n").ok());
   }
   EXPECT_EQ(*ReadFile(out_ + "/flags.txt", 100), "--lr=1\n");
-  EXPECT_FALSE(fs::exists(out_ + "/.lock"));
+  EXPECT_FALSE(fs::exists(out_ + "/.switchyard.lock"));
   EXPECT_THAT(Message(out_),
               AllOf(HasSubstr("found flags.txt of a run"), HasSubstr(out_)));
   EXPECT_TRUE(fs::exists(out_ + "/flags.txt"));
-  EXPECT_FALSE(fs::exists(out_ + "/.lock"));
+  EXPECT_FALSE(fs::exists(out_ + "/.switchyard.lock"));
 }
 
 TEST_F(OutputFolderTest, ALockedFolderNamesItsOwner) {
@@ -79,7 +81,7 @@ TEST_F(OutputFolderTest, ALockedFolderNamesItsOwner) {
   // flock belongs to the open file, so a second one of the same process is as
   // good as another process.
   EXPECT_THAT(Message(out_), HasSubstr(absl::StrCat("process ", getpid())));
-  EXPECT_TRUE(fs::exists(out_ + "/.lock"));
+  EXPECT_TRUE(fs::exists(out_ + "/.switchyard.lock"));
   output->reset();
   EXPECT_EQ(Message(out_), "accepted");
 }
@@ -115,8 +117,58 @@ TEST_F(OutputFolderTest, OnlyOneOfManyProcessesGetsIt) {
 
 TEST_F(OutputFolderTest, ALockLeftByADeadProcessIsTaken) {
   fs::create_directories(out_);
-  folder_.Write("runs/first/.lock", "process 1 on nowhere\n");
+  folder_.Write("runs/first/.switchyard.lock", "process 1 on nowhere\n");
   EXPECT_EQ(Message(out_), "accepted");
+}
+
+// A disk without room for a single byte.
+class FullDisk {
+ public:
+  FullDisk() {
+    signal_ = std::signal(SIGXFSZ, SIG_IGN);
+    EXPECT_EQ(getrlimit(RLIMIT_FSIZE, &limit_), 0);
+    const rlimit none = {0, limit_.rlim_max};
+    EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &none), 0);
+  }
+  ~FullDisk() {
+    setrlimit(RLIMIT_FSIZE, &limit_);
+    std::signal(SIGXFSZ, signal_);
+  }
+
+ private:
+  rlimit limit_ = {};
+  void (*signal_)(int) = SIG_DFL;
+};
+
+TEST_F(OutputFolderTest, AFullDiskTakesNothingAway) {
+  fs::create_directories(out_);
+  folder_.Write("runs/first/metrics.jsonl", "{}\n");
+  folder_.Write("runs/first/summary.json", "{}");
+  std::string refused, no_room;
+  {
+    const FullDisk full;
+    refused = Message(out_);
+    no_room = Message(folder_.path() / "second");
+  }
+  EXPECT_THAT(refused, HasSubstr("found metrics.jsonl of a run"));
+  EXPECT_EQ(*ReadFile(out_ + "/metrics.jsonl", 100), "{}\n");
+  EXPECT_TRUE(fs::exists(out_ + "/summary.json"));
+  EXPECT_FALSE(fs::exists(out_ + "/.switchyard.lock"));
+  EXPECT_THAT(no_room, HasSubstr("cannot create"));
+  EXPECT_FALSE(fs::exists(folder_.path() / "second"));
+}
+
+TEST_F(OutputFolderTest, ALinkIsNoLock) {
+  fs::create_directories(out_);
+  const std::string foreign = folder_.Write("foreign", "mine");
+  for (const std::string& target :
+       {foreign, std::string(folder_.path() / "none")}) {
+    fs::create_symlink(target, out_ + "/.switchyard.lock");
+    EXPECT_THAT(Message(out_), HasSubstr(".switchyard.lock"));
+    EXPECT_TRUE(fs::remove(out_ + "/.switchyard.lock"));
+  }
+  EXPECT_EQ(*ReadFile(foreign, 100), "mine");
+  EXPECT_FALSE(fs::exists(folder_.path() / "none"));
 }
 
 TEST_F(OutputFolderTest, CannotBeBelowAFile) {
