@@ -18,7 +18,15 @@ ThreadGroup::ThreadGroup(std::shared_ptr<ThreadJob> job,
                          std::vector<Member> members)
     : job_(std::move(job)),
       members_(std::move(members)),
-      left_(members_.size(), false) {}
+      left_(members_.size(), false) {
+  // How many calls are open depends on the ranks' pace. More than a runtime has
+  // under way are made here, so that none is made in a step.
+  constexpr int kOpenCalls = 32;
+  for (int i = 0; i < kOpenCalls; ++i) {
+    meetings_.push_back(std::make_unique<Meeting>());
+    meetings_.back()->calls.reserve(members_.size());
+  }
+}
 
 absl::Status ThreadGroup::Arrive(int64_t sequence, int rank, const Call& call,
                                  const Record& record) {

@@ -19,6 +19,12 @@ namespace switchyard {
 
 class DeferredGradients {
  public:
+  // `most` that wait at the same time: the model's layers. How many do depends
+  // on the other ranks' pace, and none may allocate in a step.
+  explicit DeferredGradients(int most) {
+    waiting_.reserve(static_cast<size_t>(most));
+  }
+
   // Everything that `args` refers to must live until it was made.
   void Add(const kernels::GroupedWeightGradientArgs& args);
 
@@ -32,7 +38,6 @@ class DeferredGradients {
   int64_t added() const { return added_; }
 
  private:
-  // Kept when they are all made, so that a step allocates nothing.
   std::vector<kernels::GroupedWeightGradientArgs> waiting_;
   size_t next_ = 0;          // in waiting_
   size_t next_segment_ = 0;  // of it
