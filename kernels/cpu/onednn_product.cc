@@ -13,6 +13,12 @@
 #include "switchyard/kernels/cpu/thread_scratch.h"
 #include "switchyard/kernels/instruction_set.h"
 
+// A product runs on the calling thread: OneThread below tells OpenMP so.
+#if DNNL_CPU_THREADING_RUNTIME != DNNL_RUNTIME_OMP && \
+    DNNL_CPU_THREADING_RUNTIME != DNNL_RUNTIME_SEQ
+#error "oneDNN must be built for OpenMP or without threads (CPU runtime SEQ)"
+#endif
+
 namespace switchyard::kernels::cpu {
 namespace {
 
