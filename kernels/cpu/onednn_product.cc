@@ -4,14 +4,22 @@
 
 #include <omp.h>
 
+#include <iterator>
 #include <mutex>
 #include <shared_mutex>
 #include <unordered_map>
+#include <vector>
 
 #include "oneapi/dnnl/dnnl.hpp"
 #include "switchyard/base/check.h"
 #include "switchyard/kernels/cpu/thread_scratch.h"
 #include "switchyard/kernels/instruction_set.h"
+
+// A product runs on the calling thread: OneThread below tells OpenMP so.
+#if DNNL_CPU_THREADING_RUNTIME != DNNL_RUNTIME_OMP && \
+    DNNL_CPU_THREADING_RUNTIME != DNNL_RUNTIME_SEQ
+#error "oneDNN must be built for OpenMP or without threads (CPU runtime SEQ)"
+#endif
 
 namespace switchyard::kernels::cpu {
 namespace {
@@ -36,6 +44,14 @@ struct Hash {
 struct Primitive {
   dnnl::matmul::primitive_desc description;
   dnnl::matmul product;
+  size_t index;  // among all primitives
+  size_t scratch_bytes;
+};
+
+// What a primitive is executed with: objects without memory of their own, which
+// a thread keeps, since oneDNN allocates for each of them.
+struct Operands {
+  memory a, b, c, scratch;
 };
 
 // Nothing here is ever destroyed: oneDNN may be gone before this library's
@@ -74,7 +90,7 @@ memory::desc Description(int64_t rows, int64_t columns, memory::data_type type,
       transposed ? memory::format_tag::ba : memory::format_tag::ab);
 }
 
-Primitive Make(const OneDnnShape& shape) {
+Primitive Make(const OneDnnShape& shape, size_t index) {
   const memory::data_type type = shape.dtype == DType::kBFloat16
                                      ? memory::data_type::bf16
                                      : memory::data_type::f32;
@@ -93,7 +109,8 @@ Primitive Make(const OneDnnShape& shape) {
   const dnnl::matmul::primitive_desc description(dnnl::matmul::desc(a, b, c),
                                                  attributes, engine);
 #endif
-  return {description, dnnl::matmul(description)};
+  return {description, dnnl::matmul(description), index,
+          description.scratchpad_desc().get_size()};
 }
 
 // References stay valid: a map moves none of its elements.
@@ -107,7 +124,26 @@ const Primitive& Get(const OneDnnShape& shape) {
   const std::unique_lock<std::shared_mutex> lock(cache.mutex);
   const auto found = cache.primitives.find(shape);
   if (found != cache.primitives.end()) return found->second;
-  return cache.primitives.emplace(shape, Make(shape)).first->second;
+  const size_t index = cache.primitives.size();
+  return cache.primitives.emplace(shape, Make(shape, index)).first->second;
+}
+
+// This thread's.
+Operands& OperandsOf(const Primitive& primitive) {
+  thread_local std::vector<Operands> all;
+  if (all.size() <= primitive.index) all.resize(primitive.index + 1);
+  Operands& operands = all[primitive.index];
+  if (operands.a.get(/*allow_empty=*/true) == nullptr) {
+    const auto without_memory = [](const memory::desc& description) {
+      return memory(description, GetEngine(), DNNL_MEMORY_NONE);
+    };
+    const auto& description = primitive.description;
+    operands = {without_memory(description.src_desc()),
+                without_memory(description.weights_desc()),
+                without_memory(description.dst_desc()),
+                without_memory(description.scratchpad_desc())};
+  }
+  return operands;
 }
 
 // oneDNN reports by exceptions, all of which are bugs here.
@@ -131,18 +167,23 @@ void OneDnnProduct(const OneDnnShape& shape, const void* a, const void* b,
                    float* c) {
   Guarded(shape, [&] {
     const Primitive& primitive = Get(shape);
-    const dnnl::engine& engine = GetEngine();
-    thread_local dnnl::stream stream(engine);
-    const auto& description = primitive.description;
-    const memory::desc scratchpad = description.scratchpad_desc();
-    void* scratch = ThreadScratch<OneDnnScratch, char>(scratchpad.get_size());
-    primitive.product.execute(
-        stream, {{DNNL_ARG_SRC,
-                  memory(description.src_desc(), engine, const_cast<void*>(a))},
-                 {DNNL_ARG_WEIGHTS, memory(description.weights_desc(), engine,
-                                           const_cast<void*>(b))},
-                 {DNNL_ARG_DST, memory(description.dst_desc(), engine, c)},
-                 {DNNL_ARG_SCRATCHPAD, memory(scratchpad, engine, scratch)}});
+    thread_local dnnl::stream stream(GetEngine());
+    Operands& operands = OperandsOf(primitive);
+    operands.a.set_data_handle(const_cast<void*>(a));
+    operands.b.set_data_handle(const_cast<void*>(b));
+    operands.c.set_data_handle(c);
+    operands.scratch.set_data_handle(
+        ThreadScratch<OneDnnScratch, char>(primitive.scratch_bytes));
+    // The C++ interface would make a map of the arguments.
+    const dnnl_exec_arg_t arguments[] = {
+        {DNNL_ARG_SRC, operands.a.get()},
+        {DNNL_ARG_WEIGHTS, operands.b.get()},
+        {DNNL_ARG_DST, operands.c.get()},
+        {DNNL_ARG_SCRATCHPAD, operands.scratch.get()}};
+    dnnl::error::wrap_c_api(
+        dnnl_primitive_execute(primitive.product.get(), stream.get(),
+                               std::size(arguments), arguments),
+        "could not execute a product");
     stream.wait();
   });
 }

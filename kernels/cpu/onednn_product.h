@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // oneDNN's matrix products on one thread. Primitives are made once for a shape
-// and kept. (oneDNN itself allocates a few small blocks at every execution.)
+// and kept. oneDNN itself allocates a few small blocks at every execution (five
+// in version 2.6); nothing is allocated beside them.
 #ifndef SWITCHYARD_KERNELS_CPU_ONEDNN_PRODUCT_H_
 #define SWITCHYARD_KERNELS_CPU_ONEDNN_PRODUCT_H_
 
