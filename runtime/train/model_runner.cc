@@ -38,10 +38,10 @@ ModelRunner::ModelRunner(const TrainOptions& options, const Grid& grid,
                          options, EvenRows(options, grid.width())))),
       decision_arena_(device, FirstBytes(DecisionPeak(options))),
       host_arena_(host_),
+      deferred_(static_cast<int>(options.model.layers)),
       format_(kernels::FixedPoint::ForMicroBatches(
           static_cast<int>(options.fraction_bits),
           options.global_batch / options.micro_batch)),
-      deferred_(static_cast<int>(options.model.layers)),
       store_(grid, options.dtype) {
   Transformer::Declare(store_, options.model, routers);
   store_.Allocate(device);
