@@ -27,7 +27,8 @@ struct AttentionArgs {
   TensorView out;               // [rows, H, head_dim]
   TensorView logsumexp;         // fp32 [rows, H]: of the scaled scores
 };
-void Attention(Stream& stream, const AttentionArgs& args);
+// `arena` gives scratch memory that returns when the call's scope ends.
+void Attention(Stream& stream, Arena& arena, const AttentionArgs& args);
 
 // Gradients of q, k, v (all overwritten; strided like the inputs if wished).
 // dk, dv of a key/value head sum over its query heads in ascending order.
@@ -40,7 +41,7 @@ struct AttentionBackwardArgs {
   float scale = 1.0f;
   TensorView dq, dk, dv;
 };
-// `arena` gives scratch memory that returns when the call's scope ends.
+// `arena` likewise.
 void AttentionBackward(Stream& stream, Arena& arena,
                        const AttentionBackwardArgs& args);
 
