@@ -122,6 +122,30 @@ TEST(RmsNormTest, AgreesWithDoubles) {
   }
 }
 
+TEST(RmsNormTest, TheSumMayTakeThePlaceOfAnAddend) {
+  CpuDevice device;
+  const auto stream = device.NewStream();
+  const Inputs in = RandomInputs(5, 33, DType::kBFloat16);
+  const Shape shape = {5, 33};
+  const TestTensor weight(device, in.dtype, {33}, in.weight);
+  TestTensor inverse(device, DType::kFloat32, {5});
+  TestTensor sum(device, in.dtype, shape), y(device, in.dtype, shape);
+  TestTensor other_y(device, in.dtype, shape);
+  const TestTensor x(device, in.dtype, shape, in.x);
+  const TestTensor add(device, in.dtype, shape, in.add);
+  RmsNorm(*stream, {x, add, weight, 1e-5f, sum, y, inverse});
+  for (const bool replaces_x : {true, false}) {
+    TestTensor x_copy(device, in.dtype, shape, in.x);
+    TestTensor add_copy(device, in.dtype, shape, in.add);
+    TestTensor& place = replaces_x ? x_copy : add_copy;
+    RmsNorm(*stream,
+            {x_copy, add_copy, weight, 1e-5f, place, other_y, inverse});
+    stream->Wait();
+    EXPECT_TRUE(SameBits(place, sum));
+    EXPECT_TRUE(SameBits(other_y, y));
+  }
+}
+
 TEST(RmsNormTest, Bf16IsRoundedBeforeTheWeight) {
   CpuDevice device;
   const auto stream = device.NewStream();
