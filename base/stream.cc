@@ -5,15 +5,12 @@
 #include <cstring>
 #include <vector>
 
-namespace switchyard {
-namespace {
+#include "switchyard/base/cpu/check_cpu.h"
 
 // The CUDA device will copy through its own stream; until then every stream
 // belongs to a CPU, whose memory the host can address.
-void CheckCpu(const Stream& stream) {
-  SWITCHYARD_CHECK(stream.device().kind() == DeviceKind::kCpu)
-      << "this program was built without CUDA";
-}
+namespace switchyard {
+namespace {
 
 template <typename RowFn>
 void ForEachRow(const ConstTensorView& view, const RowFn& row_fn) {

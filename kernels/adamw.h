@@ -13,6 +13,8 @@
 // the same on every instruction set. The rest is fp32, fused operations written
 // out, whole vectors only. Elements are independent of each other: a range may
 // be cut anywhere.
+//
+// An operand of another shape or dtype is a bug: a check ends the process.
 #ifndef SWITCHYARD_KERNELS_ADAMW_H_
 #define SWITCHYARD_KERNELS_ADAMW_H_
 

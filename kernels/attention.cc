@@ -26,14 +26,21 @@ void CheckHeads(const ConstTensorView& q, const ConstTensorView& k,
 
 }  // namespace
 
-void Attention(Stream& stream, const AttentionArgs& args) {
+void Attention(Stream& stream, Arena& arena, const AttentionArgs& args) {
   CheckHeads(args.q, args.k, args.v, args.sequence_length);
   CheckTensor("out", args.out, args.q.dtype(), args.q.shape());
   CheckTensor("logsumexp", args.logsumexp, DType::kFloat32,
               {args.q.dim(0), args.q.dim(1)});
   CheckCpu(stream);
   const int threads = stream.device().threads();
-  stream.Enqueue([args, threads] { cpu::Attention(args, threads); });
+  // The stream may run later, but in order: whoever takes this memory from the
+  // arena next is enqueued behind.
+  ArenaScope scope(arena);
+  const TensorView scratch =
+      arena.Allocate(DType::kFloat32, {cpu::AttentionScratch(args)});
+  stream.Enqueue([args, scratch, threads] {
+    cpu::Attention(args, scratch.data<float>(), threads);
+  });
 }
 
 int64_t AttentionBackwardScratchBytes(int64_t rows, int64_t heads,
@@ -62,9 +69,7 @@ void AttentionBackward(Stream& stream, Arena& arena,
   CheckTensor("dv", args.dv, dtype, args.k.shape());
   CheckCpu(stream);
   const int threads = stream.device().threads();
-  // The stream may run later, but in order: whoever takes this memory from the
-  // arena next is enqueued behind.
-  ArenaScope scope(arena);
+  ArenaScope scope(arena);  // as above
   const TensorView scratch =
       arena.Allocate(DType::kFloat32, {cpu::AttentionBackwardScratch(args)});
   stream.Enqueue([args, scratch, threads] {

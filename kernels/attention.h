@@ -10,6 +10,8 @@
 // Rows are sequences one after the other: row b · sequence_length + t. A row is
 // a function of the rows before it alone, bit for bit, as long as all are
 // finite. Any head_dim; multiples of 16 are fastest.
+//
+// An operand of another shape or dtype is a bug: a check ends the process.
 #ifndef SWITCHYARD_KERNELS_ATTENTION_H_
 #define SWITCHYARD_KERNELS_ATTENTION_H_
 
@@ -20,33 +22,41 @@ namespace switchyard::kernels {
 
 struct AttentionArgs {
   ConstTensorView q;  // [rows, H, head_dim], fp32 or bf16; may be strided
-  ConstTensorView k;  // [rows, G, head_dim]
-  ConstTensorView v;  // [rows, G, head_dim]
+  ConstTensorView k;  // [rows, G, head_dim], q's dtype, likewise
+  ConstTensorView v;  // [rows, G, head_dim], q's dtype, likewise
   int64_t sequence_length = 0;  // divides rows
   float scale = 1.0f;           // 1/sqrt(head_dim) in all models here
-  TensorView out;               // [rows, H, head_dim]
+  TensorView out;               // [rows, H, head_dim], q's dtype
   TensorView logsumexp;         // fp32 [rows, H]: of the scaled scores
 };
-void Attention(Stream& stream, const AttentionArgs& args);
+// `arena` gives scratch memory that returns when the call's scope ends.
+void Attention(Stream& stream, Arena& arena, const AttentionArgs& args);
 
-// Gradients of q, k, v (all overwritten; strided like the inputs if wished).
-// dk, dv of a key/value head sum over its query heads in ascending order.
+// Gradients of q, k, v as in FlashAttention, with p = exp(scale · q_t · k_s -
+// logsumexp_t) made again and delta_t = dout_t · out_t:
+//
+//   dv_s = sum_t p_ts dout_t        ds_ts = p_ts (dout_t · v_s - delta_t)
+//   dk_s = scale sum_t ds_ts q_t    dq_t  = scale sum_s ds_ts k_s
+//
+// in fp32, rounded once. dk, dv of a key/value head sum over its query heads in
+// ascending order.
 struct AttentionBackwardArgs {
-  ConstTensorView q, k, v;
-  ConstTensorView out;
-  ConstTensorView logsumexp;
-  ConstTensorView dout;  // [rows, H, head_dim]
+  ConstTensorView q, k, v;    // as in the forward pass
+  ConstTensorView out;        // likewise
+  ConstTensorView logsumexp;  // likewise
+  ConstTensorView dout;       // [rows, H, head_dim], q's dtype
   int64_t sequence_length = 0;
   float scale = 1.0f;
-  TensorView dq, dk, dv;
+  TensorView dq, dk, dv;  // as q, k, v; overwritten; may be strided
 };
+
 // Bytes that AttentionBackward takes from its arena: keys, values, queries and
 // their gradients in packed tiles of fp32, and up to four shares of dq.
 int64_t AttentionBackwardScratchBytes(int64_t rows, int64_t heads,
                                       int64_t kv_heads, int64_t head_dim,
                                       int64_t sequence_length);
 
-// `arena` gives scratch memory that returns when the call's scope ends.
+// `arena` likewise.
 void AttentionBackward(Stream& stream, Arena& arena,
                        const AttentionBackwardArgs& args);
 

@@ -11,6 +11,9 @@
 //
 // A mean over no tokens is 0. Sums are made in double, in token order within
 // fixed chunks.
+//
+// An operand of another shape or dtype is a bug: a check ends the process. So
+// is an expert that does not exist.
 #ifndef SWITCHYARD_KERNELS_BALANCE_LOSS_H_
 #define SWITCHYARD_KERNELS_BALANCE_LOSS_H_
 

@@ -6,17 +6,12 @@
 #define SWITCHYARD_KERNELS_CHECKS_H_
 
 #include "switchyard/base/check.h"
-#include "switchyard/base/device.h"
+#include "switchyard/base/cpu/check_cpu.h"
 #include "switchyard/base/stream.h"
 #include "switchyard/base/tensor_view.h"
 #include "switchyard/kernels/fixed_point.h"
 
 namespace switchyard::kernels {
-
-inline void CheckCpu(const Stream& stream) {
-  SWITCHYARD_CHECK(stream.device().kind() == DeviceKind::kCpu)
-      << "this program was built without CUDA";
-}
 
 inline void CheckDType(const ConstTensorView& view, DType dtype) {
   SWITCHYARD_CHECK(view.defined() && view.dtype() == dtype)
@@ -71,6 +66,8 @@ inline void CheckFixedPoint(const FixedPoint& format) {
       static_cast<double>(format.limit) *
               static_cast<double>(int64_t{1} << format.fraction_bits) <=
           0x1p63)
+      << "expected 0 to 62 fraction bits and a positive limit of at most "
+         "2^(63 - bits), found "
       << format.fraction_bits << " bits, limit " << format.limit;
 }
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/kernels/checksum.h"
 
+#include "switchyard/base/cpu/check_cpu.h"
 #include "switchyard/kernels/cpu/checksum.h"
 
 namespace switchyard::kernels {
@@ -13,8 +14,7 @@ void Checksum(Stream& stream, const ConstTensorView& x,
   SWITCHYARD_CHECK(result.dtype() == DType::kInt64 &&
                    result.shape() == Shape{1})
       << result.shape().ToString();
-  SWITCHYARD_CHECK(stream.device().kind() == DeviceKind::kCpu)
-      << "this program was built without CUDA";
+  CheckCpu(stream);
   stream.Enqueue([x, result] { cpu::Checksum(x, result); });
 }
 

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Elementwise operators.
+//
+// An operand of another shape or dtype is a bug: a check ends the process.
 #ifndef SWITCHYARD_KERNELS_ELEMENTWISE_H_
 #define SWITCHYARD_KERNELS_ELEMENTWISE_H_
 

@@ -2,6 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Token embedding.
+//
+// An operand of another shape or dtype is a bug: a check ends the process. So
+// is an id that is no row of the table.
 #ifndef SWITCHYARD_KERNELS_EMBEDDING_H_
 #define SWITCHYARD_KERNELS_EMBEDDING_H_
 

@@ -6,6 +6,9 @@
 // gradient of one parameter. It is rounded once, to nearest even. A leaf whose
 // elements are not all finite and below `limit` in magnitude is refused: the
 // refused elements add nothing and are counted.
+//
+// An operand of another shape or dtype is a bug: a check ends the process. So
+// is a format in which a sum of accepted leaves may not fit 64 bits.
 #ifndef SWITCHYARD_KERNELS_FIXED_POINT_H_
 #define SWITCHYARD_KERNELS_FIXED_POINT_H_
 

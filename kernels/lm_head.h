@@ -3,7 +3,16 @@
 //
 // Language-model head and cross-entropy in one: logits = x · weightᵀ,
 // loss_t = logsumexp(logits_t) - logits_t[label_t]. Logits exist for a constant
-// chunk of tokens at a time (kLmHeadChunk), in fp32.
+// chunk of tokens at a time (kLmHeadChunk), in fp32: the gradient follows while
+// they are there (as in Liger Kernel, Hsu et al., 2410.10989):
+//
+//   dlogits_t = loss_scale · (softmax(logits_t) - one at label_t), 0 if ignored
+//   dx = dlogits · weight           dweight = dlogitsᵀ · x
+//
+// With bf16 operands dlogits is rounded to bf16 before these two products.
+//
+// An operand of another shape or dtype is a bug: a check ends the process. So
+// is a label outside the vocabulary that is not kIgnoredLabel.
 #ifndef SWITCHYARD_KERNELS_LM_HEAD_H_
 #define SWITCHYARD_KERNELS_LM_HEAD_H_
 

@@ -14,6 +14,9 @@
 // millisecond), and every product allocates a few small blocks inside oneDNN.
 // PrepareDense, PrepareGrouped and PrepareLmHead (lm_head.h) make primitives
 // ahead of time.
+//
+// An operand of another shape or dtype is a bug: a check ends the process. So
+// is a segment outside its buffer.
 #ifndef SWITCHYARD_KERNELS_MATMUL_H_
 #define SWITCHYARD_KERNELS_MATMUL_H_
 

@@ -5,6 +5,8 @@
 // most kNormChunk elements (NUMERICS.md, section 2). Element i of a chunk adds
 // to sum i mod 16 and the sums are added in order, nothing is fused: the bits
 // are the same on every instruction set.
+//
+// An operand of another shape or dtype is a bug: a check ends the process.
 #ifndef SWITCHYARD_KERNELS_NORMS_H_
 #define SWITCHYARD_KERNELS_NORMS_H_
 

@@ -3,6 +3,9 @@
 //
 // Between tokens and the rows of expert segments. `rows` [tokens, k] says which
 // row of a buffer holds each assignment, -1 where there is none (RowIndex).
+//
+// An operand of another shape or dtype is a bug: a check ends the process. So
+// is a row outside the buffer.
 #ifndef SWITCHYARD_KERNELS_PERMUTE_H_
 #define SWITCHYARD_KERNELS_PERMUTE_H_
 
@@ -25,19 +28,20 @@ void Permute(Stream& stream, const PermuteArgs& args);
 // y[t] = sum over choices j, in order, of gates[t, j] · buffer[rows[t, j]]
 // (gates of 1 if not given), in fp32, rounded once; 0 if there is none.
 struct UnpermuteArgs {
-  ConstTensorView buffer;
-  ConstTensorView rows;
-  ConstTensorView gates;  // optional
-  TensorView y;           // [tokens, width]
+  ConstTensorView buffer;  // [buffer rows, width], fp32 or bf16
+  ConstTensorView rows;    // int32 [tokens, k]
+  ConstTensorView gates;   // optional, fp32 [tokens, k]
+  TensorView y;            // [tokens, width], buffer's dtype
 };
 void Unpermute(Stream& stream, const UnpermuteArgs& args);
 
 // dgates[t, j] = dot(dy[t], buffer[rows[t, j]]) in fp32; 0 where there is none.
 struct GateGradientArgs {
-  ConstTensorView dy;      // [tokens, width]
-  ConstTensorView buffer;  // the expert outputs that Unpermute read
-  ConstTensorView rows;
-  TensorView dgates;  // fp32 [tokens, k]
+  ConstTensorView dy;      // [tokens, width], fp32 or bf16
+  ConstTensorView buffer;  // [buffer rows, width], dy's dtype: the expert
+                           // outputs that Unpermute read
+  ConstTensorView rows;    // int32 [tokens, k]
+  TensorView dgates;       // fp32 [tokens, k]
 };
 void GateGradient(Stream& stream, const GateGradientArgs& args);
 

@@ -7,6 +7,9 @@
 // Priority for capacity: all first choices, then all second choices, ...;
 // within a choice by token (GShard 2006.16668). Rows of the kept ones are in
 // the order (token, choice). Padding tokens are assigned to nobody.
+//
+// An operand of another shape or dtype is a bug: a check ends the process. So
+// is an expert that does not exist.
 #ifndef SWITCHYARD_KERNELS_POSITIONS_H_
 #define SWITCHYARD_KERNELS_POSITIONS_H_
 

@@ -4,6 +4,8 @@
 // Root-mean-square normalisation (Zhang and Sennrich, 2019), in Hugging Face's
 // order: y = (x · rsqrt(mean(x²) + eps), in fp32, cast to x's dtype) · weight.
 // The residual add that comes before it in a block is fused in.
+//
+// An operand of another shape or dtype is a bug: a check ends the process.
 #ifndef SWITCHYARD_KERNELS_RMS_NORM_H_
 #define SWITCHYARD_KERNELS_RMS_NORM_H_
 
@@ -17,7 +19,8 @@ struct RmsNormArgs {
   ConstTensorView add;     // optional, as x
   ConstTensorView weight;  // [width], x's dtype
   float eps = 1e-5f;
-  TensorView sum;          // as x; needed with `add`, else left out
+  TensorView sum;          // as x; needed with `add`, else left out; may be the
+                           // same memory as x or add
   TensorView y;            // as x
   TensorView inverse_rms;  // fp32 [rows], kept for the backward pass
 };

@@ -4,6 +4,8 @@
 // Rotary position embedding (Su et al., 2021) in Hugging Face's half-rotation:
 // element j of a head is paired with j + head_dim/2 and turned by the angle
 // position · theta^(-2j/head_dim).
+//
+// An operand of another shape or dtype is a bug: a check ends the process.
 #ifndef SWITCHYARD_KERNELS_ROTARY_EMBEDDING_H_
 #define SWITCHYARD_KERNELS_ROTARY_EMBEDDING_H_
 

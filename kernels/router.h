@@ -8,6 +8,9 @@
 //   p = softmax(logits);  chosen = the k largest p, ties to the lower expert;
 //   gate_j = p_chosen_j, divided by their sum if `renormalize` (k >= 2).
 // A row of NaN still gives k distinct experts.
+//
+// An operand of another shape or dtype is a bug: a check ends the process. So
+// is, in the backward pass, an expert that does not exist.
 #ifndef SWITCHYARD_KERNELS_ROUTER_H_
 #define SWITCHYARD_KERNELS_ROUTER_H_
 
@@ -30,10 +33,10 @@ void Router(Stream& stream, const RouterArgs& args);
 //   dlogits = p · (dp - sum_e p dp) + z_gradient · 2 · logsumexp · p
 // (the z term for valid tokens only).
 struct RouterBackwardArgs {
-  ConstTensorView probabilities;
-  ConstTensorView logsumexp;
-  ConstTensorView experts;
-  ConstTensorView gates;
+  ConstTensorView probabilities;     // fp32 [tokens, experts]
+  ConstTensorView logsumexp;         // fp32 [tokens]
+  ConstTensorView experts;           // int32 [tokens, k]
+  ConstTensorView gates;             // fp32 [tokens, k]
   ConstTensorView dgates;            // fp32 [tokens, k]
   ConstTensorView valid;             // uint8 [tokens]: 1 counts, 0 is padding
   ConstTensorView balance_gradient;  // fp32 [experts], optional

@@ -4,6 +4,8 @@
 // SwiGLU (Shazeer, 2002.05202): act = silu(gate) · up with silu(a) = a·σ(a).
 // `gate_up` holds gate (w1 x) in its first half of columns and up (w3 x) in
 // its second. Arithmetic in fp32, rounded once.
+//
+// An operand of another shape or dtype is a bug: a check ends the process.
 #ifndef SWITCHYARD_KERNELS_SWIGLU_H_
 #define SWITCHYARD_KERNELS_SWIGLU_H_
 

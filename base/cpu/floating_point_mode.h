@@ -4,7 +4,8 @@
 // The floating-point mode of operators: round to nearest even, denormals kept,
 // no traps. A host program may have set another (flush to zero is common), so
 // every operator sets it on entry, in each of its threads, and puts the old one
-// back.
+// back. Processors' bf16 products (AVX512-BF16, AMX) do not look at it: they
+// flush denormals and round to nearest even whatever it is.
 #ifndef SWITCHYARD_BASE_CPU_FLOATING_POINT_MODE_H_
 #define SWITCHYARD_BASE_CPU_FLOATING_POINT_MODE_H_
 

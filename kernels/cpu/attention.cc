@@ -11,7 +11,6 @@
 #include "switchyard/base/cpu/parallel_for.h"
 #include "switchyard/kernels/cpu/attention_grid.h"
 #include "switchyard/kernels/cpu/attention_state.h"
-#include "switchyard/kernels/cpu/thread_scratch.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "switchyard/kernels/cpu/attention.cc"
@@ -204,19 +203,21 @@ namespace {
 HWY_EXPORT(AttentionPackTile);
 HWY_EXPORT(AttentionQueryTile);
 
-struct PackedKeys {};
-
 }  // namespace
 
-void Attention(const AttentionArgs& args, int threads) {
+int64_t AttentionScratch(const AttentionArgs& args) {
+  const AttentionGrid grid(args.q, args.k, args.sequence_length);
+  return grid.sequences * grid.kv_heads * grid.key_tiles * 2 *
+         grid.KeyTileSize();
+}
+
+void Attention(const AttentionArgs& args, float* packed, int threads) {
   if (args.q.dim(0) == 0) return;
   const auto pack_tile = SWITCHYARD_DISPATCH(AttentionPackTile);
   const auto query_tile = SWITCHYARD_DISPATCH(AttentionQueryTile);
   const AttentionGrid grid(args.q, args.k, args.sequence_length);
   const int64_t pairs = grid.sequences * grid.kv_heads;
   const int64_t key_tiles = pairs * grid.key_tiles;
-  float* packed =
-      ThreadScratch<PackedKeys, float>(key_tiles * 2 * grid.KeyTileSize());
   ParallelFor(threads, key_tiles,
               [&](int64_t index) { pack_tile(args, grid, index, packed); });
   // The longest tasks, which see most keys, first.

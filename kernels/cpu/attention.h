@@ -9,9 +9,10 @@
 
 namespace switchyard::kernels::cpu {
 
-void Attention(const AttentionArgs& args, int threads);
+// Floats that each needs at `scratch`.
+int64_t AttentionScratch(const AttentionArgs& args);
+void Attention(const AttentionArgs& args, float* scratch, int threads);
 
-// Floats that AttentionBackward needs at `scratch`.
 int64_t AttentionBackwardScratch(const AttentionBackwardArgs& args);
 void AttentionBackward(const AttentionBackwardArgs& args, float* scratch,
                        int threads);

@@ -105,7 +105,7 @@ Attention::Saved Attention::Forward(const Execution& run,
   args.scale = scale_;
   args.out = context.Reshaped({tokens, heads_, head_dim_});
   args.logsumexp = run.New(DType::kFloat32, {tokens, heads_});
-  kernels::Attention(run.stream, args);
+  kernels::Attention(run.stream, run.arena, args);
   kernels::MatMul(run.stream, {.a = context,
                                .b = output_.weight,
                                .transpose_b = Transpose::kYes,

@@ -28,12 +28,27 @@ using switchyard::testing::UnitRoundoff;
 
 // Lengths around the tiles of 48 queries and 96 keys and the blocks of 6.
 const AttentionCase kCases[] = {
-    {0, 5, 2, 1, 8},    {3, 1, 2, 2, 8},    {2, 5, 3, 1, 16},
-    {2, 31, 4, 2, 32},  {1, 32, 4, 4, 40},  {3, 33, 2, 1, 24},
-    {1, 47, 2, 1, 64},  {2, 48, 2, 2, 8},   {1, 49, 3, 3, 32},
-    {1, 96, 2, 1, 128}, {2, 97, 4, 2, 32},  {1, 150, 2, 1, 12},
-    {1, 256, 8, 2, 32}, {1, 385, 2, 1, 16}, {1, 1000, 2, 1, 32},
+    {0, 5, 2, 1, 8},
+    {3, 1, 2, 2, 8},
+    {2, 5, 3, 1, 16},
+    {2, 31, 4, 2, 32},
+    {1, 32, 4, 4, 40},
+    {3, 33, 2, 1, 24},
+    {1, 47, 2, 1, 64},
+    {2, 48, 2, 2, 8},
+    {1, 49, 3, 3, 32},
+    {1, 96, 2, 1, 128},
+    {2, 97, 4, 2, 32},
+    {1, 150, 2, 1, 12},
+    {1, 256, 8, 2, 32},
+    {1, 385, 2, 1, 16},
+    {1, 1000, 2, 1, 32},
     {1, 1153, 1, 1, 8},
+    // head_dim between the widths of vectors, and of one element.
+    {1, 50, 2, 1, 10},
+    {2, 97, 4, 2, 33},
+    {1, 49, 2, 2, 1},
+    {1, 100, 2, 1, 80},
 };
 
 std::string NameOfCase(const AttentionCase& c, DType dtype) {
@@ -67,9 +82,10 @@ struct Tensors {
         dk(device, dtype, keys, layout),
         dv(device, dtype, keys, layout) {}
 
-  void Forward(Stream& stream, const AttentionCase& c) {
-    Attention(stream, {q, k, v, c.length, static_cast<float>(c.scale()), out,
-                       logsumexp});
+  void Forward(Stream& stream, Arena& arena, const AttentionCase& c) {
+    Attention(
+        stream, arena,
+        {q, k, v, c.length, static_cast<float>(c.scale()), out, logsumexp});
   }
   void Backward(Stream& stream, Arena& arena, const AttentionCase& c) {
     AttentionBackward(stream, arena,
@@ -84,6 +100,7 @@ struct Tensors {
 TEST(AttentionTest, AgreesWithDoubles) {
   CpuDevice device(2);
   const auto stream = device.NewStream();
+  Arena arena(device);
   for (const AttentionCase& c : kCases) {
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
       const Inputs in(c, dtype);
@@ -94,7 +111,7 @@ TEST(AttentionTest, AgreesWithDoubles) {
           2 * weights + (static_cast<double>(c.length) + 4) * 0x1p-24;
       for (const Layout layout : {Layout(), Layout::Strided(7, 1)}) {
         Tensors t(device, c, dtype, in, layout);
-        t.Forward(*stream, c);
+        t.Forward(*stream, arena, c);
         stream->Wait();
         EXPECT_TRUE(
             AllNear(t.out.Read(), expected.out, fp32,
@@ -112,10 +129,11 @@ TEST(AttentionTest, AgreesWithDoubles) {
 TEST(AttentionTest, TheFirstRowIsItsOwnValueExactly) {
   CpuDevice device;
   const auto stream = device.NewStream();
+  Arena arena(device);
   const AttentionCase c = {5, 3, 4, 2, 24};
   const Inputs in(c, DType::kFloat32);
   Tensors t(device, c, DType::kFloat32, in);
-  t.Forward(*stream, c);
+  t.Forward(*stream, arena, c);
   stream->Wait();
   const Values out = t.out.Read();
   for (int64_t row = 0; row < c.rows(); row += c.length) {
@@ -130,6 +148,7 @@ TEST(AttentionTest, TheFirstRowIsItsOwnValueExactly) {
 TEST(AttentionTest, EqualKeysGiveTheMeanExactly) {
   CpuDevice device;
   const auto stream = device.NewStream();
+  Arena arena(device);
   // Scores are 0; the mean of 1, 2, ..., t + 1 is (t + 2) / 2.
   const AttentionCase c = {1, 300, 1, 1, 8};
   Inputs in(c, DType::kFloat32);
@@ -142,7 +161,7 @@ TEST(AttentionTest, EqualKeysGiveTheMeanExactly) {
     }
   }
   Tensors tensors(device, c, DType::kFloat32, in);
-  tensors.Forward(*stream, c);
+  tensors.Forward(*stream, arena, c);
   stream->Wait();
   EXPECT_TRUE(AllEqual(tensors.out.Read(), expected));
 }
@@ -150,10 +169,11 @@ TEST(AttentionTest, EqualKeysGiveTheMeanExactly) {
 TEST(AttentionTest, LaterRowsDoNotChangeEarlierOnes) {
   CpuDevice device;
   const auto stream = device.NewStream();
+  Arena arena(device);
   const AttentionCase c = {1, 200, 4, 2, 32};
   const Inputs in(c, DType::kFloat32);
   Tensors t(device, c, DType::kFloat32, in);
-  t.Forward(*stream, c);
+  t.Forward(*stream, arena, c);
   for (const int64_t kept : {1, 50, 95, 96, 97, 143, 199}) {
     Inputs changed = in;
     const auto disturb = [&](Values& values, int64_t heads) {
@@ -165,7 +185,7 @@ TEST(AttentionTest, LaterRowsDoNotChangeEarlierOnes) {
     disturb(changed.k, c.kv_heads);
     disturb(changed.v, c.kv_heads);
     Tensors other(device, c, DType::kFloat32, changed);
-    other.Forward(*stream, c);
+    other.Forward(*stream, arena, c);
     stream->Wait();
     Values out = t.out.Read(), other_out = other.out.Read();
     EXPECT_NE(out, other_out);
@@ -178,14 +198,15 @@ TEST(AttentionTest, LaterRowsDoNotChangeEarlierOnes) {
 TEST(AttentionTest, ARowDoesNotDependOnTheSequenceLength) {
   CpuDevice device;
   const auto stream = device.NewStream();
+  Arena arena(device);
   const AttentionCase whole = {1, 200, 2, 1, 16}, part = {1, 120, 2, 1, 16};
   Inputs in(whole, DType::kFloat32);
   Tensors t(device, whole, DType::kFloat32, in);
   for (Values* values : {&in.q, &in.dout}) values->resize(120 * 2 * 16);
   for (Values* values : {&in.k, &in.v}) values->resize(120 * 16);
   Tensors other(device, part, DType::kFloat32, in);
-  t.Forward(*stream, whole);
-  other.Forward(*stream, part);
+  t.Forward(*stream, arena, whole);
+  other.Forward(*stream, arena, part);
   stream->Wait();
   Values out = t.out.Read();
   out.resize(part.Query(part.rows(), 0));
@@ -195,6 +216,7 @@ TEST(AttentionTest, ARowDoesNotDependOnTheSequenceLength) {
 TEST(AttentionTest, SharedHeadsEqualRepeatedOnes) {
   CpuDevice device;
   const auto stream = device.NewStream();
+  Arena arena(device);
   const AttentionCase grouped = {2, 70, 6, 2, 24}, plain = {2, 70, 6, 6, 24};
   const Inputs in(grouped, DType::kFloat32);
   Inputs repeated(plain, DType::kFloat32);
@@ -209,8 +231,8 @@ TEST(AttentionTest, SharedHeadsEqualRepeatedOnes) {
   }
   Tensors a(device, grouped, DType::kFloat32, in);
   Tensors b(device, plain, DType::kFloat32, repeated);
-  a.Forward(*stream, grouped);
-  b.Forward(*stream, plain);
+  a.Forward(*stream, arena, grouped);
+  b.Forward(*stream, arena, plain);
   stream->Wait();
   EXPECT_TRUE(SameBits(a.out, b.out));
   EXPECT_TRUE(SameBits(a.logsumexp, b.logsumexp));
@@ -219,6 +241,7 @@ TEST(AttentionTest, SharedHeadsEqualRepeatedOnes) {
 TEST(AttentionTest, LargeScoresDoNotOverflow) {
   CpuDevice device;
   const auto stream = device.NewStream();
+  Arena arena(device);
   // Scores ascend by 1000 from row to row, so the running maximum always moves
   // and each row looks at itself alone.
   const AttentionCase c = {1, 250, 1, 1, 8};
@@ -230,9 +253,22 @@ TEST(AttentionTest, LargeScoresDoNotOverflow) {
     }
   }
   Tensors t(device, c, DType::kFloat32, in);
-  t.Forward(*stream, c);
+  t.Forward(*stream, arena, c);
   stream->Wait();
   EXPECT_TRUE(AllEqual(t.out.Read(), in.v));
+}
+
+TEST(AttentionTest, TakesItsScratchFromTheArena) {
+  CpuDevice device;
+  const auto stream = device.NewStream();
+  Arena arena(device);
+  const AttentionCase c = {1, 200, 2, 1, 16};
+  Tensors t(device, c, DType::kFloat32, Inputs(c, DType::kFloat32));
+  t.Forward(*stream, arena, c);
+  stream->Wait();
+  // Keys and values as fp32.
+  EXPECT_GE(arena.peak_bytes(), 2 * 200 * 16 * sizeof(float));
+  EXPECT_EQ(arena.used_bytes(), 0u);
 }
 
 TEST(AttentionBackwardTest, OracleIsTheDerivative) {
@@ -278,7 +314,7 @@ TEST(AttentionBackwardTest, AgreesWithDoubles) {
       for (const Layout layout : {Layout(), Layout::Strided(7, 1)}) {
         Arena arena(device);
         Tensors t(device, c, dtype, in, layout);
-        t.Forward(*stream, c);
+        t.Forward(*stream, arena, c);
         t.Backward(*stream, arena, c);
         stream->Wait();
         const AttentionGradients expected =
@@ -310,7 +346,7 @@ TEST(AttentionTest, GivesTheSameBitsOnAnyNumberOfThreads) {
   const auto run = [&](Device& device, Tensors& t) {
     const auto stream = device.NewStream();
     Arena arena(device);
-    t.Forward(*stream, c);
+    t.Forward(*stream, arena, c);
     t.Backward(*stream, arena, c);
     stream->Wait();
   };
@@ -363,13 +399,13 @@ TEST(AttentionTest, TakesColumnsOfOneMatrix) {
   const TensorView q = part(qkv, 0, c.heads);
   const TensorView k = part(qkv, q_width, c.kv_heads);
   const TensorView v = part(qkv, q_width + k_width, c.kv_heads);
-  Attention(*stream, {q, k, v, c.length, scale, out, logsumexp});
+  Attention(*stream, arena, {q, k, v, c.length, scale, out, logsumexp});
   AttentionBackward(
       *stream, arena,
       {q, k, v, out, logsumexp, t.dout, c.length, scale,
        part(gradient, 0, c.heads), part(gradient, q_width, c.kv_heads),
        part(gradient, q_width + k_width, c.kv_heads)});
-  t.Forward(*stream, c);
+  t.Forward(*stream, arena, c);
   t.Backward(*stream, arena, c);
   stream->Wait();
   EXPECT_TRUE(SameBits(out, t.out));
@@ -390,14 +426,16 @@ TEST(AttentionTest, TakesColumnsOfOneMatrix) {
 TEST(AttentionDeathTest, HeadsMustBeMultiplesOfKeyHeads) {
   CpuDevice device;
   const auto stream = device.NewStream();
+  Arena arena(device);
   const AttentionCase c = {1, 4, 2, 2, 8};
   Tensors t(device, c, DType::kFloat32, Inputs(c, DType::kFloat32));
   TestTensor three(device, DType::kFloat32, {4, 3, 8}, Values(96, 1.0));
   EXPECT_DEATH(
-      Attention(*stream, {three, t.k, t.v, 4, 1.0f, three, t.logsumexp}),
+      Attention(*stream, arena, {three, t.k, t.v, 4, 1.0f, three, t.logsumexp}),
       "divide the 3 query heads");
-  EXPECT_DEATH(Attention(*stream, {t.q, t.k, t.v, 3, 1.0f, t.out, t.logsumexp}),
-               "divides 4 rows, found 3");
+  EXPECT_DEATH(
+      Attention(*stream, arena, {t.q, t.k, t.v, 3, 1.0f, t.out, t.logsumexp}),
+      "divides 4 rows, found 3");
 }
 
 }  // namespace

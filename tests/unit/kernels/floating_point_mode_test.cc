@@ -204,7 +204,7 @@ void RunAttention(Host& host) {
   host.Run([&](Stream& stream, Arena& arena) {
     RotaryTable(stream, 10000.0, cos, sin);
     Rotate(stream, {q, cos, sin, 150});
-    Attention(stream, {q, k, v, 150, 0.3f, out, sums});
+    Attention(stream, arena, {q, k, v, 150, 0.3f, out, sums});
     AttentionBackward(stream, arena,
                       {q, k, v, out, sums, dout, 150, 0.3f, dq, dk, dv});
   });

@@ -29,10 +29,11 @@ using switchyard::testing::RandomValues;
 using switchyard::testing::SameBits;
 using switchyard::testing::TestTensor;
 
-constexpr int64_t kRows = 300, kColumns = 530, kInner = 40;
+constexpr int64_t kRows = 300, kColumns = 530;
 
 struct Case {
   DType dtype = DType::kFloat32;
+  int64_t inner = 0;
   bool transposed_a = false, transposed_b = false;
 };
 
@@ -40,8 +41,13 @@ std::vector<Case> Cases() {
   std::vector<Case> cases;
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
     if (dtype == DType::kBFloat16 && !HasBFloat16Products()) continue;
-    for (const bool a : {false, true}) {
-      for (const bool b : {false, true}) cases.push_back({dtype, a, b});
+    // Of one element, odd, and more than oneDNN takes at once.
+    for (const int64_t inner : {1, 31, 40, 1500}) {
+      for (const bool a : {false, true}) {
+        for (const bool b : {false, true}) {
+          cases.push_back({dtype, inner, a, b});
+        }
+      }
     }
   }
   return cases;
@@ -50,9 +56,9 @@ std::vector<Case> Cases() {
 TestTensor Compute(Device& device, const Case& c, const std::vector<double>& a,
                    const std::vector<double>& b, Layout layout = {}) {
   const Shape a_shape =
-      c.transposed_a ? Shape{kInner, kRows} : Shape{kRows, kInner};
+      c.transposed_a ? Shape{c.inner, kRows} : Shape{kRows, c.inner};
   const Shape b_shape =
-      c.transposed_b ? Shape{kColumns, kInner} : Shape{kInner, kColumns};
+      c.transposed_b ? Shape{kColumns, c.inner} : Shape{c.inner, kColumns};
   const TestTensor a_tensor(device, c.dtype, a_shape, a, layout);
   const TestTensor b_tensor(device, c.dtype, b_shape, b, layout);
   TestTensor result(device, DType::kFloat32, {kRows, kColumns}, layout);
@@ -62,7 +68,7 @@ TestTensor Compute(Device& device, const Case& c, const std::vector<double>& a,
   GemmArgs args;
   args.a = Operand(a_tensor, transpose(c.transposed_a));
   args.b = Operand(b_tensor, transpose(c.transposed_b));
-  args.inner = kInner;
+  args.inner = c.inner;
   args.c.data = result.view().raw();
   args.c.stride = result.view().row_stride();
   const BlockGrid grid(kRows, kColumns);
@@ -74,10 +80,10 @@ TestTensor Compute(Device& device, const Case& c, const std::vector<double>& a,
 TEST(OneDnnProductTest, AgreesWithTheOracleOnAnyLayoutAndThreads) {
   CpuDevice one(1), three(3);
   for (const Case& c : Cases()) {
-    const auto a = RandomValues(1, kRows * kInner, -1, 1, c.dtype);
-    const auto b = RandomValues(2, kInner * kColumns, -1, 1, c.dtype);
-    const auto oracle = Oracle({a, kRows, kInner, c.transposed_a},
-                               {b, kInner, kColumns, c.transposed_b});
+    const auto a = RandomValues(1, kRows * c.inner, -1, 1, c.dtype);
+    const auto b = RandomValues(2, c.inner * kColumns, -1, 1, c.dtype);
+    const auto oracle = Oracle({a, kRows, c.inner, c.transposed_a},
+                               {b, c.inner, kColumns, c.transposed_b});
     const TestTensor result = Compute(one, c, a, b);
     EXPECT_TRUE(AllNear(result.Read(), oracle.values,
                         oracle.Tolerance(DType::kFloat32)));

@@ -155,9 +155,10 @@ TEST_F(ThreadScratchTest, Attention) {
   const auto part = [&](const TestTensor& whole) {
     return whole.view().Reshaped({60, 32}).Columns(0, 16).Reshaped(one_head);
   };
-  ExpectAllGrowAtOnce([&](Stream& stream, Arena&) {
-    Attention(stream, {part(q), part(q), part(q), 60, 0.25f, part(out),
-                       sums.view().Columns(0, 1)});
+  ExpectAllGrowAtOnce([&](Stream& stream, Arena& arena) {
+    Attention(stream, arena,
+              {part(q), part(q), part(q), 60, 0.25f, part(out),
+               sums.view().Columns(0, 1)});
   });
   ExpectAllGrowAtOnce([&](Stream& stream, Arena& arena) {
     AttentionBackward(stream, arena,
