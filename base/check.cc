@@ -7,6 +7,8 @@
 #include <mutex>
 #include <utility>
 
+#include "switchyard/base/fatal_handler.h"
+
 namespace switchyard {
 namespace {
 
@@ -35,6 +37,15 @@ void SetFatalHandler(std::function<void(const std::string&)> handler) {
 
 namespace internal {
 
+void CallFatalHandler(const std::string& message) {
+  std::function<void(const std::string&)> call;
+  {
+    std::lock_guard<std::mutex> lock(TheHandler().mutex);
+    call = TheHandler().call;
+  }
+  if (call) call(message);
+}
+
 FatalMessage::FatalMessage(const char* file, int line, const char* condition) {
   if (thread_rank >= 0) stream_ << "rank " << thread_rank << ": ";
   stream_ << file << ":" << line << ": check failed: " << condition << " ";
@@ -44,12 +55,7 @@ FatalMessage::~FatalMessage() {
   const std::string message = stream_.str();
   std::fprintf(stderr, "%s\n", message.c_str());
   std::fflush(stderr);
-  std::function<void(const std::string&)> call;
-  {
-    std::lock_guard<std::mutex> lock(TheHandler().mutex);
-    call = TheHandler().call;
-  }
-  if (call) call(message);
+  CallFatalHandler(message);
   std::abort();
 }
 

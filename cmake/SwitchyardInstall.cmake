@@ -61,6 +61,8 @@ if(TARGET switchyard)
 endif()
 install(PROGRAMS ${PROJECT_SOURCE_DIR}/launch/mpirun.sh
         DESTINATION ${CMAKE_INSTALL_BINDIR} RENAME switchyard-mpirun)
+install(PROGRAMS ${PROJECT_SOURCE_DIR}/launch/slurm/train.sbatch
+        DESTINATION ${CMAKE_INSTALL_DATADIR}/switchyard/slurm)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/examples/models
         DESTINATION ${CMAKE_INSTALL_DATADIR}/switchyard)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE

@@ -6,13 +6,15 @@
 #
 #   launch/install_dependencies.sh [--with-corpus]
 #
-# On Debian and Ubuntu, as root or with sudo, what is missing is installed with
-# apt-get. Elsewhere nothing is attempted: one list says what was not found and
-# how it is got. CMake's own variables (CMAKE_PREFIX_PATH, MPI_HOME, ...) are
-# read from the environment as always.
+# On Debian and Ubuntu, as root or where sudo asks for no password, what is
+# missing is installed with apt-get. Elsewhere nothing is attempted, and what
+# could not be installed may be there all the same: one list says what was not
+# found and how it is got. CMake's own variables (CMAKE_PREFIX_PATH, MPI_HOME,
+# ...) are read from the environment as always.
 set -euo pipefail
 
-HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+unset CDPATH
+HERE=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 CORPUS=/usr/share/dictd/gcide.dict.dz
 
 # ocl-icd-opencl-dev: the CMake package of Debian's oneDNN asks for OpenCL.
@@ -20,29 +22,59 @@ PACKAGES=(g++ cmake ninja-build pkg-config libopenmpi-dev openmpi-bin
   libabsl-dev libdnnl-dev ocl-icd-opencl-dev libhwy-dev nlohmann-json3-dev
   libgtest-dev libgmock-dev)
 WITH_CORPUS=0
-if [[ ${1:-} == --with-corpus ]]; then
-  WITH_CORPUS=1
-  PACKAGES+=(dict-gcide)
-fi
 
-# What | dnf | Spack | conda-forge | variable that tells CMake where it is.
+usage() {
+  echo "Usage: launch/install_dependencies.sh [--with-corpus]"
+  echo "Installs what Switchyard is built from, where apt-get and root can, and"
+  echo "lists what is not there. --with-corpus: the text that quickstart.sh"
+  echo "trains on too (Debian's dict-gcide)."
+}
+
+for option in "$@"; do
+  case $option in
+    --with-corpus)
+      WITH_CORPUS=1
+      PACKAGES+=(dict-gcide)
+      ;;
+    -h | --help)
+      usage
+      exit 0
+      ;;
+    *)
+      echo "install_dependencies.sh: expected --with-corpus or nothing, found" \
+        "'$option'; correct it" >&2
+      usage >&2
+      exit 2
+      ;;
+  esac
+done
+
+# What | apt | dnf | Spack | conda-forge | variable that tells CMake the place.
 sources_of() {
+  local prefix=CMAKE_PREFIX_PATH
   case $1 in
-    "C++20 compiler") echo "gcc-c++|gcc|gxx|CXX" ;;
-    "CMake 3.25") echo "cmake|cmake|cmake|PATH" ;;
-    Ninja) echo "ninja-build|ninja|ninja|PATH" ;;
-    pkg-config) echo "pkgconf-pkg-config|pkgconf|pkg-config|PATH" ;;
-    MPI) echo "openmpi-devel|openmpi|openmpi|MPI_HOME" ;;
-    mpirun) echo "openmpi|openmpi|openmpi|SWITCHYARD_MPIRUN" ;;
-    OpenMP) echo "gcc-c++|gcc|gxx|CXX" ;;
-    Abseil) echo "abseil-cpp-devel|abseil-cpp|libabseil|CMAKE_PREFIX_PATH" ;;
-    oneDNN) echo "onednn-devel|onednn|onednn|CMAKE_PREFIX_PATH" ;;
-    Highway) echo "highway-devel|highway|libhwy|PKG_CONFIG_PATH" ;;
+    "C++20 compiler") echo "g++|gcc-c++|gcc|gxx|CXX" ;;
+    "CMake 3.25") echo "cmake|cmake|cmake|cmake|PATH" ;;
+    Ninja) echo "ninja-build|ninja-build|ninja|ninja|PATH" ;;
+    pkg-config) echo "pkg-config|pkgconf-pkg-config|pkgconf|pkg-config|PATH" ;;
+    MPI) echo "libopenmpi-dev|openmpi-devel|openmpi|openmpi|MPI_HOME" ;;
+    mpirun) echo "openmpi-bin|openmpi|openmpi|openmpi|SWITCHYARD_MPIRUN" ;;
+    OpenMP) echo "g++|gcc-c++|gcc|gxx|CXX" ;;
+    Abseil)
+      echo "libabsl-dev|abseil-cpp-devel|abseil-cpp|libabseil|$prefix"
+      ;;
+    oneDNN)
+      echo "libdnnl-dev,ocl-icd-opencl-dev|onednn-devel|onednn|onednn|$prefix"
+      ;;
+    Highway) echo "libhwy-dev|highway-devel|highway|libhwy|PKG_CONFIG_PATH" ;;
     nlohmann-json)
-      echo "json-devel|nlohmann-json|nlohmann_json|CMAKE_PREFIX_PATH" ;;
+      echo "nlohmann-json3-dev|json-devel|nlohmann-json|nlohmann_json|$prefix"
+      ;;
     GoogleTest)
-      echo "gtest-devel gmock-devel|googletest|gtest|CMAKE_PREFIX_PATH" ;;
-    *) echo "-|-|-|-" ;;
+      printf "%s|%s\n" "libgtest-dev,libgmock-dev|gtest-devel,gmock-devel" \
+        "googletest|gtest|$prefix"
+      ;;
+    *) echo "-|-|-|-|-" ;;
   esac
 }
 
@@ -60,9 +92,8 @@ missing_packages() {
 become_root() {
   if [[ $(id -u) -eq 0 ]]; then
     echo env
-  elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [[ -t 0 ]]; }
-  then
-    echo sudo
+  elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then
+    echo "sudo -n"
   else
     return 1
   fi
@@ -75,9 +106,12 @@ install_with_apt() {
   [[ ${#missing[@]} -gt 0 ]] || return 0
   root=$(become_root) || return 0
   echo "Installing ${missing[*]}"
-  $root apt-get update -qq
+  # A list that cannot be read anew may still do, and so may what is installed:
+  # not_found decides.
+  $root apt-get update -qq || echo "apt-get update failed; going on" >&2
   $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
-    --no-install-recommends "${missing[@]}" >/dev/null
+    --no-install-recommends "${missing[@]}" >/dev/null ||
+    echo "apt-get could not install ${missing[*]}; going on" >&2
 }
 
 # Names of what cannot be found, one a line, and notes.
@@ -116,16 +150,18 @@ not_found() {
 }
 
 explain() {
-  local name dnf spack conda variable
-  echo "Not found, and not installed (apt-get or root is missing). Libraries"
-  echo "can only be looked for where CMake, Ninja and a compiler are there."
+  local name apt dnf spack conda variable
+  echo "Not found, and apt-get (as root, or with a sudo that asks for no"
+  echo "password) did not install it. Libraries can only be looked for where"
+  echo "CMake, Ninja and a compiler are there."
   echo
-  printf '  %-16s %-24s %-14s %-14s %s\n' "" dnf Spack conda-forge variable
+  printf '  %-14s %-30s %-23s %-14s %-14s %s\n' \
+    "" apt dnf Spack conda-forge variable
   for name in "$@"; do
     if [[ $name == dict-gcide || $name == note:* ]]; then continue; fi
-    IFS='|' read -r dnf spack conda variable < <(sources_of "$name")
-    printf '  %-16s %-24s %-14s %-14s %s\n' \
-      "$name" "$dnf" "$spack" "$conda" "$variable"
+    IFS='|' read -r apt dnf spack conda variable < <(sources_of "$name")
+    printf '  %-14s %-30s %-23s %-14s %-14s %s\n' \
+      "$name" "${apt/,/ }" "${dnf/,/ }" "$spack" "$conda" "$variable"
   done
   for name in "$@"; do
     case $name in

@@ -14,7 +14,7 @@ set -euo pipefail
 
 MPIRUN=${SWITCHYARD_MPIRUN:-mpirun}
 if ! command -v "$MPIRUN" >/dev/null; then
-  echo "launch/mpirun.sh: '$MPIRUN' was not found; install Open MPI (Debian:" \
+  echo "$(basename "$0"): '$MPIRUN' was not found; install Open MPI (Debian:" \
     "openmpi-bin) or set SWITCHYARD_MPIRUN to its mpirun" >&2
   exit 127
 fi

@@ -150,20 +150,21 @@ absl::Status OutputFolder::CheckEmpty() const {
   return absl::OkStatus();
 }
 
-void OutputFolder::RemoveFolders() {
-  std::reverse(made_.begin(), made_.end());
-  for (const fs::path& folder : made_) rmdir(folder.c_str());
-}
-
-OutputFolder::~OutputFolder() {
-  if (lock_ >= 0) {
+void OutputFolder::Release() {
+  const int lock = lock_.exchange(-1);
+  if (lock >= 0) {
     if (ours_ && !keep_) {
       for (const char* name : kRunFiles) unlink(PathOf(name).c_str());
     }
     unlink(PathOf(kLock).c_str());
-    close(lock_);
+    close(lock);
   }
-  if (!keep_) RemoveFolders();
+  if (keep_) return;
+  for (auto folder = made_.rbegin(); folder != made_.rend(); ++folder) {
+    rmdir(folder->c_str());
+  }
 }
+
+OutputFolder::~OutputFolder() { Release(); }
 
 }  // namespace switchyard::launch

@@ -6,6 +6,7 @@
 #ifndef SWITCHYARD_LAUNCH_OUTPUT_FOLDER_H_
 #define SWITCHYARD_LAUNCH_OUTPUT_FOLDER_H_
 
+#include <atomic>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -43,6 +44,9 @@ class OutputFolder {
   // The run has begun: what is in the folder stays.
   void Keep() { keep_ = true; }
 
+  // What the destructor does, for a process that ends without one.
+  void Release();
+
  private:
   explicit OutputFolder(std::string path) : path_(std::move(path)) {}
 
@@ -51,13 +55,12 @@ class OutputFolder {
   absl::Status CheckEmpty() const;
   // Writes into the lock whose it is.
   absl::Status SignLock() const;
-  void RemoveFolders();
 
   const std::string path_;
   std::vector<std::filesystem::path> made_;  // outermost first
-  int lock_ = -1;
+  std::atomic<int> lock_{-1};
   bool ours_ = false;  // locked, and no file of a run was there
-  bool keep_ = false;
+  std::atomic<bool> keep_{false};
 };
 
 }  // namespace switchyard::launch

@@ -11,18 +11,24 @@
 # examples/models/small on two ranks: 8 experts, top-2, grouped-query attention.
 set -euo pipefail
 
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
-DICTIONARY=/usr/share/dictd/gcide.dict.dz
-STEPS=${SWITCHYARD_QUICKSTART_STEPS:-300}
-OUT=runs/quickstart-$(date +%Y%m%d-%H%M%S)
-
+unset CDPATH
+TEXT=${1:-}
 if [[ $# -gt 0 ]]; then
-  TEXT=$1
-  if [[ ! -r $TEXT ]]; then
+  if [[ ! -f $TEXT || ! -r $TEXT ]]; then
     echo "launch/quickstart.sh: expected a text file, cannot read '$TEXT';" \
       "give another one or none" >&2
     exit 1
   fi
+  # It is meant from where the caller stands.
+  TEXT=$(realpath "$TEXT")
+fi
+
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
+DICTIONARY=/usr/share/dictd/gcide.dict.dz
+STEPS=${SWITCHYARD_QUICKSTART_STEPS:-200}
+OUT=runs/quickstart-$(date +%Y%m%d-%H%M%S)
+
+if [[ $# -gt 0 ]]; then
   launch/install_dependencies.sh
 else
   TEXT=runs/corpus/gcide.txt

@@ -13,7 +13,8 @@
 # instrumented, so its barriers look like races.
 set -euo pipefail
 
-cd "$(dirname "$0")/.."
+unset CDPATH
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
 JOBS=${SWITCHYARD_JOBS:-$(nproc)}
 
 # build PRESET TARGET...

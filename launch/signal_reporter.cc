@@ -16,6 +16,8 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <initializer_list>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/check.h"
@@ -26,10 +28,10 @@ namespace {
 // Ranks meet the same failure within this time, or nearly.
 constexpr int kLingerMilliseconds = 800;
 
-sigset_t TerminationSignals() {
+sigset_t SignalSet(std::initializer_list<int> numbers) {
   sigset_t signals;
   sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
+  for (const int number : numbers) sigaddset(&signals, number);
   return signals;
 }
 
@@ -58,12 +60,18 @@ void ReportOnce(const std::string& message) {
 }
 
 void SignalReporter::BlockSignals() {
-  const sigset_t signals = TerminationSignals();
+  const sigset_t signals = SignalSet({SIGTERM});
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 }
 
 SignalReporter::SignalReporter(comm::Communicator& world) {
-  const sigset_t signals = TerminationSignals();
+  // Where a shell has SIGINT ignored, in the background, it stays so.
+  struct sigaction interrupt = {};
+  sigaction(SIGINT, nullptr, &interrupt);
+  const sigset_t signals = interrupt.sa_handler == SIG_IGN
+                               ? SignalSet({SIGTERM})
+                               : SignalSet({SIGINT, SIGTERM});
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal_ = signalfd(-1, &signals, SFD_CLOEXEC);
   stop_ = eventfd(0, EFD_CLOEXEC);
   SWITCHYARD_CHECK(signal_ >= 0 && stop_ >= 0) << std::strerror(errno);
@@ -76,15 +84,33 @@ SignalReporter::~SignalReporter() {
   thread_.join();
   close(signal_);
   close(stop_);
+  const sigset_t signals = SignalSet({SIGINT});
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
 }
 
-void SignalReporter::WaitForSignal(comm::Communicator& world) const {
+void SignalReporter::AtSignal(std::function<void()> call) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  at_signal_ = std::move(call);
+}
+
+void SignalReporter::WaitForSignal(comm::Communicator& world) {
   pollfd events[] = {{signal_, POLLIN, 0}, {stop_, POLLIN, 0}};
   while (poll(events, 2, -1) < 0) {
   }
   if (events[1].revents != 0) return;
-  ReportOnce(absl::StrCat("asked to end (SIGTERM); ", world.ledger().Report()));
-  std::_Exit(128 + SIGTERM);
+  signalfd_siginfo signal = {};
+  if (read(signal_, &signal, sizeof(signal)) != sizeof(signal)) {
+    signal.ssi_signo = SIGTERM;
+  }
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (at_signal_) at_signal_();
+  }
+  if (signal.ssi_signo == SIGTERM) {
+    ReportOnce(
+        absl::StrCat("asked to end (SIGTERM); ", world.ledger().Report()));
+  }
+  std::_Exit(128 + static_cast<int>(signal.ssi_signo));
 }
 
 }  // namespace switchyard::launch

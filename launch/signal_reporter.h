@@ -7,6 +7,8 @@
 #ifndef SWITCHYARD_LAUNCH_SIGNAL_REPORTER_H_
 #define SWITCHYARD_LAUNCH_SIGNAL_REPORTER_H_
 
+#include <functional>
+#include <mutex>
 #include <string>
 #include <thread>
 
@@ -21,17 +23,24 @@ class SignalReporter {
   static void BlockSignals();
 
   // Until it is destroyed, a SIGTERM prints the report of `world`'s ledgers and
-  // ends the process with exit code 143.
+  // ends the process with exit code 143; a SIGINT, which a person sends, ends
+  // it without a word with 130.
   explicit SignalReporter(comm::Communicator& world);
   ~SignalReporter();
+
+  // What else is done when a signal ends the process; empty: nothing. Called on
+  // another thread.
+  void AtSignal(std::function<void()> call);
   SignalReporter(const SignalReporter&) = delete;
   SignalReporter& operator=(const SignalReporter&) = delete;
 
  private:
-  void WaitForSignal(comm::Communicator& world) const;
+  void WaitForSignal(comm::Communicator& world);
 
   int signal_ = -1;  // readable when one is pending
   int stop_ = -1;    // readable when the destructor runs
+  std::mutex mutex_;
+  std::function<void()> at_signal_;
   std::thread thread_;
 };
 

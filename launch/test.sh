@@ -7,7 +7,8 @@
 #   launch/test.sh [ctest options]      such as -R attention
 set -euo pipefail
 
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+unset CDPATH
+cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
 launch/install_dependencies.sh
 cmake --preset release >/dev/null
 cmake --build --preset release

@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "switchyard/base/check.h"
+#include "switchyard/base/out_of_memory.h"
 #include "switchyard/base/stream.h"
 
 namespace switchyard {
@@ -30,8 +31,7 @@ void* CpuDevice::Allocate(size_t bytes) {
   constexpr size_t kAlignment = 64;
   const size_t rounded = (bytes / kAlignment + 1) * kAlignment;
   void* data = std::aligned_alloc(kAlignment, rounded);
-  SWITCHYARD_CHECK(data != nullptr)
-      << "out of memory: " << rounded << " bytes were asked for";
+  if (data == nullptr) EndOutOfMemory(rounded);
   return data;
 }
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "switchyard/base/check.h"
+#include "switchyard/base/out_of_memory.h"
 #include "switchyard/base/stream.h"
 
 namespace switchyard {
@@ -61,8 +62,7 @@ void* GuardedDevice::Allocate(size_t bytes) {
   const size_t mapped = RoundToPages(bytes);
   void* data = mmap(nullptr, mapped, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  SWITCHYARD_CHECK(data != MAP_FAILED)
-      << "out of memory: " << mapped << " bytes were asked for";
+  if (data == MAP_FAILED) EndOutOfMemory(mapped);
   std::memset(data, 0xff, mapped);  // a NaN in every floating-point dtype
   std::lock_guard<std::mutex> lock(mutex_);
   regions_.emplace(data, mapped);

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "switchyard/base/check.h"
+#include "switchyard/base/out_of_memory.h"
 
 namespace switchyard::kernels::cpu {
 
@@ -35,8 +35,7 @@ class GrownBuffer {
     std::free(data_);
     byte_count_ = (bytes / kAlignment + 1) * kAlignment;
     data_ = std::aligned_alloc(kAlignment, byte_count_);
-    SWITCHYARD_CHECK(data_ != nullptr)
-        << "out of memory: " << byte_count_ << " bytes were asked for";
+    if (data_ == nullptr) EndOutOfMemory(byte_count_);
   }
 
   void* data_ = nullptr;

@@ -2,16 +2,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/launch/commands/train.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <new>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "switchyard/base/check.h"
 #include "switchyard/base/cpu/cpu_device.h"
 #include "switchyard/base/number_text.h"
+#include "switchyard/base/out_of_memory.h"
 #include "switchyard/base/status.h"
 #include "switchyard/launch/commands/train_flags.h"
 #include "switchyard/launch/cores.h"
+#include "switchyard/launch/memory.h"
 #include "switchyard/launch/output_folder.h"
 #include "switchyard/launch/signal_reporter.h"
 #include "switchyard/launch/terminal.h"
@@ -44,8 +51,9 @@ void Complain(absl::string_view kind, absl::string_view line) {
 // One run on one rank. Errors are the same on all ranks, or agreed upon.
 class Run {
  public:
-  Run(TrainFlags flags, comm::Communicator& world)
-      : flags_(std::move(flags)), world_(world) {}
+  Run(TrainFlags flags, comm::Communicator& world, SignalReporter& reporter)
+      : flags_(std::move(flags)), world_(world), reporter_(reporter) {}
+  ~Run() { ReleaseAtEnd(nullptr); }
 
   absl::Status Execute();
 
@@ -56,17 +64,20 @@ class Run {
   }
 
   absl::Status Plan();
+  absl::Status FitMemory();
   absl::Status OpenData();
   absl::Status ChooseThreads();
   absl::Status OpenOutput();
   absl::Status MakeSinks();
   absl::Status DryRun();
   absl::Status Train();
+  void ReleaseAtEnd(OutputFolder* output);
   void Announce() const;
   RunDescription Describe() const;
 
   TrainFlags flags_;
   comm::Communicator& world_;
+  SignalReporter& reporter_;
   switchyard::Plan plan_;
   std::string instruction_set_;
   std::unique_ptr<TextDataSource> data_;
@@ -87,6 +98,16 @@ absl::Status Run::Plan() {
   options.expert_parallel = layout.expert_parallel;
   plan_ = MakePlan(options, layout);
   return absl::OkStatus();
+}
+
+// What the plan says of every rank of this host, against what the host has.
+absl::Status Run::FitMemory() {
+  const std::vector<comm::Member>& members = world_.members();
+  const comm::Member& mine = members[world_.rank()];
+  const int64_t ranks = std::count_if(
+      members.begin(), members.end(),
+      [&](const comm::Member& member) { return member.node == mine.node; });
+  return CheckMemory(ReadHostMemory(mine.host), ranks, plan_.memory.fixed());
 }
 
 absl::Status Run::OpenData() {
@@ -115,8 +136,22 @@ absl::Status Run::OpenOutput() {
     auto output = OutputFolder::Create(flags_.out);
     status = output.status();
     if (output.ok()) output_ = *std::move(output);
+    ReleaseAtEnd(output_.get());
   }
   return Agree(status);
+}
+
+// A run that a signal or a lack of memory ends leaves no lock behind, nor files
+// if it has not begun.
+void Run::ReleaseAtEnd(OutputFolder* output) {
+  if (!speaks()) return;
+  if (output == nullptr) {
+    reporter_.AtSignal({});
+    SetFatalHandler({});
+    return;
+  }
+  reporter_.AtSignal([output] { output->Release(); });
+  SetFatalHandler([output](const std::string&) { output->Release(); });
 }
 
 RunDescription Run::Describe() const {
@@ -208,8 +243,9 @@ absl::Status Run::Train() {
 }
 
 absl::Status Run::Execute() {
-  SWITCHYARD_RETURN_IF_ERROR(Plan());
+  SWITCHYARD_RETURN_IF_ERROR(Agree(Plan()));
   if (flags_.dry_run) return DryRun();
+  SWITCHYARD_RETURN_IF_ERROR(Agree(FitMemory()));
   SWITCHYARD_RETURN_IF_ERROR(OpenData());
   SWITCHYARD_RETURN_IF_ERROR(ChooseThreads());
   SWITCHYARD_ASSIGN_OR_RETURN(
@@ -230,13 +266,13 @@ absl::Status Run::Execute() {
 
 absl::Status Start(absl::StatusOr<TrainFlags> flags,
                    comm::Communicator& world) {
-  const SignalReporter reporter(world);
+  SignalReporter reporter(world);
   SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, flags.status()));
   if (!flags->help.empty()) {
     if (world.rank() == 0) std::fputs(flags->help.c_str(), stdout);
     return absl::OkStatus();
   }
-  return Run(*std::move(flags), world).Execute();
+  return Run(*std::move(flags), world, reporter).Execute();
 }
 
 // Says what went wrong, once, and gives the exit code.
@@ -259,6 +295,7 @@ int Finish(const absl::Status& status, comm::Communicator& world) {
 
 int Train(absl::Span<const std::string> arguments) {
   SignalReporter::BlockSignals();
+  std::set_new_handler([] { EndOutOfMemory(0); });
   absl::StatusOr<TrainFlags> flags = ParseTrainFlags(arguments);
   const double timeout =
       flags.ok() ? flags->options.comm_timeout : TrainOptions().comm_timeout;

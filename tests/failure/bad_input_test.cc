@@ -270,6 +270,54 @@ TEST_F(BadInputTest, RanksAreToldDifferentThings) {
   ExpectRefusedByTwoRanks(arguments, "the same --seed on all ranks");
 }
 
+// Mixtral's weights alone would fill a few large machines.
+TEST_F(BadInputTest, AModelThatDoesNotFit) {
+  const std::string mixtral = std::string(kModels) + "mixtral-8x7b";
+  const std::string command =
+      absl::StrCat("ulimit -v 40000000; ", SWITCHYARD_COMMAND, " train",
+                   Arguments({{"--model", mixtral}}));
+  const CommandResult result = testing::RunCommand(command, inputs_.path());
+  EXPECT_EQ(result.exit_code, 1);
+  ExpectOneSentence(result, "that a rank needs ");
+}
+
+// What is found out too late to be refused is said in one sentence too.
+TEST_F(BadInputTest, MemoryEndsDuringARun) {
+  const std::string command =
+      absl::StrCat("ulimit -v 1500000; ", SWITCHYARD_COMMAND, " train",
+                   Arguments({{"--global_batch", "2048"},
+                              {"--micro_batch", "2048"},
+                              {"--threads", "1"},
+                              {"--seq_len", "256"}}));
+  const CommandResult result = testing::RunCommand(command, inputs_.path());
+  EXPECT_EQ(result.exit_code, 1);
+  ASSERT_EQ(result.ErrorLines().size(), 1u) << result.err;
+  EXPECT_THAT(result.err,
+              StartsWith("switchyard: expected more memory for the process"));
+  EXPECT_FALSE(fs::exists(out_parent_ / "run" / ".switchyard.lock"));
+}
+
+TEST_F(BadInputTest, ASignalLeavesNoLock) {
+  const std::string out = out_parent_ / "run";
+  const std::string command = absl::StrCat(SWITCHYARD_COMMAND, " train",
+                                           Arguments({{"--steps", "1000000"}}));
+  const CommandResult ended = testing::RunCommand(
+      absl::StrCat(command, " >/dev/null & p=$!; while [ ! -s ", out,
+                   "/metrics.jsonl ]; do sleep 0.05; done; kill $p; wait $p"),
+      inputs_.path());
+  EXPECT_EQ(ended.exit_code, 143);
+  EXPECT_THAT(ended.err, HasSubstr("asked to end"));
+  EXPECT_TRUE(fs::exists(out + "/metrics.jsonl"));
+  EXPECT_FALSE(fs::exists(out + "/.switchyard.lock"));
+  fs::remove_all(out);
+  const CommandResult interrupted = testing::RunCommand(
+      absl::StrCat("timeout -s INT --preserve-status 4 ", command),
+      inputs_.path());
+  EXPECT_EQ(interrupted.exit_code, 130);
+  EXPECT_EQ(interrupted.err, "");
+  EXPECT_FALSE(fs::exists(out + "/.switchyard.lock"));
+}
+
 TEST_F(BadInputTest, Commands) {
   const auto run = [&](const std::string& line) {
     return testing::RunCommand(absl::StrCat(SWITCHYARD_COMMAND, " ", line),

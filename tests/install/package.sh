@@ -43,6 +43,25 @@ install_package() {
   if grep -rlF -e "$1" -e "$WORK" "$PREFIX"/lib*/cmake; then
     die "these files of the package name the build or the first place"
   fi
+  check_scripts
+}
+
+# The installed scripts speak of themselves and find the installed command.
+check_scripts() {
+  local said
+  said=$(SWITCHYARD_MPIRUN=none "$PREFIX/bin/switchyard-mpirun" 2>&1) &&
+    die "switchyard-mpirun went on without an mpirun"
+  [[ $said == "switchyard-mpirun: "* ]] || die "switchyard-mpirun said: $said"
+  said=$(cd "$WORK" && PATH=$PREFIX/bin:$PATH SLURM_SUBMIT_DIR=$WORK \
+    SLURM_NTASKS=2 SWITCHYARD_LAUNCHER=mpirun \
+    bash "$PREFIX/share/switchyard/slurm/train.sbatch" --dry_run \
+    --model "$PREFIX/share/switchyard/models/tiny")
+  [[ $said == *"expert-parallel width"*" 2"* ]] ||
+    die "train.sbatch did not start switchyard on two ranks: $said"
+  said=$(env -u SLURM_SUBMIT_DIR \
+    bash "$PREFIX/share/switchyard/slurm/train.sbatch" 2>&1) &&
+    die "train.sbatch went on outside Slurm"
+  [[ $said == *"start this with sbatch"* ]] || die "train.sbatch said: $said"
 }
 
 build_project() {
