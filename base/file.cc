@@ -16,9 +16,8 @@
 namespace switchyard {
 namespace {
 
-absl::Status SystemError(int error, absl::string_view what,
-                         const std::string& path) {
-  return absl::ErrnoToStatus(error, absl::StrCat("cannot ", what, " ", path));
+bool IsFull(int error) {
+  return error == ENOSPC || error == EDQUOT || error == EFBIG;
 }
 
 absl::Status WriteAll(int file, absl::string_view content,
@@ -33,6 +32,17 @@ absl::Status WriteAll(int file, absl::string_view content,
 }
 
 }  // namespace
+
+absl::Status SystemError(int error, absl::string_view what,
+                         const std::string& path) {
+  const absl::Status status =
+      absl::ErrnoToStatus(error, absl::StrCat("cannot ", what, " ", path));
+  if (!IsFull(error)) return status;
+  return absl::Status(
+      status.code(),
+      absl::StrCat(status.message(),
+                   "; free some space there or write to another place"));
+}
 
 absl::StatusOr<std::string> ReadFile(const std::string& path,
                                      size_t max_bytes) {

@@ -15,6 +15,11 @@
 
 namespace switchyard {
 
+// "cannot write PATH: No space left on device", and what to do where the place
+// is full. `error` is an errno.
+absl::Status SystemError(int error, absl::string_view what,
+                         const std::string& path);
+
 // The whole content of a regular file. NotFound if there is none;
 // InvalidArgument if it is a folder, a device or a pipe, or holds more than
 // `max_bytes`; PermissionDenied if it cannot be opened.

@@ -44,7 +44,9 @@ absl::string_view NearestName(absl::string_view name,
       nearest = candidate;
     }
   }
-  return nearest;
+  const bool near =
+      least <= std::max<size_t>(2, name.size() / 2) && least < nearest.size();
+  return near ? nearest : "";
 }
 
 std::string Printable(absl::string_view text) {

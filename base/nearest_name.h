@@ -14,7 +14,8 @@
 namespace switchyard {
 
 // The name with the least edit distance (insertions, deletions, substitutions)
-// to `name`; of several, the first. Empty if `known` is empty.
+// to `name`; of several, the first. Empty if none is near: all are more than
+// two edits and half of the name's length away, or share no letter with it.
 absl::string_view NearestName(absl::string_view name,
                               const std::vector<absl::string_view>& known);
 

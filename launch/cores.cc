@@ -3,6 +3,7 @@
 #include "switchyard/launch/cores.h"
 
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -56,6 +57,16 @@ int64_t ShareOfCores(absl::Span<const RankCores> ranks, int rank) {
         return other.node == mine.node && other.mask == mine.mask;
       });
   return std::max<int64_t>(1, mine.count / sharing);
+}
+
+absl::Status CheckThreads(int64_t threads) {
+  constexpr int64_t kMostOfACore = 4;
+  const int64_t cores = std::max<int64_t>(1, sysconf(_SC_NPROCESSORS_ONLN));
+  if (threads <= kMostOfACore * cores) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "expected --threads of at most ", kMostOfACore, " times the ", cores,
+      cores == 1 ? " core" : " cores", " of the machine, found ", threads,
+      "; lower it or leave it out"));
 }
 
 std::string WarnAboutBinding(absl::Span<const RankCores> ranks,

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "switchyard/comm/communicator.h"
@@ -28,6 +29,9 @@ absl::StatusOr<std::vector<RankCores>> GatherCores(comm::Communicator& world);
 // The share of `rank`: the cores it may use, divided by the ranks of its node
 // that may use the same ones; at least 1.
 int64_t ShareOfCores(absl::Span<const RankCores> ranks, int rank);
+
+// An error if a rank is to have far more threads than its machine has cores.
+absl::Status CheckThreads(int64_t threads);
 
 // A warning if a rank has more threads than cores, else empty.
 std::string WarnAboutBinding(absl::Span<const RankCores> ranks,

@@ -10,6 +10,7 @@
 #include "switchyard/base/nearest_name.h"
 #include "switchyard/launch/commands/train.h"
 #include "switchyard/launch/version.h"
+#include "switchyard/launch/wait_policy.h"
 #include "switchyard/launch/world.h"
 
 namespace switchyard::launch {
@@ -35,19 +36,22 @@ int Main(const std::vector<std::string>& arguments) {
   if (command == "train") {
     return Train(absl::MakeConstSpan(arguments).subspan(1));
   }
-  if (command == "--help" || command == "help") {
+  if (command == "--help" || command == "-h" || command == "help") {
     return Print(stdout, kUsage, 0);
   }
-  if (command == "--version" || command == "version") {
+  if (command == "--version" || command == "-V" || command == "version") {
     return Print(stdout, absl::StrCat("switchyard ", Version(), "\n"), 0);
   }
   if (command.empty()) return Print(stderr, kUsage, 1);
+  const absl::string_view nearest =
+      NearestName(command, {"train", "--help", "--version"});
   return Print(
       stderr,
-      absl::StrCat("switchyard: expected a command, found '",
-                   Printable(command), "'; the nearest known one is '",
-                   NearestName(command, {"train", "--help", "--version"}),
-                   "' (see switchyard --help)\n"),
+      absl::StrCat(
+          "switchyard: expected a command, found '", Printable(command), "'; ",
+          nearest.empty() ? "see switchyard --help\n"
+                          : absl::StrCat("the nearest known one is '", nearest,
+                                         "' (see switchyard --help)\n")),
       1);
 }
 
@@ -55,6 +59,7 @@ int Main(const std::vector<std::string>& arguments) {
 }  // namespace switchyard::launch
 
 int main(int argc, char** argv) {
+  switchyard::launch::ShortenSpinning(argv);
   return switchyard::launch::Main(
       std::vector<std::string>(argv + 1, argv + argc));
 }

@@ -8,15 +8,57 @@
 
 #include <cstdlib>
 #include <string>
+#include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "switchyard/base/file.h"
 
 namespace switchyard::launch {
 namespace {
 
-// Opens what the parent writes to; -1 if that is another user's, or not there.
-int OpenParentOutput() {
-  const std::string path = absl::StrCat("/proc/", getppid(), "/fd/1");
+struct Process {
+  std::string name;
+  int parent = 0;
+};
+
+// From /proc/N/stat, "N (name) state parent ..."; the name may hold anything.
+// No parent if it cannot be read.
+Process ReadProcess(int id) {
+  const auto stat = ReadFile(absl::StrCat("/proc/", id, "/stat"), 4096);
+  if (!stat.ok()) return {};
+  const size_t begin = stat->find('('), end = stat->rfind(')');
+  if (begin == std::string::npos || end == std::string::npos) return {};
+  Process process = {stat->substr(begin + 1, end - begin - 1)};
+  const std::vector<absl::string_view> rest = absl::StrSplit(
+      absl::string_view(*stat).substr(end + 1), ' ', absl::SkipEmpty());
+  if (rest.size() < 2 || !absl::SimpleAtoi(rest[1], &process.parent)) return {};
+  return process;
+}
+
+// The launcher above this process: its parent, or further up if a wrapper (a
+// shell, numactl, a profiler) stands in between. 0 if there is none.
+int FindLauncher() {
+  constexpr int kMostWrappers = 16;
+  int id = getppid();
+  for (int i = 0; i < kMostWrappers && id > 1; ++i) {
+    const Process process = ReadProcess(id);
+    for (const char* name : {"mpirun", "mpiexec", "orterun", "orted", "prterun",
+                             "prte", "prted"}) {
+      if (process.name == name) return id;
+    }
+    id = process.parent;
+  }
+  return 0;
+}
+
+// Opens what the launcher writes to; -1 if that is another user's, or not
+// there.
+int OpenLauncherOutput() {
+  const int launcher = FindLauncher();
+  if (launcher == 0) return -1;
+  const std::string path = absl::StrCat("/proc/", launcher, "/fd/1");
   return open(path.c_str(), O_WRONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
 }
 
@@ -25,10 +67,10 @@ int OpenParentOutput() {
 bool OutputIsTerminal() {
   if (isatty(STDOUT_FILENO) == 0) return false;
   if (std::getenv("OMPI_COMM_WORLD_RANK") == nullptr) return true;
-  const int parent = OpenParentOutput();
-  if (parent < 0) return false;
-  const bool terminal = isatty(parent) != 0;
-  close(parent);
+  const int launcher = OpenLauncherOutput();
+  if (launcher < 0) return false;
+  const bool terminal = isatty(launcher) != 0;
+  close(launcher);
   return terminal;
 }
 
@@ -38,9 +80,9 @@ int TerminalColumns() {
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
     return size.ws_col;
   }
-  const int parent = OpenParentOutput();
-  const bool known = parent >= 0 && ioctl(parent, TIOCGWINSZ, &size) == 0;
-  if (parent >= 0) close(parent);
+  const int launcher = OpenLauncherOutput();
+  const bool known = launcher >= 0 && ioctl(launcher, TIOCGWINSZ, &size) == 0;
+  if (launcher >= 0) close(launcher);
   return known && size.ws_col > 0 ? size.ws_col : 80;
 }
 

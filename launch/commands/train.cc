@@ -3,6 +3,7 @@
 #include "switchyard/launch/commands/train.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <memory>
 #include <new>
@@ -13,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/check.h"
 #include "switchyard/base/cpu/cpu_device.h"
+#include "switchyard/base/file.h"
 #include "switchyard/base/number_text.h"
 #include "switchyard/base/out_of_memory.h"
 #include "switchyard/base/status.h"
@@ -121,6 +123,7 @@ absl::Status Run::ChooseThreads() {
   SWITCHYARD_ASSIGN_OR_RETURN(const std::vector<RankCores> cores,
                               GatherCores(world_));
   TrainOptions& options = flags_.options;
+  SWITCHYARD_RETURN_IF_ERROR(Agree(CheckThreads(options.threads)));
   if (options.threads == 0) {
     options.threads = ShareOfCores(cores, world_.rank());
     return absl::OkStatus();
@@ -172,7 +175,7 @@ absl::Status Run::MakeSinks() {
   SWITCHYARD_RETURN_IF_ERROR(
       output_->Write(OutputFolder::kModel, ToJson(options.model)));
   SWITCHYARD_RETURN_IF_ERROR(
-      output_->Write(OutputFolder::kFlags, flags_.flag_file));
+      output_->Write(OutputFolder::kFlags, FlagFileOf(flags_)));
   SWITCHYARD_ASSIGN_OR_RETURN(
       std::unique_ptr<MetricsSink> lines,
       JsonLinesSink::Create(output_->PathOf(OutputFolder::kMetrics)));
@@ -209,25 +212,37 @@ void Run::Announce() const {
       plan_.micro_batches == 1 ? " micro-batch of " : " micro-batches of ",
       options.micro_batch, " a step"));
   if (plan_.idle_ranks > 0) {
-    Complain("warning: ",
-             absl::StrCat(plan_.micro_batches,
-                          " micro-batches a step leave "
-                          "ranks ",
-                          plan_.micro_batches, " to ", layout.ranks - 1,
-                          " without tokens; raise --global_batch or lower "
-                          "--micro_batch to use them"));
+    Complain(
+        "warning: ",
+        absl::StrCat(
+            plan_.micro_batches,
+            plan_.micro_batches == 1 ? " micro-batch a step leaves "
+                                     : " micro-batches a step leave ",
+            plan_.idle_ranks == 1 ? "rank " : "ranks ", plan_.micro_batches,
+            plan_.idle_ranks == 1 ? "" : absl::StrCat(" to ", layout.ranks - 1),
+            " without tokens; raise --global_batch or lower "
+            "--micro_batch to use ",
+            plan_.idle_ranks == 1 ? "it" : "them"));
   }
 }
 
 absl::Status Run::DryRun() {
-  if (!flags_.data.empty()) SWITCHYARD_RETURN_IF_ERROR(OpenData());
+  if (!flags_.data.empty()) {
+    SWITCHYARD_RETURN_IF_ERROR(OpenData());
+  } else if (!flags_.eval_data.empty()) {
+    TextDataOptions held_out = DataOptionsOf(flags_);
+    held_out.files.swap(held_out.eval_files);
+    SWITCHYARD_RETURN_IF_ERROR(
+        Agree(TextDataSource::Create(held_out).status()));
+  }
   // Not kept: it leaves nothing behind.
   if (!flags_.out.empty()) SWITCHYARD_RETURN_IF_ERROR(OpenOutput());
-  if (speaks()) {
-    std::fputs(ToTable(plan_).c_str(), stdout);
-    std::fflush(stdout);
+  absl::Status printed;
+  if (speaks() && (std::fputs(ToTable(plan_).c_str(), stdout) < 0 ||
+                   std::fflush(stdout) != 0)) {
+    printed = SystemError(errno, "write", "the plan to standard output");
   }
-  return absl::OkStatus();
+  return Agree(printed);
 }
 
 absl::Status Run::Train() {
@@ -252,6 +267,7 @@ absl::Status Run::Execute() {
       const kernels::InstructionSet isa,
       AgreeOnInstructionSet(world_, flags_.options.isa));
   instruction_set_ = kernels::NameOf(isa);
+  flags_.options.isa = instruction_set_;
   SWITCHYARD_RETURN_IF_ERROR(OpenOutput());
   SWITCHYARD_RETURN_IF_ERROR(Agree(speaks() ? MakeSinks() : absl::OkStatus()));
   if (speaks()) Announce();
@@ -264,10 +280,41 @@ absl::Status Run::Execute() {
   return absl::OkStatus();
 }
 
+// Which calls a rank makes depends on these; on the others CheckSameRun does.
+absl::Status CheckSameCommand(const TrainFlags& flags,
+                              comm::Communicator& world) {
+  const struct {
+    const char* name;
+    int64_t value;
+  } told[] = {
+      {"--help or --version", flags.help.empty() ? 0 : 1},
+      {"--dry_run", flags.dry_run ? 1 : 0},
+      {"--data", flags.data.empty() ? 0 : 1},
+      {"--eval_data", flags.eval_data.empty() ? 0 : 1},
+      {"--out", flags.out.empty() ? 0 : 1},
+      {"--ranks", flags.ranks},
+  };
+  std::vector<int64_t> mine;
+  for (const auto& item : told) mine.push_back(item.value);
+  SWITCHYARD_ASSIGN_OR_RETURN(const std::vector<int64_t> all,
+                              GatherIntegers(world, mine));
+  for (size_t i = 0; i < mine.size(); ++i) {
+    const std::string ranks = RanksThatDiffer(world, all, mine.size(), i);
+    if (ranks.empty()) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("expected the same ", told[i].name,
+                     " on all ranks, found another on ", "rank ", ranks,
+                     " than on rank 0; start all ranks with the same "
+                     "flags"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status Start(absl::StatusOr<TrainFlags> flags,
                    comm::Communicator& world) {
   SignalReporter reporter(world);
   SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, flags.status()));
+  SWITCHYARD_RETURN_IF_ERROR(CheckSameCommand(*flags, world));
   if (!flags->help.empty()) {
     if (world.rank() == 0) std::fputs(flags->help.c_str(), stdout);
     return absl::OkStatus();

@@ -7,9 +7,11 @@
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
+#include "switchyard/base/nearest_name.h"
 #include "switchyard/base/status.h"
 #include "switchyard/kernels/instruction_set.h"
 #include "switchyard/launch/flags/flag_set.h"
+#include "switchyard/launch/version.h"
 
 namespace switchyard::launch {
 namespace {
@@ -18,7 +20,6 @@ namespace {
 // whether it was given.
 struct Registered {
   TrainFlags flags;
-  std::string model;
   double balance_loss_coef = 0.0;
   double router_z_loss_coef = 0.0;
 };
@@ -27,7 +28,7 @@ void AddRun(Registered* r, FlagSet* set) {
   TrainFlags& f = r->flags;
   TrainOptions& o = f.options;
   set->Group("Run");
-  set->Add("model", &r->model, "PATH",
+  set->Add("model", &f.model_path, "PATH",
            "config.json with Mixtral's keys, or a folder that holds one");
   set->Add("data", &f.data, "FILE[,FILE]", "text to train on, read as bytes");
   set->Add("out", &f.out, "DIR",
@@ -158,18 +159,40 @@ absl::Status Require(const FlagSet& set, const char* name,
   return Error(absl::StrCat("expected --", name, ", found none; give ", what));
 }
 
+// True if the flag `name` was given and goes against the flag `other`. One of a
+// file of flags does not if `other` was given on the command line: that is how
+// a run is repeated with another schedule.
+bool Counts(const FlagSet& set, const char* name, const char* other) {
+  return set.OnCommandLine(name) ||
+         (set.Given(name) && !set.OnCommandLine(other));
+}
+
 // A flag that has no effect is a misunderstanding.
 absl::Status CheckEffects(const FlagSet& set, const TrainFlags& flags) {
   const Schedule schedule = flags.options.schedule;
-  if (set.Given("decay_fraction") && schedule != Schedule::kWarmupStableDecay) {
+  if (Counts(set, "decay_fraction", "schedule") &&
+      schedule != Schedule::kWarmupStableDecay) {
     return Error(absl::StrCat(
         "expected --schedule wsd with --decay_fraction, found ",
         NameOf(schedule), "; change the schedule or leave the flag out"));
   }
-  if (set.Given("min_lr_ratio") && schedule == Schedule::kConstant) {
+  if (Counts(set, "min_lr_ratio", "schedule") &&
+      schedule == Schedule::kConstant) {
     return Error(
         "expected --schedule cosine or wsd with --min_lr_ratio, found "
         "constant; change the schedule or leave the flag out");
+  }
+  const bool held_out = !flags.eval_data.empty() || flags.eval_fraction > 0.0;
+  if (Counts(set, "eval_batches", "eval_fraction") && !held_out) {
+    return Error(
+        "expected held-out text with --eval_batches, found none; give "
+        "--eval_data or --eval_fraction, or leave the flag out");
+  }
+  if (flags.eval_fraction > 0.0 && set.Given("eval_every") &&
+      flags.options.eval_every == 0) {
+    return Error(
+        "expected evaluations of what --eval_fraction holds out, found "
+        "--eval_every 0; set one of them otherwise");
   }
   const bool plan = set.Given("ranks") || set.Given("ranks_per_node");
   if (plan && !flags.dry_run) {
@@ -200,7 +223,7 @@ absl::Status CheckPlan(const FlagSet& set, TrainFlags* flags) {
 
 absl::Status ReadModel(const FlagSet& set, Registered* r) {
   ModelConfig& model = r->flags.options.model;
-  SWITCHYARD_ASSIGN_OR_RETURN(model, ReadModelConfig(r->model));
+  SWITCHYARD_ASSIGN_OR_RETURN(model, ReadModelConfig(r->flags.model_path));
   if (set.Given("balance_loss_coef")) {
     model.balance_loss_coef = r->balance_loss_coef;
   }
@@ -214,8 +237,9 @@ absl::Status ReadModel(const FlagSet& set, Registered* r) {
 
 absl::Status CheckNames(const TrainFlags& flags) {
   if (flags.device != "cpu") {
-    return Error(absl::StrCat("expected --device cpu, found ", flags.device,
-                              "; no other device is built"));
+    return Error(absl::StrCat("expected --device cpu, found '",
+                              Printable(flags.device),
+                              "'; no other device is built"));
   }
   if (!flags.options.isa.empty()) {
     return kernels::ParseInstructionSet(flags.options.isa).status();
@@ -255,28 +279,98 @@ absl::Status Resolve(const FlagSet& set, Registered* r) {
   return Validate(flags.options);
 }
 
-// Paths mean the same wherever the flagfile is read.
+// Paths mean the same wherever the flagfile is read. What stands before a ".."
+// may be a link, so only the system can tell where that leads.
 std::string Absolute(const std::string& path) {
   std::error_code error;
-  const std::filesystem::path absolute =
-      std::filesystem::absolute(path, error).lexically_normal();
-  return error || path.empty() ? path : absolute.string();
+  const std::filesystem::path absolute = std::filesystem::absolute(path, error);
+  if (error || path.empty()) return path;
+  std::filesystem::path result;
+  for (const std::filesystem::path& part : absolute) {
+    if (part != ".") result /= part;
+  }
+  return result.string();
 }
 
-// Those that would be refused when read back, or that belong to one call.
+// Those that would be refused when read back, that belong to one call, or that
+// are not derived yet.
 std::set<std::string> NotInFile(const TrainFlags& flags) {
-  std::set<std::string> names = {"dry_run", "ranks", "ranks_per_node"};
-  const Schedule schedule = flags.options.schedule;
-  if (schedule != Schedule::kWarmupStableDecay) names.insert("decay_fraction");
-  if (schedule == Schedule::kConstant) names.insert("min_lr_ratio");
+  const TrainOptions& options = flags.options;
+  const struct {
+    const char* name;
+    bool left_out;
+  } rules[] = {
+      {"dry_run", true},
+      {"ranks", true},
+      {"ranks_per_node", true},
+      {"decay_fraction", options.schedule != Schedule::kWarmupStableDecay},
+      {"min_lr_ratio", options.schedule == Schedule::kConstant},
+      {"stop_at", options.stop_at == 0},
+      {"expert_parallel", options.expert_parallel == 0},
+      {"threads", options.threads == 0},
+      {"eval_fraction", !options.has_eval_data},
+      {"eval_every", !options.has_eval_data},
+      {"eval_batches", !options.has_eval_data},
+  };
+  std::set<std::string> names;
+  for (const auto& rule : rules) {
+    if (rule.left_out) names.insert(rule.name);
+  }
   return names;
 }
 
-void MakePathsAbsolute(Registered* r) {
-  r->model = Absolute(r->model);
-  r->flags.out = Absolute(r->flags.out);
-  for (std::string& path : r->flags.data) path = Absolute(path);
-  for (std::string& path : r->flags.eval_data) path = Absolute(path);
+void MakePathsAbsolute(TrainFlags* flags) {
+  flags->model_path = Absolute(flags->model_path);
+  flags->out = Absolute(flags->out);
+  for (std::string& path : flags->data) path = Absolute(path);
+  for (std::string& path : flags->eval_data) path = Absolute(path);
+}
+
+// What other trainers call them.
+void AddAliases(FlagSet* set) {
+  constexpr const char* kAliases[][2] = {
+      {"learning_rate", "lr"},
+      {"max_lr", "lr"},
+      {"min_lr", "min_lr_ratio"},
+      {"batch_size", "global_batch"},
+      {"global_batch_size", "global_batch"},
+      {"micro_batch_size", "micro_batch"},
+      {"seq_length", "seq_len"},
+      {"sequence_length", "seq_len"},
+      {"max_seq_len", "seq_len"},
+      {"block_size", "seq_len"},
+      {"max_steps", "steps"},
+      {"num_steps", "steps"},
+      {"train_iters", "steps"},
+      {"output_dir", "out"},
+      {"train_data", "data"},
+      {"config", "model"},
+      {"grad_clip", "clip_norm"},
+      {"max_grad_norm", "clip_norm"},
+      {"precision", "dtype"},
+      {"num_threads", "threads"},
+      {"expert_parallel_size", "expert_parallel"},
+      {"router_aux_loss_coef", "balance_loss_coef"},
+      {"eval_interval", "eval_every"},
+      {"log_interval", "log_every"},
+  };
+  for (const auto& [alias, name] : kAliases) set->Alias(alias, name);
+}
+
+constexpr char kCommand[] = "switchyard train";
+constexpr char kSummary[] =
+    "Trains a mixture-of-experts language model. Alone it is one rank; under "
+    "mpirun -n R or srun it is R ranks, with the same bits.";
+
+void AddAll(Registered* r, FlagSet* set) {
+  AddRun(r, set);
+  AddBatch(r, set);
+  AddOptimizer(r, set);
+  AddExperts(r, set);
+  AddComputation(r, set);
+  AddEvaluation(r, set);
+  AddPlan(r, set);
+  AddAliases(set);
 }
 
 }  // namespace
@@ -284,26 +378,30 @@ void MakePathsAbsolute(Registered* r) {
 absl::StatusOr<TrainFlags> ParseTrainFlags(
     absl::Span<const std::string> arguments) {
   Registered r;
-  FlagSet set("switchyard train",
-              "Trains a mixture-of-experts language model. Alone it is one "
-              "rank; under mpirun -n R or srun it is R ranks, with the same "
-              "bits.");
-  AddRun(&r, &set);
-  AddBatch(&r, &set);
-  AddOptimizer(&r, &set);
-  AddExperts(&r, &set);
-  AddComputation(&r, &set);
-  AddEvaluation(&r, &set);
-  AddPlan(&r, &set);
+  FlagSet set(kCommand, kSummary);
+  AddAll(&r, &set);
   SWITCHYARD_RETURN_IF_ERROR(set.Parse(arguments));
   if (set.help_requested()) {
     r.flags.help = set.Help();
     return r.flags;
   }
+  if (set.version_requested()) {
+    r.flags.help = absl::StrCat("switchyard ", Version(), "\n");
+    return r.flags;
+  }
   SWITCHYARD_RETURN_IF_ERROR(Resolve(set, &r));
-  MakePathsAbsolute(&r);
-  r.flags.flag_file = set.ToFlagFile(NotInFile(r.flags));
+  MakePathsAbsolute(&r.flags);
   return r.flags;
+}
+
+std::string FlagFileOf(const TrainFlags& flags) {
+  Registered r;
+  r.flags = flags;
+  r.balance_loss_coef = flags.options.model.balance_loss_coef;
+  r.router_z_loss_coef = flags.options.model.router_z_loss_coef;
+  FlagSet set(kCommand, kSummary);
+  AddAll(&r, &set);
+  return set.ToFlagFile(NotInFile(flags));
 }
 
 TextDataOptions DataOptionsOf(const TrainFlags& flags) {

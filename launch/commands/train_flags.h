@@ -31,15 +31,19 @@ struct TrainFlags {
   int64_t ranks = 0;
   int64_t ranks_per_node = 0;
 
-  // All flags, resolved, as a file that --flagfile reads.
-  std::string flag_file;
-  // What --help asks for; if not empty, nothing else is set.
+  std::string model_path;
+
+  // What --help or --version asks for; if not empty, nothing else is set.
   std::string help;
 };
 
 // `arguments` are those after "train". An error is one sentence.
 absl::StatusOr<TrainFlags> ParseTrainFlags(
     absl::Span<const std::string> arguments);
+
+// All flags as a file that --flagfile reads: resolved, so that a run is
+// repeated where defaults are others. What is still to be derived is left out.
+std::string FlagFileOf(const TrainFlags& flags);
 
 // What the data source of these flags is made from.
 TextDataOptions DataOptionsOf(const TrainFlags& flags);

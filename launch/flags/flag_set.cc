@@ -9,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "switchyard/base/check.h"
@@ -73,15 +74,34 @@ bool FlagSet::Given(absl::string_view name) const {
   return given_.count(std::string(name)) > 0;
 }
 
+bool FlagSet::OnCommandLine(absl::string_view name) const {
+  return on_command_line_.count(std::string(name)) > 0;
+}
+
+void FlagSet::Alias(std::string alias, std::string name) {
+  SWITCHYARD_CHECK(Find(name) != nullptr) << name;
+  aliases_.emplace_back(std::move(alias), std::move(name));
+}
+
 absl::Status FlagSet::Unknown(absl::string_view written) const {
-  std::vector<absl::string_view> names = {"help"};
+  std::vector<absl::string_view> names;
+  // Neither has a meaning in a file.
+  if (!reading_file_) names = {"help", "version"};
   for (const Flag& flag : flags_) names.push_back(flag.name);
+  for (const auto& [alias, meant] : aliases_) names.push_back(alias);
   absl::string_view name = written;
   while (absl::ConsumePrefix(&name, "-")) {
   }
-  return Error(absl::StrCat("expected flags of ", command_, ", found ",
-                            Printable(written), "; the nearest known one is --",
-                            NearestName(name, names), " (see --help)"));
+  const std::string underscored = absl::StrReplaceAll(name, {{"-", "_"}});
+  absl::string_view nearest = NearestName(underscored, names);
+  for (const auto& [alias, meant] : aliases_) {
+    if (nearest == alias) nearest = meant;
+  }
+  return Error(absl::StrCat(
+      "expected flags of ", command_, ", found ", Printable(written),
+      nearest.empty() ? "; see --help"
+                      : absl::StrCat("; the nearest known one is --", nearest,
+                                     " (see --help)")));
 }
 
 absl::Status FlagSet::ParseOne(absl::Span<const std::string> arguments,
@@ -109,7 +129,7 @@ absl::Status FlagSet::ParseOne(absl::Span<const std::string> arguments,
     if (*next == arguments.size() || absl::StartsWith(arguments[*next], "--")) {
       return Error(absl::StrCat(
           "expected ", flag->expected, " after --", flag->name, ", found ",
-          *next == arguments.size() ? "nothing" : arguments[*next],
+          *next == arguments.size() ? "nothing" : Printable(arguments[*next]),
           "; add the value"));
     }
     value = arguments[(*next)++];
@@ -149,7 +169,7 @@ absl::Status FlagSet::ParseFlagFile(const std::string& path) {
     line = absl::StripAsciiWhitespace(line);
     if (line.empty() || absl::StartsWith(line, "#")) continue;
     // One a line: "--name value" is name and value too.
-    const size_t space = line.find(' ');
+    const size_t space = line.find_first_of(" \t");
     if (space != absl::string_view::npos && line.find('=') > space) {
       lines.emplace_back(line.substr(0, space));
       lines.emplace_back(absl::StripAsciiWhitespace(line.substr(space)));
@@ -157,7 +177,9 @@ absl::Status FlagSet::ParseFlagFile(const std::string& path) {
       lines.emplace_back(line);
     }
   }
+  reading_file_ = true;
   const absl::Status status = ParseAll(lines);
+  reading_file_ = false;
   if (!status.ok()) {
     return Error(absl::StrCat(Printable(path), ": ", status.message()));
   }
@@ -170,12 +192,14 @@ absl::Status FlagSet::ParseFlagFile(const std::string& path) {
 }
 
 absl::Status FlagSet::Parse(absl::Span<const std::string> arguments) {
-  if (std::count(arguments.begin(), arguments.end(), "--help") > 0) {
-    help_requested_ = true;
-    return absl::OkStatus();
+  for (const std::string& argument : arguments) {
+    help_requested_ |= argument == "--help" || argument == "-h";
+    version_requested_ |= argument == "--version" || argument == "-V";
   }
+  if (help_requested_ || version_requested_) return absl::OkStatus();
   // Once to find the flagfile and every mistake, once more over its values.
   SWITCHYARD_RETURN_IF_ERROR(ParseAll(arguments));
+  on_command_line_ = given_;
   if (!Given("flagfile")) return absl::OkStatus();
   const std::string path = flagfile_;
   given_.erase("flagfile");
@@ -191,6 +215,10 @@ std::string FlagSet::Help() const {
     if (flag.group != group) {
       group = flag.group;
       absl::StrAppend(&text, "\n", group, ":\n");
+      if (&flag == &flags_.front()) {
+        absl::StrAppend(&text, "  --help, -h\n      print this\n",
+                        "  --version, -V\n      print the version\n");
+      }
     }
     absl::StrAppend(&text, "  --", flag.name,
                     flag.is_bool ? "" : absl::StrCat(" ", flag.placeholder),

@@ -54,6 +54,10 @@ class FlagSet {
              [value] { return FlagType<T>::Print(*value); }});
   }
 
+  // A name that other programs use for the flag `name`: it is not accepted, but
+  // answered with that flag.
+  void Alias(std::string alias, std::string name);
+
   // One of several names.
   template <typename T>
   void AddChoice(std::string name, T* value,
@@ -83,12 +87,15 @@ class FlagSet {
   // Flags of one command line, without the program's and subcommand's names.
   // The first error is returned: an unknown flag (with the nearest known name),
   // one that stands twice, a value that is missing or cannot be read. With
-  // --help nothing else is looked at.
+  // --help (-h) or --version (-V) nothing else is looked at.
   absl::Status Parse(absl::Span<const std::string> arguments);
 
   bool help_requested() const { return help_requested_; }
+  bool version_requested() const { return version_requested_; }
   // True if the flag stood on the command line or in the flagfile.
   bool Given(absl::string_view name) const;
+  // True if it stood on the command line itself.
+  bool OnCommandLine(absl::string_view name) const;
 
   std::string Help() const;
 
@@ -127,8 +134,12 @@ class FlagSet {
   std::string group_;
   std::string flagfile_;
   std::vector<Flag> flags_;
+  std::vector<std::pair<std::string, std::string>> aliases_;
   std::set<std::string> given_;
+  std::set<std::string> on_command_line_;
+  bool reading_file_ = false;
   bool help_requested_ = false;
+  bool version_requested_ = false;
 };
 
 }  // namespace switchyard::launch

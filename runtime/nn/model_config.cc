@@ -102,18 +102,25 @@ absl::Status CheckKnown(const std::string& name, const Json& value,
     for (const internal::ConfigKey& known : internal::ConfigKeys()) {
       names.push_back(known.name);
     }
+    const absl::string_view nearest = NearestName(name, names);
     return Error(
         source,
-        absl::StrCat("expected known keys, found \"", Printable(name),
-                     "\"; the nearest known one is \"",
-                     NearestName(name, names), "\": correct or remove it"));
+        absl::StrCat("expected known keys, found \"", Printable(name), "\"; ",
+                     nearest.empty() ? ""
+                                     : absl::StrCat("the nearest known one is "
+                                                    "\"",
+                                                    nearest, "\": "),
+                     "correct it, or remove it if the model does not need "
+                     "it"));
   }
   if (key->kind == internal::ConfigKeyKind::kOnlyThis && !value.is_null() &&
       value != Json::parse(key->value)) {
     return Error(source, absl::StrCat("expected \"", name, "\" to be ",
                                       key->value, ", found ", Shown(value),
                                       "; another value would change the "
-                                      "model and is not built"));
+                                      "model and is not built: correct it, or "
+                                      "remove it if the model does not need "
+                                      "it"));
   }
   return absl::OkStatus();
 }

@@ -47,6 +47,14 @@ class ObjectParser {
                    "expected a JSON object, found an empty file; give a "
                    "config.json with Mixtral's keys");
     }
+    // nlohmann's parser would take it for the end of the text.
+    const size_t nul = text_.find('\0');
+    if (nul != absl::string_view::npos) {
+      return Error(source_,
+                   absl::StrCat("expected JSON, found a byte of zero at ",
+                                PlaceOf(text_, nul + 1),
+                                "; the file is damaged or not JSON"));
+    }
     Json json;
     try {
       json = Json::parse(

@@ -39,6 +39,12 @@ std::string Row(absl::string_view name, absl::string_view first,
 
 }  // namespace
 
+ConsoleSink::~ConsoleSink() {
+  if (!live_line_) return;
+  std::fputc('\n', stream_);
+  std::fflush(stream_);
+}
+
 void ConsoleSink::Print(absl::string_view line) {
   if (live_line_) std::fputs("\r\x1b[K", stream_);
   live_line_ = false;
@@ -74,14 +80,14 @@ absl::Status ConsoleSink::OnStep(const StepMetrics& metrics) {
   const double left =
       step_seconds_ * static_cast<double>(options_.last_step - metrics.step);
   std::string line = absl::StrFormat(
-      "step %d/%d  loss %s  grad %s  lr %.3g  %s tok/s  load %.2f",
-      metrics.step, options_.last_step, Decimal(metrics.loss),
-      ShortNumber(metrics.grad_norm), metrics.learning_rate,
-      RateText(metrics.tokens_per_second), metrics.max_load);
+      "step %d/%d  ETA %s  loss %s  grad %s  lr %.3g  %s tok/s  load %.2f",
+      metrics.step, options_.last_step, DurationText(left),
+      Decimal(metrics.loss), ShortNumber(metrics.grad_norm),
+      metrics.learning_rate, RateText(metrics.tokens_per_second),
+      metrics.max_load);
   if (metrics.dropped > 0) {
     absl::StrAppend(&line, "  dropped ", metrics.dropped);
   }
-  absl::StrAppend(&line, "  ETA ", DurationText(left));
   PrintProgress(line);
   return absl::OkStatus();
 }

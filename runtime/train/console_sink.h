@@ -28,6 +28,9 @@ class ConsoleSink : public MetricsSink {
   ConsoleSink(std::FILE* stream, const ConsoleOptions& options)
       : stream_(stream), options_(options) {}
 
+  // Ends the live line: what is said next has a line of its own.
+  ~ConsoleSink() override;
+
   absl::Status OnStep(const StepMetrics& metrics) override;
   absl::Status OnEval(const EvalMetrics& metrics) override;
   absl::Status OnEnd(const RunSummary& summary) override;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "switchyard/base/file.h"
 
 namespace switchyard {
 
@@ -17,7 +18,7 @@ absl::StatusOr<std::unique_ptr<JsonLinesSink>> JsonLinesSink::Create(
   const int file = open(
       path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
   if (file < 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("cannot create ", path));
+    return SystemError(errno, "create", path);
   }
   return std::unique_ptr<JsonLinesSink>(new JsonLinesSink(path, file));
 }
@@ -27,12 +28,20 @@ JsonLinesSink::~JsonLinesSink() { close(file_); }
 absl::Status JsonLinesSink::WriteLine() {
   json_.Close();
   json_.AppendNewline();
+  const off_t begin = lseek(file_, 0, SEEK_END);
   absl::string_view rest = json_.text();
   while (!rest.empty()) {
     const ssize_t count = write(file_, rest.data(), rest.size());
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) {
-      return absl::ErrnoToStatus(errno, absl::StrCat("cannot write ", path_));
+      const absl::Status status = SystemError(errno, "write", path_);
+      // Without room for the whole line, none of it stays.
+      if (begin >= 0 && ftruncate(file_, begin) != 0) {
+        return absl::Status(
+            status.code(),
+            absl::StrCat(status.message(), " (its last line is cut)"));
+      }
+      return status;
     }
     rest.remove_prefix(static_cast<size_t>(count));
   }

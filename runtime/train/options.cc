@@ -214,9 +214,10 @@ void FillDefaults(TrainOptions* options) {
 }
 
 absl::Status Validate(const TrainOptions& options) {
-  SWITCHYARD_RETURN_IF_ERROR(Validate(options.model, "the model"));
+  // Flags first: they are written into the model, which would be blamed.
   SWITCHYARD_RETURN_IF_ERROR(CheckIntegers(options));
   SWITCHYARD_RETURN_IF_ERROR(CheckNumbers(options));
+  SWITCHYARD_RETURN_IF_ERROR(Validate(options.model, "the model"));
   SWITCHYARD_RETURN_IF_ERROR(CheckBatch(options));
   SWITCHYARD_RETURN_IF_ERROR(CheckSchedule(options));
   if (options.dtype != DType::kFloat32 && options.dtype != DType::kBFloat16) {

@@ -145,8 +145,10 @@ TEST_F(BadInputTest, Configs) {
   ExpectRefused({{"--model", inputs_.Write("cut.json", tiny_.substr(0, 99))}},
                 "syntax error at line");
   ExpectRefused({{"--model", inputs_.path() / "text.txt"}}, "syntax error");
+  ExpectRefused({{"--model", Model("num_attention_head", "4")}},
+                "found \"num_attention_head\"; the nearest known one is");
   ExpectRefused({{"--model", Model("num_heads", "4")}},
-                "found \"num_heads\"; the nearest known one is");
+                "found \"num_heads\"; correct it, or remove it if");
   ExpectRefused({{"--model", Model("sliding_window", "128")}},
                 "sliding_window");
   ExpectRefused({{"--model", Model("num_key_value_heads", "3")}}, "4 and 3");
@@ -180,6 +182,7 @@ TEST_F(BadInputTest, Flags) {
   ExpectRefused({{"--flagfile", "no_such_flags"}}, "no_such_flags");
   ExpectRefused({{"--device", "cuda"}}, "--device cpu");
   ExpectRefused({{"--isa", "mmx"}}, "mmx");
+  ExpectRefused({{"--threads", "4096"}}, "4 times the");
 }
 
 TEST_F(BadInputTest, OutputFolders) {
@@ -328,6 +331,9 @@ TEST_F(BadInputTest, Commands) {
   EXPECT_EQ(run("trian").exit_code, 1);
   EXPECT_EQ(run("--version").exit_code, 0);
   EXPECT_THAT(run("--version").out, StartsWith("switchyard 0"));
+  EXPECT_EQ(run("train --version").out, run("-V").out);
+  EXPECT_EQ(run("-h").out, run("--help").out);
+  EXPECT_THAT(run("xyzzyplugh").err, HasSubstr("see switchyard --help"));
   EXPECT_EQ(run("train --help").exit_code, 0);
   EXPECT_THAT(run("train --help").out, HasSubstr("--capacity_factor X"));
 }
@@ -339,6 +345,40 @@ TEST_F(BadInputTest, DryRunChecksAndLeavesNothing) {
   EXPECT_TRUE(fs::is_empty(out_parent_));
   ExpectRefused({{"--dry_run", "true"}, {"--data", "no_such.txt"}},
                 "no_such.txt");
+  const CommandResult held_out = testing::RunCommand(
+      absl::StrCat(SWITCHYARD_COMMAND, " train --dry_run --model ", kModels,
+                   "tiny --eval_data no_such_eval.txt"),
+      inputs_.path());
+  EXPECT_EQ(held_out.exit_code, 1);
+  EXPECT_THAT(held_out.err, HasSubstr("no_such_eval.txt"));
+  const CommandResult full = testing::RunCommand(
+      absl::StrCat(SWITCHYARD_COMMAND, " train --dry_run --model ", kModels,
+                   "tiny >/dev/full"),
+      inputs_.path());
+  EXPECT_EQ(full.exit_code, 1);
+  EXPECT_THAT(full.err, HasSubstr("cannot write the plan"));
+}
+
+// Ranks that were started with different command lines.
+TEST_F(BadInputTest, RanksDoDifferentThings) {
+  ExpectRefusedByTwoRanks(
+      absl::StrCat(Arguments({}),
+                   " $(test $OMPI_COMM_WORLD_RANK = 0 || echo --dry_run)"),
+      "the same --dry_run on all ranks");
+  ExpectRefusedByTwoRanks(
+      absl::StrCat(Arguments({}),
+                   " $(test $OMPI_COMM_WORLD_RANK = 0 || echo --help)"),
+      "the same --help");
+  // Seven experts do not divide by the width, which only rank 1 can see.
+  std::string arguments =
+      Arguments({{"--model", "MODEL"}, {"--expert_parallel", "2"}});
+  Model("num_local_experts", "7");
+  inputs_.Write("model.0", tiny_);
+  fs::rename(inputs_.path() / "num_local_experts.json",
+             inputs_.path() / "model.1");
+  arguments.replace(arguments.find("'MODEL'"), 7,
+                    "model.$OMPI_COMM_WORLD_RANK");
+  ExpectRefusedByTwoRanks(arguments, "2 for 7 experts");
 }
 
 }  // namespace

@@ -15,7 +15,8 @@ TEST(NearestName, CountsInsertionsDeletionsAndSubstitutions) {
   EXPECT_EQ(std::string(NearestName("step", known)), "steps");
   EXPECT_EQ(std::string(NearestName("seqlen", known)), "seq_len");
   EXPECT_EQ(std::string(NearestName("sead", known)), "seed");
-  EXPECT_EQ(std::string(NearestName("", known)), "seed");
+  EXPECT_EQ(std::string(NearestName("", known)), "");
+  EXPECT_EQ(std::string(NearestName("wholly_else", known)), "");
   EXPECT_TRUE(NearestName("steps", {}).empty());
 }
 

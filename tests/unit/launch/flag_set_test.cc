@@ -91,7 +91,11 @@ TEST_F(FlagSetTest, NamesTheNearestFlag) {
               AllOf(HasSubstr("--colour;"), HasSubstr("--color")));
   EXPECT_THAT(Message({"-lr", "1"}), HasSubstr("is --lr"));
   EXPECT_THAT(Message({"train"}), HasSubstr("the word 'train'"));
-  EXPECT_THAT(Message({"--"}), HasSubstr("found --;"));
+  EXPECT_THAT(Message({"--"}), HasSubstr("found --; see --help"));
+  EXPECT_THAT(Message({"--hlep"}), HasSubstr("is --help"));
+  const testing::TemporaryFolder folder;
+  EXPECT_THAT(Message({"--flagfile", folder.Write("flags", "--hlep")}),
+              HasSubstr("--hlep; see --help"));
 }
 
 TEST_F(FlagSetTest, RefusesValuesItCannotRead) {
@@ -116,6 +120,7 @@ TEST_F(FlagSetTest, RefusesValuesItCannotRead) {
 TEST_F(FlagSetTest, RefusesMissingValuesAndDuplicates) {
   EXPECT_THAT(Message({"--steps"}), HasSubstr("found nothing"));
   EXPECT_THAT(Message({"--steps", "--lr", "1"}), HasSubstr("found --lr"));
+  EXPECT_THAT(Message({"--steps", "--a\x1b"}), HasSubstr("found --a\\x1b"));
   EXPECT_THAT(Message({"--steps=1", "--steps=2"}), HasSubstr("twice"));
   EXPECT_THAT(Message({"--decay_norms", "--nodecay_norms"}),
               HasSubstr("twice"));
@@ -124,7 +129,7 @@ TEST_F(FlagSetTest, RefusesMissingValuesAndDuplicates) {
 TEST_F(FlagSetTest, FlagFileIsOverriddenByTheCommandLine) {
   const testing::TemporaryFolder folder;
   const std::string file = folder.Write(
-      "flags", "# a comment\n\n--steps=7\n  --lr 0.25 \n--out=a b\r\n");
+      "flags", "# a comment\n\n--steps=7\n  --lr\t0.25 \t\n--out=a b\r\n");
   ASSERT_TRUE(Parse({"--lr=2", "--flagfile", file}).ok());
   EXPECT_EQ(steps_, 7);
   EXPECT_EQ(lr_, 2.0);
@@ -171,6 +176,7 @@ TEST_F(FlagSetTest, HelpListsGroupsFlagsAndDefaults) {
   ASSERT_TRUE(flags_.help_requested());
   const std::string help = flags_.Help();
   EXPECT_THAT(help, HasSubstr("Usage: switchyard test"));
+  EXPECT_THAT(help, HasSubstr("General:\n  --help, -h\n"));
   EXPECT_THAT(help, HasSubstr("\nNumbers:\n  --steps N\n      how many "
                               "(default: 100)\n"));
   EXPECT_THAT(help, HasSubstr("how fast (default: a good one)"));

@@ -41,7 +41,7 @@ TEST(TrainFlags, ResolvesDefaults) {
   EXPECT_EQ(flags->options.model.hidden_size, 128);
   EXPECT_EQ(flags->options.model.balance_loss_coef, 0.0025);
   EXPECT_EQ(flags->options.eval_every, 0);
-  EXPECT_THAT(flags->flag_file, HasSubstr("--micro_batch=2\n"));
+  EXPECT_THAT(FlagFileOf(*flags), HasSubstr("--micro_batch=2\n"));
 }
 
 TEST(TrainFlags, FlagsWinOverTheModel) {
@@ -127,12 +127,70 @@ TEST(TrainFlags, FlagFileReadsBackToItself) {
     const auto flags =
         ParseTrainFlags(With({"--schedule", schedule, "--lr=0.003"}));
     ASSERT_TRUE(flags.ok()) << flags.status();
-    const std::string file = folder.Write("flags.txt", flags->flag_file);
+    const std::string file = folder.Write("flags.txt", FlagFileOf(*flags));
     const auto again = ParseTrainFlags({"--flagfile", file});
     ASSERT_TRUE(again.ok()) << again.status();
-    EXPECT_EQ(again->flag_file, flags->flag_file);
+    EXPECT_EQ(FlagFileOf(*again), FlagFileOf(*flags));
     EXPECT_EQ(again->options.lr, 0.003);
   }
+}
+
+TEST(TrainFlags, AFlagFileIsRepeatedWithAnotherSchedule) {
+  const testing::TemporaryFolder folder;
+  const auto flags =
+      ParseTrainFlags(With({"--schedule=wsd", "--decay_fraction=0.2"}));
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  const std::string file = folder.Write("flags.txt", FlagFileOf(*flags));
+  for (const std::string schedule : {"cosine", "constant"}) {
+    EXPECT_EQ(Message({"--flagfile", file, "--schedule", schedule}),
+              "accepted");
+  }
+  EXPECT_THAT(Message({"--flagfile", file, "--schedule=cosine",
+                       "--decay_fraction=0.1"}),
+              HasSubstr("--schedule wsd"));
+  const std::string wrong = folder.Write("wrong", "--decay_fraction=0.1\n");
+  EXPECT_THAT(Message(With({"--flagfile", wrong})),
+              HasSubstr("--schedule wsd"));
+}
+
+TEST(TrainFlags, AFlagFileHoldsWhatWasDerived) {
+  auto flags = ParseTrainFlags(With({}));
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  for (const char* name : {"expert_parallel", "threads", "isa", "stop_at",
+                           "eval_every", "eval_batches"}) {
+    EXPECT_THAT(FlagFileOf(*flags), Not(HasSubstr(name)));
+  }
+  flags->options.expert_parallel = 4;
+  flags->options.threads = 3;
+  flags->options.isa = "avx2";
+  for (const char* line :
+       {"--expert_parallel=4\n", "--threads=3\n", "--isa=avx2\n"}) {
+    EXPECT_THAT(FlagFileOf(*flags), HasSubstr(line));
+  }
+}
+
+TEST(TrainFlags, PathsKeepWhatALinkMayDecide) {
+  const auto flags = ParseTrainFlags(With({"--eval_data=./a/../b"}));
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_THAT(flags->eval_data[0], ::testing::EndsWith("/a/../b"));
+  EXPECT_THAT(flags->eval_data[0], Not(HasSubstr("/./")));
+}
+
+TEST(TrainFlags, NamesOfOtherProgramsAreAnswered) {
+  EXPECT_THAT(Message(With({"--learning-rate=1"})), HasSubstr("is --lr "));
+  EXPECT_THAT(Message(With({"--batch_size=1"})), HasSubstr("--global_batch "));
+  EXPECT_THAT(Message(With({"--seq-len=1"})), HasSubstr("is --seq_len "));
+  EXPECT_THAT(Message(With({"--xyzzyplugh=1"})),
+              HasSubstr("found --xyzzyplugh; see --help"));
+}
+
+TEST(TrainFlags, Version) {
+  for (const char* name : {"--version", "-V"}) {
+    const auto flags = ParseTrainFlags({name});
+    ASSERT_TRUE(flags.ok()) << flags.status();
+    EXPECT_THAT(flags->help, ::testing::StartsWith("switchyard "));
+  }
+  EXPECT_THAT(ParseTrainFlags({"-h"})->help, HasSubstr("--model PATH"));
 }
 
 TEST(TrainFlags, DryRunNeedsNoData) {
@@ -211,7 +269,11 @@ TEST(TrainFlags, RefusesContradictions) {
       {With({"--dry_run", "--ranks=6", "--ranks_per_node=4"}), "6 and 4"},
       {With({"--dry_run", "--ranks=0"}), "found 0"},
       {With({"--device=cuda"}), "--device cpu"},
+      {With({"--device="}), "found ''"},
       {With({"--isa=sse9"}), "sse9"},
+      {With({"--balance_loss_coef=-1"}), "--balance_loss_coef between"},
+      {With({"--eval_batches=2"}), "held-out text with --eval_batches"},
+      {With({"--eval_fraction=0.1", "--eval_every=0"}), "--eval_every 0"},
       {With({"--eval_data=x", "--eval_fraction=0.1"}), "found both"},
       {With({"--eval_fraction=1"}), "below 1"},
       {With({"--eval_every=5"}), "--eval_fraction"},

@@ -2,7 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/runtime/train/metrics_sink.h"
 
+#include <sys/resource.h>
+
 #include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <limits>
@@ -131,6 +134,27 @@ TEST(JsonLinesSink, ErrorsNameTheFile) {
   EXPECT_THAT(std::string(sink.status().message()), HasSubstr("/there"));
 }
 
+// A limit that the third line would cross.
+TEST(JsonLinesSink, AFullDiskLeavesWholeLines) {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder.path() / "metrics.jsonl";
+  auto sink = JsonLinesSink::Create(path).value();
+  ASSERT_TRUE(sink->OnStep(Step()).ok());
+  ASSERT_TRUE(sink->OnStep(Step()).ok());
+  const std::string before = ReadFile(path, 1 << 20).value();
+  rlimit limit = {};
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &limit), 0);
+  const rlimit tight = {before.size() + 20, limit.rlim_max};
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &tight), 0);
+  const absl::Status status = sink->OnStep(Step());
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+  std::signal(SIGXFSZ, handler);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("free some space"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr(path));
+  EXPECT_EQ(ReadFile(path, 1 << 20).value(), before);
+}
+
 RunSummary Summary() {
   RunSummary summary;
   summary.steps = 300;
@@ -189,26 +213,28 @@ TEST_F(ConsoleSinkTest, PrintsPlainLines) {
     ASSERT_TRUE(sink.OnStep(metrics).ok());
   }
   EXPECT_EQ(Text(),
-            "step 3/7  loss 0.6667  grad 0.1  lr 0.0003  41,235 tok/s  load "
-            "1.25  dropped 7  ETA 0:02\n"
-            "step 6/7  loss 0.6667  grad 0.1  lr 0.0003  41,235 tok/s  load "
-            "1.25  dropped 7  ETA 0:01\n"
-            "step 7/7  loss 0.6667  grad 0.1  lr 0.0003  41,235 tok/s  load "
-            "1.25  dropped 7  ETA 0:00\n");
+            "step 3/7  ETA 0:02  loss 0.6667  grad 0.1  lr 0.0003  "
+            "41,235 tok/s  load 1.25  dropped 7\n"
+            "step 6/7  ETA 0:01  loss 0.6667  grad 0.1  lr 0.0003  "
+            "41,235 tok/s  load 1.25  dropped 7\n"
+            "step 7/7  ETA 0:00  loss 0.6667  grad 0.1  lr 0.0003  "
+            "41,235 tok/s  load 1.25  dropped 7\n");
 }
 
 TEST_F(ConsoleSinkTest, RewritesOneLiveLine) {
-  ConsoleSink sink(stream_, {.last_step = 2, .live = true, .columns = 20});
-  StepMetrics metrics = Step();
-  metrics.step = 1;
-  ASSERT_TRUE(sink.OnStep(metrics).ok());
-  ASSERT_TRUE(sink.OnEval({1, 1.5, 2.0, 10}).ok());
-  metrics.step = 2;
-  ASSERT_TRUE(sink.OnStep(metrics).ok());
+  {
+    ConsoleSink sink(stream_, {.last_step = 2, .live = true, .columns = 20});
+    StepMetrics metrics = Step();
+    metrics.step = 1;
+    ASSERT_TRUE(sink.OnStep(metrics).ok());
+    ASSERT_TRUE(sink.OnEval({1, 1.5, 2.0, 10}).ok());
+    metrics.step = 2;
+    ASSERT_TRUE(sink.OnStep(metrics).ok());
+  }
   EXPECT_EQ(Text(),
-            "\r\x1b[Kstep 1/2  loss 0.66"
+            "\r\x1b[Kstep 1/2  ETA 0:01 "
             "\r\x1b[Kstep 1/2  validation loss 1.5000  2.0000 bits per byte\n"
-            "\r\x1b[Kstep 2/2  loss 0.66");
+            "\r\x1b[Kstep 2/2  ETA 0:00 \n");
 }
 
 TEST_F(ConsoleSinkTest, EndsWithATable) {
@@ -242,7 +268,8 @@ TEST_F(ConsoleSinkTest, WhatIsNotFiniteIsNone) {
   eval.eval_loss = std::numeric_limits<double>::infinity();
   ASSERT_TRUE(sink.OnEval(eval).ok());
   const std::string text = Text();
-  EXPECT_THAT(text, HasSubstr("step 3/3  loss none  grad none  lr 0.0003"));
+  EXPECT_THAT(text,
+              HasSubstr("step 3/3  ETA 0:00  loss none  grad none  lr 0.0003"));
   EXPECT_THAT(text, HasSubstr("validation loss none"));
   EXPECT_THAT(text, Not(HasSubstr("nan")));
   EXPECT_THAT(text, Not(HasSubstr("inf")));
