@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/base/check.h"
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <mutex>
@@ -13,6 +14,7 @@ namespace switchyard {
 namespace {
 
 thread_local int thread_rank = -1;
+std::atomic<int> process_rank{-1};
 
 struct Handler {
   std::mutex mutex;
@@ -27,7 +29,10 @@ Handler& TheHandler() {
 }  // namespace
 
 void SetThreadRank(int rank) { thread_rank = rank; }
-int ThreadRank() { return thread_rank; }
+void SetProcessRank(int rank) { process_rank = rank; }
+int ThreadRank() {
+  return thread_rank >= 0 ? thread_rank : process_rank.load();
+}
 
 void SetFatalHandler(std::function<void(const std::string&)> handler) {
   Handler& the = TheHandler();
@@ -47,7 +52,7 @@ void CallFatalHandler(const std::string& message) {
 }
 
 FatalMessage::FatalMessage(const char* file, int line, const char* condition) {
-  if (thread_rank >= 0) stream_ << "rank " << thread_rank << ": ";
+  if (ThreadRank() >= 0) stream_ << "rank " << ThreadRank() << ": ";
   stream_ << file << ":" << line << ": check failed: " << condition << " ";
 }
 

@@ -16,10 +16,13 @@
 
 namespace switchyard {
 
-// The rank that this thread speaks for in messages; -1 until it is known.
-// Ranks may be threads, so it belongs to the thread.
+// The rank that this thread speaks for in messages; -1 if none is known. Ranks
+// may be threads, so it belongs to the thread.
 void SetThreadRank(int rank);
 int ThreadRank();
+// The rank that threads without one of their own speak for, such as OpenMP's,
+// where ranks are processes.
+void SetProcessRank(int rank);
 
 // Called with the whole message before the process aborts, e.g. to tell the
 // other ranks. The handler is one per process; an empty one restores the

@@ -7,8 +7,10 @@
 #define SWITCHYARD_COMM_BLOCK_MATCHING_H_
 
 #include <cstdint>
+#include <cstring>
 
 #include "absl/types/span.h"
+#include "switchyard/comm/call.h"
 #include "switchyard/comm/communicator.h"
 
 namespace switchyard::comm {
@@ -39,6 +41,18 @@ bool MatchBlocks(absl::Span<const Block> send_blocks, int sender,
     r = NextBlock(recv_blocks, sender, r + 1);
   }
   return s == send_blocks.size() && r == recv_blocks.size();
+}
+
+// Copies what rank `rank` sends to itself. False if that is not what it expects
+// from itself.
+inline bool CopyOwnBlocks(const Call& call, int rank) {
+  const int64_t bytes = call.element_bytes();
+  return MatchBlocks(call.send_blocks, rank, call.recv_blocks, rank,
+                     [&](const Block& send, const Block& recv) {
+                       std::memcpy(call.recv + recv.offset * bytes,
+                                   call.send + send.offset * bytes,
+                                   send.count * bytes);
+                     });
 }
 
 }  // namespace switchyard::comm

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/comm/call.h"
 
+#include <numeric>
+
 namespace switchyard::comm {
 
 const char* NameOf(CallKind kind) {
@@ -34,6 +36,10 @@ const char* NameOf(ReduceOp op) {
       return "max";
   }
   return "?";
+}
+
+int64_t SumBefore(absl::Span<const int64_t> counts, int rank) {
+  return std::accumulate(counts.begin(), counts.begin() + rank, int64_t{0});
 }
 
 bool SameCall(const Call& a, const Call& b) {

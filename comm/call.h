@@ -54,6 +54,9 @@ struct Call {
   int64_t element_bytes() const { return static_cast<int64_t>(SizeOf(dtype)); }
 };
 
+// Elements of the ranks before `rank`: where its part of a buffer begins.
+int64_t SumBefore(absl::Span<const int64_t> counts, int rank);
+
 // Whether two ranks may meet with these calls: everything that must agree does.
 // The blocks of an all-to-all-v are compared elsewhere (block_matching.h).
 bool SameCall(const Call& a, const Call& b);

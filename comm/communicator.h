@@ -15,10 +15,12 @@
 //   skips one: with nothing to send it takes part with zero elements.
 // - A call first waits for the work enqueued on `stream`; buffers belong to
 //   the collective from then until Wait returns.
-// - Wait polls until the deadline (the group's timeout). When it passes, a peer
-//   is gone, or the ranks' calls do not match, Wait returns an error whose
-//   message is the ledger's report (ledger.h). The group is dead then, and so
-//   are all groups of its world: every later call fails at once.
+// - Wait polls until the deadline (the group's timeout). DeadlineExceeded when
+//   it passes; Unavailable when a peer is gone or the message library fails;
+//   FailedPrecondition when the ranks' calls do not match. The message is the
+//   ledger's report (ledger.h). The group is dead then, and so are all groups
+//   of its world (over MPI: of the process): every later call fails at once,
+//   with the same code.
 // - Counts are elements. Any count an int64_t holds works: implementations cut
 //   what their library cannot send in one call.
 // - Views are contiguous. Sums of integers are exact; of floating-point numbers
@@ -114,6 +116,7 @@ class Communicator {
 
   // Ranks with the same color form a group, ordered by (key, rank). A
   // collective call; every rank gets exactly one group. Reports call it `name`.
+  // Blocks; errors are those of Wait.
   virtual absl::StatusOr<std::unique_ptr<Communicator>> Split(
       int color, int key, const std::string& name = "group") = 0;
 
@@ -123,8 +126,9 @@ class Communicator {
   // Bytes that this rank handed to other ranks by AllToAllV so far.
   virtual int64_t all_to_all_sent_bytes() const = 0;
 
-  // Ends every rank of the job, this one included, without waiting for anyone.
-  // For errors after which no collective can agree on anything.
+  // Prints `message`, calls the fatal handler (base/check.h) and ends every
+  // rank of the job, this one included, without waiting for anyone. For errors
+  // after which no collective can agree on anything.
   [[noreturn]] virtual void Abort(const std::string& message) = 0;
 
  protected:

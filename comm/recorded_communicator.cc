@@ -44,12 +44,6 @@ void CheckAliasing(const ConstTensorView& whole, const ConstTensorView& part,
       << "a buffer may be this rank's part of the other, or be outside it";
 }
 
-int64_t SumBefore(absl::Span<const int64_t> counts, int rank) {
-  int64_t sum = 0;
-  for (int r = 0; r < rank; ++r) sum += counts[r];
-  return sum;
-}
-
 }  // namespace
 
 RecordedCommunicator::RecordedCommunicator(
@@ -76,6 +70,7 @@ bool RecordedCommunicator::Pending::Poll() {
 
 void RecordedCommunicator::Pending::Abandon() {
   SWITCHYARD_CHECK(owner_->dead()) << "a ticket was never waited for";
+  owner_->Settle(*this);
   owner_->Release(*this);
 }
 

@@ -87,10 +87,13 @@ class RecordedCommunicator : public Communicator {
   // Moves data if it can; whether it is done or failed. Only after a good
   // Start; an error is kept in pending.status.
   virtual bool Advance(Pending& pending) = 0;
+  // The group is dead and the ticket of `pending` goes: returns when no other
+  // rank works on its buffers any more.
+  virtual void Settle(const Pending& pending) = 0;
   // The group of this rank's color, after the split call has finished.
   virtual absl::StatusOr<std::unique_ptr<Communicator>> MakeChild(
       const Pending& split, const GroupIdentity& identity) = 0;
-  // Nothing moves any more.
+  // A failure has ended the group: no call begins any more.
   virtual bool dead() const = 0;
 
   const GroupIdentity& identity() const { return identity_; }

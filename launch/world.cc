@@ -18,7 +18,8 @@ absl::StatusOr<World> World::Start(double timeout_seconds) {
   if (comm::StartedByLauncher()) {
     comm::Options options;
     options.timeout_seconds = timeout_seconds;
-    SWITCHYARD_ASSIGN_OR_RETURN(world.mpi_, comm::MpiEnvironment::Start());
+    SWITCHYARD_ASSIGN_OR_RETURN(world.mpi_,
+                                comm::MpiEnvironment::Start(timeout_seconds));
     SWITCHYARD_ASSIGN_OR_RETURN(world.communicator_,
                                 comm::NewMpiWorld(options));
   } else {

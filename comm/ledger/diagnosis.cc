@@ -25,13 +25,6 @@ std::vector<Party> PartiesOf(const GroupInfo& group,
   return parties;
 }
 
-bool Agree(const CallSnapshot& a, const CallSnapshot& b) {
-  if (a.kind != b.kind || a.dtype != b.dtype) return false;
-  if (a.kind == CallKind::kAllToAllV) return true;
-  return a.op == b.op && a.root == b.root && a.count == b.count &&
-         a.counts_key == b.counts_key;
-}
-
 std::string WordsFor(const Party& a, const CallSnapshot& call) {
   return absl::StrCat(Describe(*a.rank), " calls ", Describe(call));
 }

@@ -43,6 +43,14 @@ void RemoveLeftOvers(const std::string& directory) {
   closedir(entries);
 }
 
+// Waits for it: whoever takes the file for a left-over holds it for a moment.
+bool Lock(int descriptor) {
+  while (flock(descriptor, LOCK_EX) != 0) {
+    if (errno != EINTR) return false;
+  }
+  return true;
+}
+
 // An open, locked file that has its name; -1 with errno otherwise. Between
 // creation and lock another job may take it for a left-over and remove it.
 int CreateLocked(const std::string& path) {
@@ -51,10 +59,14 @@ int CreateLocked(const std::string& path) {
         open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (descriptor < 0) return -1;
     struct stat info = {};
-    if (flock(descriptor, LOCK_EX) == 0 && fstat(descriptor, &info) == 0 &&
-        info.st_nlink > 0) {
-      return descriptor;
+    if (!Lock(descriptor) || fstat(descriptor, &info) != 0) {
+      const int error = errno;
+      unlink(path.c_str());
+      close(descriptor);
+      errno = error;
+      return -1;
     }
+    if (info.st_nlink > 0) return descriptor;
     close(descriptor);
   }
 }

@@ -43,7 +43,7 @@ RankLedger::RankLedger(std::unique_ptr<LedgerFile> file, const Member& self,
     : rank_(self.world_rank),
       layout_(world_size),
       file_(std::move(file)),
-      neighbours_(kMaxRegions, nullptr),
+      neighbours_(kMaxRegions),
       groups_(kMaxRegions) {
   Header& h = header();
   h.rank = self.world_rank;
@@ -95,6 +95,10 @@ void RankLedger::SetPeers(std::vector<Peer> peers) {
   peers_ = std::move(peers);
   peer_files_.resize(peers_.size());
   for (size_t r = 0; r < peers_.size(); ++r) {
+    // Now everyone is there: who has no such process here has its id elsewhere.
+    if (ProcessStart(peers_[r].member.process) != peers_[r].process_start) {
+      peers_[r].process_start = 0;
+    }
     if (peers_[r].memory != nullptr || peers_[r].path.empty()) continue;
     peer_files_[r] =
         LedgerFile::OpenForReading(peers_[r].path, layout_.file_bytes());
@@ -127,6 +131,7 @@ int RankLedger::OpenGroup(const GroupInfo& group, int rank) {
     }
     next_region_ = (region + 1) % kMaxRegions;
     header().group_ids[region] = 0;
+    ClearRecords(region);
     GroupHeader& h = *layout_.group(file_->data(), region);
     h.begun = 0;
     h.rank = rank;
@@ -134,11 +139,22 @@ int RankLedger::OpenGroup(const GroupInfo& group, int rank) {
     h.name = group.name.c_str();
     header().group_ids[region] = group.id;
     groups_[region] = group;
-    const int next = group.world_ranks[(rank + 1) % h.size];
-    neighbours_[region] = static_cast<const Header*>(peers_[next].memory);
+    const int size = h.size;
+    const int previous = group.world_ranks[(rank + size - 1) % size];
+    const int next = group.world_ranks[(rank + 1) % size];
+    neighbours_[region] = {static_cast<const Header*>(peers_[previous].memory),
+                           static_cast<const Header*>(peers_[next].memory)};
     return region;
   }
   return -1;
+}
+
+// Those of the group that was there before would pass for this one's.
+void RankLedger::ClearRecords(int region) {
+  GroupHeader* group = layout_.group(file_->data(), region);
+  for (int i = 0; i < layout_.depth(); ++i) {
+    layout_.record(group, i)->sequence = 0;
+  }
 }
 
 void RankLedger::CloseGroup(int region) {
@@ -199,12 +215,12 @@ std::vector<RankSnapshot> RankLedger::ReadWorld(uint64_t group_id) const {
     const Peer& peer = peers_[r];
     RankSnapshot& rank = world[r];
     rank.member = peer.member;
-    if (peer.process_start != 0) {
+    if (peer_files_[r] != nullptr && peer_files_[r]->OwnerIsGone()) {
       rank.process_known = true;
-      rank.process =
-          peer_files_[r] != nullptr && peer_files_[r]->OwnerIsGone()
-              ? ProcessState::kDead
-              : StateOfProcess(peer.member.process, peer.process_start);
+      rank.process = ProcessState::kDead;
+    } else if (peer.process_start != 0) {
+      rank.process_known = true;
+      rank.process = StateOfProcess(peer.member.process, peer.process_start);
     }
     if (peer.memory != nullptr) {
       ReadLedger(peer.memory, layout_, group_id, rank);
@@ -230,25 +246,31 @@ absl::Status RankLedger::LookForTrouble(int region, int64_t sequence) const {
                  : absl::OkStatus();
 }
 
-bool RankLedger::AgreesWithNeighbour(int region, int64_t sequence) const {
-  const Header* neighbour = neighbours_[region];
-  if (neighbour == nullptr) return true;
+bool RankLedger::AgreesWithNeighbours(int region, int64_t sequence) const {
+  for (const Header* neighbour : neighbours_[region]) {
+    if (neighbour != nullptr && DiffersFrom(*neighbour, region, sequence)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool RankLedger::DiffersFrom(const Header& other, int region,
+                             int64_t sequence) const {
   const uint64_t id = header().group_ids[region];
   // Ranks open their groups in about the same order.
   int theirs = region;
-  for (int i = 0; i < kMaxRegions && neighbour->group_ids[theirs] != id; ++i) {
+  for (int i = 0; i < kMaxRegions && other.group_ids[theirs] != id; ++i) {
     theirs = i;
   }
-  if (neighbour->group_ids[theirs] != id) return true;
+  if (other.group_ids[theirs] != id) return false;
   const Record& a =
       *layout_.record(layout_.group(file_->data(), region), sequence);
-  const Record& b = *layout_.record(layout_.group(neighbour, theirs), sequence);
-  if (a.sequence != sequence || b.sequence != sequence) return true;
-  const bool agree = a.kind == b.kind && a.dtype == b.dtype && a.op == b.op &&
-                     a.root == b.root && a.counts_key == b.counts_key &&
-                     (a.count == b.count ||
-                      a.kind == static_cast<int32_t>(CallKind::kAllToAllV));
-  return agree || b.sequence != sequence;
+  const Record& b = *layout_.record(layout_.group(&other, theirs), sequence);
+  if (a.sequence != sequence || b.sequence != sequence) return false;
+  const bool agree = Agree(a, b);
+  // Unless its owner has written over it meanwhile.
+  return !agree && b.sequence == sequence && other.group_ids[theirs] == id;
 }
 
 absl::Status RankLedger::Explain(int region, int64_t sequence,

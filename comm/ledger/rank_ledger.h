@@ -6,6 +6,7 @@
 #ifndef SWITCHYARD_COMM_LEDGER_RANK_LEDGER_H_
 #define SWITCHYARD_COMM_LEDGER_RANK_LEDGER_H_
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -30,7 +31,9 @@ struct Peer {
   Member member;
   std::string path;              // empty: no file that this host could read
   const void* memory = nullptr;  // of a rank in this process
-  int64_t process_start = 0;     // 0: on another host
+  // 0: on another host. A process id means nothing in another namespace of ids,
+  // such as another container's; SetPeers finds out.
+  int64_t process_start = 0;
 };
 
 class RankLedger : public Ledger {
@@ -71,13 +74,14 @@ class RankLedger : public Ledger {
   absl::Status Explain(int region, int64_t sequence,
                        const absl::Status& cause) const;
   // While a rank waits for call `sequence`: an error, to be explained, if it
-  // will wait in vain, because calls differ or a rank is lost. Takes about a
-  // microsecond for each call on record.
+  // will wait in vain, because calls differ or a rank is lost. Copies what all
+  // peers have on record of the group: not for every turn of a wait.
   absl::Status LookForTrouble(int region, int64_t sequence) const;
-  // False if the next rank of the group is known to have made another call
-  // `sequence` than this rank. Cheap enough for every call; if any two ranks of
-  // a host differ, some rank and its next do.
-  bool AgreesWithNeighbour(int region, int64_t sequence) const;
+  // False if the next or the previous rank of the group is known to have made
+  // another call `sequence` than this rank. Cheap enough for every call. If not
+  // all ranks of a group on one host agree, some two neighbours differ, and the
+  // later of them to call finds it, in whatever order the ranks come.
+  bool AgreesWithNeighbours(int region, int64_t sequence) const;
 
  private:
   RankLedger(std::unique_ptr<LedgerFile> file, const Member& self,
@@ -86,6 +90,10 @@ class RankLedger : public Ledger {
   Header& header() const { return *static_cast<Header*>(file_->data()); }
   std::optional<GroupInfo> InfoOf(int region) const;
   std::vector<RankSnapshot> ReadWorld(uint64_t group_id) const;
+  void ClearRecords(int region);
+  // Whether the ledger `other` is known to hold another call `sequence` of the
+  // group in this rank's `region`.
+  bool DiffersFrom(const Header& other, int region, int64_t sequence) const;
 
   const int rank_;
   const Layout layout_;
@@ -93,8 +101,9 @@ class RankLedger : public Ledger {
   std::vector<Peer> peers_;
   std::vector<std::unique_ptr<LedgerFile>> peer_files_;  // null: none
 
-  // Of the next rank of each region's group: its ledger's header, or null.
-  std::vector<const Header*> neighbours_;
+  // Of the previous and the next rank of each region's group: their ledgers'
+  // headers; null if they cannot be read.
+  std::vector<std::array<const Header*, 2>> neighbours_;
 
   // Reports may run on another thread than the rank's.
   mutable std::mutex groups_mutex_;
@@ -127,8 +136,8 @@ class GroupLedger {
   absl::Status LookForTrouble(int64_t sequence) const {
     return ledger_->LookForTrouble(region_, sequence);
   }
-  bool AgreesWithNeighbour(int64_t sequence) const {
-    return region_ < 0 || ledger_->AgreesWithNeighbour(region_, sequence);
+  bool AgreesWithNeighbours(int64_t sequence) const {
+    return region_ < 0 || ledger_->AgreesWithNeighbours(region_, sequence);
   }
 
  private:

@@ -53,10 +53,10 @@ GroupSnapshot ReadGroup(const GroupHeader& header, const Layout& layout,
 }  // namespace
 
 const CallSnapshot* GroupSnapshot::Find(int64_t sequence) const {
-  for (const CallSnapshot& call : calls) {
-    if (call.sequence == sequence) return &call;
-  }
-  return nullptr;
+  const auto call = std::lower_bound(
+      calls.begin(), calls.end(), sequence,
+      [](const CallSnapshot& c, int64_t s) { return c.sequence < s; });
+  return call != calls.end() && call->sequence == sequence ? &*call : nullptr;
 }
 
 const GroupSnapshot* RankSnapshot::Find(uint64_t group_id) const {
@@ -79,7 +79,9 @@ bool ReadLedger(const void* base, const Layout& layout, uint64_t group_id,
   for (int region = 0; region < kMaxRegions; ++region) {
     const uint64_t id = header.group_ids[region];
     if (id == 0 || (group_id != 0 && id != group_id)) continue;
-    rank.groups.push_back(ReadGroup(*layout.group(base, region), layout, id));
+    GroupSnapshot group = ReadGroup(*layout.group(base, region), layout, id);
+    // Unless another group has moved in meanwhile.
+    if (header.group_ids[region] == id) rank.groups.push_back(std::move(group));
   }
   return true;
 }

@@ -33,6 +33,18 @@ struct CallSnapshot {
   std::vector<int64_t> received_bytes;  // all-to-all-v: from each peer
 };
 
+// Whether two ranks may meet with these calls (SameCall in call.h), as far as
+// ledgers hold them: of two CallSnapshots or two Records (layout.h).
+template <typename Recorded>
+bool Agree(const Recorded& a, const Recorded& b) {
+  if (a.kind != b.kind || a.dtype != b.dtype) return false;
+  if (static_cast<int>(a.kind) == static_cast<int>(CallKind::kAllToAllV)) {
+    return true;
+  }
+  return a.op == b.op && a.root == b.root && a.count == b.count &&
+         a.counts_key == b.counts_key;
+}
+
 struct GroupSnapshot {
   uint64_t id = 0;
   std::string name;

@@ -19,7 +19,12 @@ namespace switchyard::comm {
 // A world of the ranks of `user_comm`, which is duplicated and may be freed
 // afterwards. Ranks are ordered by node, so they may differ from `user_comm`'s.
 // A collective call of its ranks; MPI must be up with MPI_THREAD_FUNNELED or
-// more.
+// more. Errors are those of NewMpiWorld (mpi_environment.h).
+//
+// After a communicator has returned an error, the transfers of the failed call
+// may still be under way in MPI, and no world of this process makes an MPI call
+// again. Nor should the program: MPI could write into memory that was given
+// back. What is left is MPI_Abort, or to exit.
 absl::StatusOr<std::unique_ptr<Communicator>> NewMpiCommunicator(
     MPI_Comm user_comm, const Options& options);
 

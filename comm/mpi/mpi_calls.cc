@@ -8,6 +8,7 @@
 #include "switchyard/base/status.h"
 #include "switchyard/comm/block_matching.h"
 #include "switchyard/comm/combine.h"
+#include "switchyard/comm/failure.h"
 #include "switchyard/comm/mpi/mpi_status.h"
 
 namespace switchyard::comm {
@@ -44,13 +45,6 @@ absl::Status ForEachPart(const Call& call, const Part& part) {
     offset += call.counts[r];
   }
   return absl::OkStatus();
-}
-
-// Elements before this rank's part.
-int64_t OwnOffset(const MpiGroup& group, const Call& call) {
-  int64_t offset = 0;
-  for (int r = 0; r < group.rank; ++r) offset += call.counts[r];
-  return offset;
 }
 
 absl::Status AllReduce(const MpiGroup& group, const Call& call,
@@ -150,7 +144,8 @@ absl::Status CutAllGather(const MpiGroup& group, const Call& call,
 absl::Status AllGather(const MpiGroup& group, const Call& call,
                        MpiProgress& progress) {
   if (call.count == 0) return absl::OkStatus();
-  std::byte* own = call.recv + OwnOffset(group, call) * call.element_bytes();
+  std::byte* own =
+      call.recv + SumBefore(call.counts, group.rank) * call.element_bytes();
   const int64_t own_bytes = call.counts[group.rank] * call.element_bytes();
   if (own != call.send && own_bytes > 0) {
     std::memcpy(own, call.send, own_bytes);
@@ -184,16 +179,7 @@ absl::Status AllToAllV(const MpiGroup& group, int64_t sequence,
                                     call.send + block.offset * bytes,
                                     block.count, progress.requests));
   }
-  const bool matched = MatchBlocks(
-      call.send_blocks, group.rank, call.recv_blocks, group.rank,
-      [&](const Block& send, const Block& recv) {
-        std::memcpy(call.recv + recv.offset * bytes,
-                    call.send + send.offset * bytes, send.count * bytes);
-      });
-  if (matched) return absl::OkStatus();
-  return absl::FailedPreconditionError(
-      "the blocks that this rank sends to itself are not those that it expects "
-      "from itself");
+  return CopyOwnBlocks(call, group.rank) ? absl::OkStatus() : MismatchError();
 }
 
 absl::Status Broadcast(const MpiGroup& group, const Call& call,

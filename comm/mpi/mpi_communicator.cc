@@ -3,31 +3,29 @@
 #include "switchyard/comm/mpi/mpi_communicator.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <cstdlib>
 #include <thread>
 #include <utility>
 
 #include "switchyard/base/status.h"
+#include "switchyard/comm/end_process.h"
 #include "switchyard/comm/failure.h"
-#include "switchyard/comm/mpi/mpi_failure.h"
 #include "switchyard/comm/mpi/mpi_status.h"
 #include "switchyard/comm/mpi/wait_clock.h"
 
 namespace switchyard::comm {
 
-MpiCommunicator::MpiCommunicator(std::shared_ptr<MpiJob> job,
+MpiCommunicator::MpiCommunicator(const Options& options,
                                  std::shared_ptr<ledger::RankLedger> ledger,
                                  const GroupIdentity& identity, MPI_Comm comm,
                                  int rank, std::vector<Member> members)
     : RecordedCommunicator(std::move(ledger), identity, rank,
                            std::move(members)),
-      job_(std::move(job)) {
-  MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN);
+      options_(options) {
   group_.comm = comm;
   group_.rank = rank;
   group_.size = size();
-  group_.limit = job_->options.max_call_elements;
+  group_.limit = options_.max_call_elements;
 }
 
 MpiCommunicator::~MpiCommunicator() {
@@ -37,12 +35,11 @@ MpiCommunicator::~MpiCommunicator() {
 }
 
 void MpiCommunicator::Abort(const std::string& message) {
-  std::fprintf(stderr, "%s\n", message.c_str());
-  std::fflush(nullptr);
-  int finalized = 0;
-  MPI_Finalized(&finalized);
-  if (finalized == 0) MPI_Abort(group_.comm, EXIT_FAILURE);
-  std::_Exit(EXIT_FAILURE);
+  EndProcess(message, [this] {
+    int finalized = 0;
+    MPI_Finalized(&finalized);
+    if (finalized == 0) MPI_Abort(group_.comm, EXIT_FAILURE);
+  });
 }
 
 std::unique_ptr<RecordedCommunicator::Pending> MpiCommunicator::NewPending() {
@@ -50,7 +47,7 @@ std::unique_ptr<RecordedCommunicator::Pending> MpiCommunicator::NewPending() {
 }
 
 absl::Status MpiCommunicator::Start(Pending& pending) {
-  if (dead()) return LaterFailure(job_->failure);
+  if (dead()) return LaterFailure(FirstMpiFailure());
   const absl::Status status =
       StartMpiCall(group_, pending.sequence, pending.call,
                    static_cast<MpiPending&>(pending).progress);
@@ -58,12 +55,12 @@ absl::Status MpiCommunicator::Start(Pending& pending) {
 }
 
 absl::Status MpiCommunicator::Finish(Pending& pending) {
-  if (dead()) return job_->failure;
+  if (dead()) return FirstMpiFailure();
   MpiProgress& progress = static_cast<MpiPending&>(pending).progress;
   const absl::Status status = Poll(static_cast<MpiPending&>(pending));
   if (!status.ok()) return Fail(pending, status);
   // MPI may complete calls that do not match, with wrong results.
-  if (!record().AgreesWithNeighbour(pending.sequence)) {
+  if (!record().AgreesWithNeighbours(pending.sequence)) {
     return Fail(pending, MismatchError());
   }
   FinishMpiCall(group_, pending.call, progress);
@@ -84,7 +81,7 @@ bool MpiCommunicator::Advance(Pending& pending) {
 absl::Status MpiCommunicator::Poll(MpiPending& pending) {
   constexpr int kTurnsPerLook = 64;
   MpiRequests& requests = pending.progress.requests;
-  WaitClock clock(job_->options.timeout_seconds);
+  WaitClock clock(options_.timeout_seconds);
   for (int turn = 1;; ++turn) {
     SWITCHYARD_ASSIGN_OR_RETURN(const bool done, requests.Test());
     if (done) return absl::OkStatus();
@@ -98,17 +95,17 @@ absl::Status MpiCommunicator::Poll(MpiPending& pending) {
         break;
       case WaitClock::kLate:
         SWITCHYARD_RETURN_IF_ERROR(requests.TestOthers());
-        return DeadlineError(job_->options.timeout_seconds);
+        return DeadlineError(options_.timeout_seconds);
     }
   }
 }
 
 absl::Status MpiCommunicator::Fail(const Pending& pending,
                                    const absl::Status& cause) {
-  job_->failure = record().Explain(pending.sequence, cause);
+  const absl::Status failure = record().Explain(pending.sequence, cause);
   record().ledger().NoteFailed();
-  NoteMpiFailure();
-  return job_->failure;
+  NoteMpiFailure(failure);
+  return failure;
 }
 
 absl::StatusOr<std::unique_ptr<Communicator>> MpiCommunicator::MakeChild(
@@ -135,7 +132,8 @@ absl::StatusOr<std::unique_ptr<Communicator>> MpiCommunicator::MakeChild(
   const absl::Status status = MpiStatus(
       MPI_Comm_split(group_.comm, color, new_rank, &child), "MPI_Comm_split");
   if (!status.ok()) return Fail(split, status);
-  return std::make_unique<MpiCommunicator>(job_, record().shared_ledger(),
+  MPI_Comm_set_errhandler(child, MPI_ERRORS_RETURN);
+  return std::make_unique<MpiCommunicator>(options_, record().shared_ledger(),
                                            identity, child, new_rank,
                                            std::move(members));
 }

@@ -11,22 +11,16 @@
 #include <vector>
 
 #include "switchyard/comm/mpi/mpi_calls.h"
+#include "switchyard/comm/mpi/mpi_failure.h"
 #include "switchyard/comm/options.h"
 #include "switchyard/comm/recorded_communicator.h"
 
 namespace switchyard::comm {
 
-// Shared by the groups of one world on this rank. One failure ends all of them:
-// what a failed collective left under way must never move again.
-struct MpiJob {
-  Options options;
-  absl::Status failure;  // the first one, with the report
-};
-
 class MpiCommunicator : public RecordedCommunicator {
  public:
   // Takes `comm`, in which this rank is `rank` and `members` describes all.
-  MpiCommunicator(std::shared_ptr<MpiJob> job,
+  MpiCommunicator(const Options& options,
                   std::shared_ptr<ledger::RankLedger> ledger,
                   const GroupIdentity& identity, MPI_Comm comm, int rank,
                   std::vector<Member> members);
@@ -39,9 +33,11 @@ class MpiCommunicator : public RecordedCommunicator {
   absl::Status Start(Pending& pending) override;
   absl::Status Finish(Pending& pending) override;
   bool Advance(Pending& pending) override;
+  // What is under way moves in MPI calls only, and there are no more.
+  void Settle(const Pending&) override {}
   absl::StatusOr<std::unique_ptr<Communicator>> MakeChild(
       const Pending& split, const GroupIdentity& identity) override;
-  bool dead() const override { return !job_->failure.ok(); }
+  bool dead() const override { return MpiHasFailed(); }
 
  private:
   struct MpiPending : Pending {
@@ -51,7 +47,7 @@ class MpiCommunicator : public RecordedCommunicator {
   absl::Status Poll(MpiPending& pending);
   absl::Status Fail(const Pending& pending, const absl::Status& cause);
 
-  const std::shared_ptr<MpiJob> job_;
+  const Options options_;
   MpiGroup group_;
 };
 

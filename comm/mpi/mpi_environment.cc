@@ -4,44 +4,31 @@
 
 #include <mpi.h>
 
-#include <atomic>
-#include <chrono>
+#include <cstdio>
 #include <cstdlib>
-#include <thread>
+#include <string>
 
 #include "switchyard/base/status.h"
 #include "switchyard/comm/mpi/launcher.h"
 #include "switchyard/comm/mpi/mpi_failure.h"
 #include "switchyard/comm/mpi/mpi_status.h"
 #include "switchyard/comm/mpi/mpi_world.h"
-#include "switchyard/comm/mpi/wait_clock.h"
+#include "switchyard/comm/mpi/wait_for_all.h"
 
 namespace switchyard::comm {
 namespace {
 
-std::atomic<bool> mpi_has_failed{false};
-
 // MPI_Finalize waits for all ranks too, but without a deadline, and Open MPI's
 // mpirun may hang itself if a rank dies while another is in there.
-bool AllRanksArrive(double timeout_seconds) {
+absl::Status AllRanksArrive(double timeout_seconds) {
   MPI_Request request = MPI_REQUEST_NULL;
-  MPI_Ibarrier(MPI_COMM_WORLD, &request);
-  WaitClock clock(timeout_seconds);
-  for (;;) {
-    int done = 0;
-    MPI_Test(&request, &done, MPI_STATUS_IGNORE);
-    if (done != 0) return true;
-    if (clock.Look() == WaitClock::kLate) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
+  SWITCHYARD_RETURN_IF_MPI_ERROR(MPI_Ibarrier(MPI_COMM_WORLD, &request));
+  return WaitForAll(request, timeout_seconds);
 }
 
 const char* Lookup(const char* name) { return std::getenv(name); }
 
 }  // namespace
-
-void NoteMpiFailure() { mpi_has_failed = true; }
-bool MpiHasFailed() { return mpi_has_failed; }
 
 absl::StatusOr<std::unique_ptr<MpiEnvironment>> MpiEnvironment::Start(
     double timeout_seconds) {
@@ -74,7 +61,15 @@ MpiEnvironment::~MpiEnvironment() {
   int finalized = 0;
   MPI_Finalized(&finalized);
   if (!started_ || finalized != 0 || MpiHasFailed()) return;
-  if (AllRanksArrive(timeout_seconds_)) MPI_Finalize();
+  const absl::Status status = AllRanksArrive(timeout_seconds_);
+  if (status.ok()) {
+    MPI_Finalize();
+    return;
+  }
+  std::fprintf(stderr,
+               "switchyard: this rank is done, but %s. MPI is not finalised, "
+               "so that the launcher ends the job\n",
+               std::string(status.message()).c_str());
 }
 
 }  // namespace switchyard::comm

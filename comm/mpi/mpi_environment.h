@@ -22,18 +22,19 @@ namespace switchyard::comm {
 
 class MpiEnvironment {
  public:
-  // Starts MPI with MPI_THREAD_FUNNELED unless it is up already. An error if it
-  // was finalised before (it cannot start twice), if it is up with a lower
-  // thread level, if the caller is not MPI's main thread, or if the process was
-  // started as one of several ranks by a launcher that is not this MPI's: it
-  // would run as many times over, each alone. `timeout_seconds` is how long the
-  // destructor waits for the other ranks.
+  // Starts MPI with MPI_THREAD_FUNNELED unless it is up already.
+  // FailedPrecondition if it was finalised before (it cannot start twice), if
+  // it is up with a lower thread level, if the caller is not MPI's main thread,
+  // or if the process was started as one of several ranks by a launcher that is
+  // not this MPI's: it would run as many times over, each alone.
+  // `timeout_seconds` is how long the destructor waits for the other ranks.
   static absl::StatusOr<std::unique_ptr<MpiEnvironment>> Start(
       double timeout_seconds = 600);
 
   // Finalises MPI if Start started it, when all ranks have come here. If one
-  // does not, or if a communicator has failed, MPI stays up: finalising would
-  // wait for ever, and mpirun ends a job of which a rank exits without it.
+  // does not, which is said on stderr, or if a communicator has failed, MPI
+  // stays up: finalising would wait for ever, and mpirun ends a job of which a
+  // rank exits without it.
   ~MpiEnvironment();
   MpiEnvironment(const MpiEnvironment&) = delete;
   MpiEnvironment& operator=(const MpiEnvironment&) = delete;
@@ -48,7 +49,10 @@ class MpiEnvironment {
 
 // A communicator of all ranks of the job. Its ranks are ordered by node
 // whatever the launcher's mapping: nodes by their first rank in MPI_COMM_WORLD,
-// ranks of a node as there. A collective call of all ranks; MPI must be up.
+// ranks of a node as there. A collective call of all ranks; MPI must be up
+// (FailedPrecondition). InvalidArgument if `options` are out of range;
+// DeadlineExceeded if not all ranks make the call in time; Unavailable if MPI
+// fails or a rank cannot make its ledger, which all ranks are told.
 absl::StatusOr<std::unique_ptr<Communicator>> NewMpiWorld(
     const Options& options);
 

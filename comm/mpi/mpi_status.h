@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 
 namespace switchyard::comm {
 
@@ -21,16 +22,17 @@ inline std::string MpiErrorText(int code) {
   return std::string(text, static_cast<size_t>(length));
 }
 
-inline absl::Status MpiStatus(int code, const char* call) {
+// `call` begins with the function's name, which the message says.
+inline absl::Status MpiStatus(int code, absl::string_view call) {
   if (code == MPI_SUCCESS) return absl::OkStatus();
-  return absl::UnavailableError(
-      absl::StrCat(call, " failed: ", MpiErrorText(code)));
+  return absl::UnavailableError(absl::StrCat(call.substr(0, call.find('(')),
+                                             " failed: ", MpiErrorText(code)));
 }
 
 }  // namespace switchyard::comm
 
 // Makes an MPI call and returns from the function if it fails. Every MPI call
-// that can fail goes through it; the message holds the call's text.
+// that can fail goes through it.
 #define SWITCHYARD_RETURN_IF_MPI_ERROR(call) \
   SWITCHYARD_RETURN_IF_ERROR(::switchyard::comm::MpiStatus((call), #call))
 

@@ -12,12 +12,15 @@
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/check.h"
 #include "switchyard/base/status.h"
+#include "switchyard/comm/failure.h"
 #include "switchyard/comm/host.h"
 #include "switchyard/comm/ledger/process_state.h"
 #include "switchyard/comm/ledger/rank_ledger.h"
 #include "switchyard/comm/mpi/mpi_communicator.h"
 #include "switchyard/comm/mpi/mpi_environment.h"
+#include "switchyard/comm/mpi/mpi_failure.h"
 #include "switchyard/comm/mpi/mpi_status.h"
+#include "switchyard/comm/mpi/wait_for_all.h"
 #include "switchyard/comm/node_order.h"
 
 namespace switchyard::comm {
@@ -54,10 +57,11 @@ struct LedgerNotice {
 absl::StatusOr<std::shared_ptr<ledger::RankLedger>> OpenLedgers(
     MPI_Comm comm, int rank, const std::vector<Member>& members,
     const std::vector<Introduction>& ranks, const std::string& job,
-    const std::string& directory) {
+    const Options& options) {
   const int size = static_cast<int>(members.size());
   absl::StatusOr<std::shared_ptr<ledger::RankLedger>> own =
-      ledger::RankLedger::InFile(members[rank], size, job, directory);
+      ledger::RankLedger::InFile(members[rank], size, job,
+                                 options.ledger_directory);
   std::vector<LedgerNotice> notices(size);
   LedgerNotice& notice = notices[rank];
   notice = {};
@@ -67,9 +71,8 @@ absl::StatusOr<std::shared_ptr<ledger::RankLedger>> OpenLedgers(
     const std::string message(own.status().message());
     std::strncpy(notice.error, message.c_str(), sizeof(notice.error) - 1);
   }
-  SWITCHYARD_RETURN_IF_MPI_ERROR(
-      MPI_Allgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, notices.data(),
-                    sizeof(LedgerNotice), MPI_BYTE, comm));
+  SWITCHYARD_RETURN_IF_ERROR(
+      GatherFromAll(comm, notices, options.timeout_seconds));
   std::vector<ledger::Peer> peers;
   for (int r = 0; r < size; ++r) {
     if (notices[r].error[0] != '\0') {  // on every rank the same error
@@ -82,7 +85,9 @@ absl::StatusOr<std::shared_ptr<ledger::RankLedger>> OpenLedgers(
   }
   (*own)->SetPeers(std::move(peers));
   // A rank that leaves removes its file: not before all have opened it.
-  SWITCHYARD_RETURN_IF_MPI_ERROR(MPI_Barrier(comm));
+  MPI_Request all_opened = MPI_REQUEST_NULL;
+  SWITCHYARD_RETURN_IF_MPI_ERROR(MPI_Ibarrier(comm, &all_opened));
+  SWITCHYARD_RETURN_IF_ERROR(WaitForAll(all_opened, options.timeout_seconds));
   return own;
 }
 
@@ -115,17 +120,17 @@ absl::Status CheckMpiThread() {
 
 absl::StatusOr<std::unique_ptr<Communicator>> MakeMpiWorld(
     MPI_Comm user_comm, const Options& options) {
+  SWITCHYARD_RETURN_IF_ERROR(CheckOptions(options));
   SWITCHYARD_RETURN_IF_ERROR(CheckMpiThread());
+  if (MpiHasFailed()) return LaterFailure(FirstMpiFailure());
   int rank = 0;
   int size = 0;
   SWITCHYARD_RETURN_IF_MPI_ERROR(MPI_Comm_rank(user_comm, &rank));
   SWITCHYARD_RETURN_IF_MPI_ERROR(MPI_Comm_size(user_comm, &size));
   std::vector<Introduction> ranks(size);
   ranks[rank] = Introduce();
-  SWITCHYARD_RETURN_IF_MPI_ERROR(
-      MPI_Allgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, ranks.data(),
-                    sizeof(Introduction), MPI_BYTE, user_comm));
-
+  SWITCHYARD_RETURN_IF_ERROR(
+      GatherFromAll(user_comm, ranks, options.timeout_seconds));
   const std::string job = absl::StrCat(absl::Hex(ranks[0].nonce));
 
   std::vector<std::string> identities;
@@ -142,16 +147,20 @@ absl::StatusOr<std::unique_ptr<Communicator>> MakeMpiWorld(
                        /*world_rank=*/i});
     if (old_rank == rank) new_rank = i;
   }
+  // Blocks, but all ranks have just been there.
   MPI_Comm comm = MPI_COMM_NULL;
   SWITCHYARD_RETURN_IF_MPI_ERROR(
       MPI_Comm_split(user_comm, /*color=*/0, new_rank, &comm));
+  MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN);
   SetThreadRank(new_rank);
-  SWITCHYARD_ASSIGN_OR_RETURN(std::shared_ptr<ledger::RankLedger> ledger,
-                              OpenLedgers(comm, new_rank, members, ordered, job,
-                                          options.ledger_directory));
-  auto shared = std::make_shared<MpiJob>();
-  shared->options = options;
-  return std::make_unique<MpiCommunicator>(std::move(shared), std::move(ledger),
+  SetProcessRank(new_rank);
+  absl::StatusOr<std::shared_ptr<ledger::RankLedger>> ledger =
+      OpenLedgers(comm, new_rank, members, ordered, job, options);
+  if (!ledger.ok()) {
+    if (!MpiHasFailed()) MPI_Comm_free(&comm);
+    return ledger.status();
+  }
+  return std::make_unique<MpiCommunicator>(options, *std::move(ledger),
                                            GroupIdentity(), comm, new_rank,
                                            std::move(members));
 }

@@ -4,12 +4,12 @@
 
 #include <unistd.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <utility>
 
 #include "switchyard/comm/block_matching.h"
+#include "switchyard/comm/end_process.h"
+#include "switchyard/comm/failure.h"
 #include "switchyard/comm/host.h"
 #include "switchyard/comm/ledger/process_state.h"
 #include "switchyard/comm/ledger/rank_ledger.h"
@@ -24,30 +24,17 @@ void CopyAll(const Call& call) {
   std::memcpy(call.recv, call.send, call.count * call.element_bytes());
 }
 
-absl::Status CopyBlocks(const Call& call) {
-  const int64_t bytes = call.element_bytes();
-  const bool matched = MatchBlocks(
-      call.send_blocks, 0, call.recv_blocks, 0,
-      [&](const Block& send, const Block& recv) {
-        std::memcpy(call.recv + recv.offset * bytes,
-                    call.send + send.offset * bytes, send.count * bytes);
-      });
-  if (matched) return absl::OkStatus();
-  return absl::InternalError(
-      "the blocks that this rank sends to itself are not those that it expects "
-      "from itself");
-}
-
 class SelfCommunicator : public RecordedCommunicator {
  public:
-  SelfCommunicator(std::shared_ptr<ledger::RankLedger> ledger,
+  // `failure` is the world's, shared by its groups.
+  SelfCommunicator(std::shared_ptr<absl::Status> failure,
+                   std::shared_ptr<ledger::RankLedger> ledger,
                    const GroupIdentity& identity, const Member& self)
-      : RecordedCommunicator(std::move(ledger), identity, /*rank=*/0, {self}) {}
+      : RecordedCommunicator(std::move(ledger), identity, /*rank=*/0, {self}),
+        failure_(std::move(failure)) {}
 
   [[noreturn]] void Abort(const std::string& message) override {
-    std::fprintf(stderr, "%s\n", message.c_str());
-    std::fflush(nullptr);
-    std::_Exit(EXIT_FAILURE);
+    EndProcess(message);
   }
 
  protected:
@@ -55,7 +42,7 @@ class SelfCommunicator : public RecordedCommunicator {
     return std::make_unique<Pending>();
   }
   absl::Status Start(Pending& pending) override {
-    if (!failure_.ok()) return failure_;
+    if (dead()) return LaterFailure(*failure_);
     const Call& call = pending.call;
     switch (call.kind) {
       case CallKind::kReduceScatter:
@@ -63,27 +50,34 @@ class SelfCommunicator : public RecordedCommunicator {
         CopyAll(call);
         break;
       case CallKind::kAllToAllV:
-        failure_ = CopyBlocks(call);
-        break;
+        return CopyOwnBlocks(call, 0) ? absl::OkStatus()
+                                      : Fail(pending, MismatchError());
       case CallKind::kAllReduce:
       case CallKind::kBroadcast:
       case CallKind::kBarrier:
       case CallKind::kSplit:
         break;
     }
-    return failure_;
+    return absl::OkStatus();
   }
   absl::Status Finish(Pending&) override { return absl::OkStatus(); }
   bool Advance(Pending&) override { return true; }
+  void Settle(const Pending&) override {}
   absl::StatusOr<std::unique_ptr<Communicator>> MakeChild(
       const Pending&, const GroupIdentity& identity) override {
-    return std::make_unique<SelfCommunicator>(record().shared_ledger(),
-                                              identity, members()[0]);
+    return std::make_unique<SelfCommunicator>(
+        failure_, record().shared_ledger(), identity, members()[0]);
   }
-  bool dead() const override { return !failure_.ok(); }
+  bool dead() const override { return !failure_->ok(); }
 
  private:
-  absl::Status failure_;
+  absl::Status Fail(const Pending& pending, const absl::Status& cause) {
+    *failure_ = record().Explain(pending.sequence, cause);
+    record().ledger().NoteFailed();
+    return *failure_;
+  }
+
+  const std::shared_ptr<absl::Status> failure_;
 };
 
 }  // namespace
@@ -94,7 +88,8 @@ std::unique_ptr<Communicator> NewSelfCommunicator() {
       ledger::RankLedger::InMemory(self, /*world_size=*/1);
   ledger->SetPeers(
       {ledger::Peer{self, "", nullptr, ledger::ProcessStart(self.process)}});
-  return std::make_unique<SelfCommunicator>(std::move(ledger), GroupIdentity(),
+  return std::make_unique<SelfCommunicator>(std::make_shared<absl::Status>(),
+                                            std::move(ledger), GroupIdentity(),
                                             self);
 }
 

@@ -4,13 +4,13 @@
 
 #include <unistd.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <mutex>
 #include <thread>
 #include <utility>
 
 #include "switchyard/base/check.h"
+#include "switchyard/base/status.h"
+#include "switchyard/comm/end_process.h"
 #include "switchyard/comm/host.h"
 #include "switchyard/comm/ledger/process_state.h"
 #include "switchyard/comm/ledger/rank_ledger.h"
@@ -34,9 +34,7 @@ class ThreadCommunicator : public RecordedCommunicator {
   }
 
   [[noreturn]] void Abort(const std::string& message) override {
-    std::fprintf(stderr, "%s\n", message.c_str());
-    std::fflush(nullptr);
-    std::_Exit(EXIT_FAILURE);
+    EndProcess(message);
   }
 
  protected:
@@ -51,6 +49,9 @@ class ThreadCommunicator : public RecordedCommunicator {
   }
   bool Advance(Pending& pending) override {
     return group_->IsDone(pending.sequence);
+  }
+  void Settle(const Pending& pending) override {
+    group_->Settle(pending.sequence);
   }
   absl::StatusOr<std::unique_ptr<Communicator>> MakeChild(
       const Pending& split, const GroupIdentity& identity) override {
@@ -88,6 +89,8 @@ std::vector<std::shared_ptr<ledger::RankLedger>> MakeLedgers(
 std::vector<std::unique_ptr<Communicator>> NewThreadCommunicators(
     int ranks, const Options& options) {
   SWITCHYARD_CHECK(ranks >= 1) << ranks;
+  const absl::Status checked = CheckOptions(options);
+  SWITCHYARD_CHECK(checked.ok()) << checked;
   std::vector<Member> members;
   for (int r = 0; r < ranks; ++r) {
     members.push_back({HostName(), getpid(), /*node=*/0, /*world_rank=*/r});
@@ -106,6 +109,7 @@ std::vector<std::unique_ptr<Communicator>> NewThreadCommunicators(
 absl::Status RunRanks(
     int ranks, const Options& options,
     const std::function<absl::Status(Communicator& world)>& rank_main) {
+  SWITCHYARD_RETURN_IF_ERROR(CheckOptions(options));
   std::vector<std::unique_ptr<Communicator>> communicators =
       NewThreadCommunicators(ranks, options);
   std::mutex mutex;

@@ -25,12 +25,14 @@ namespace switchyard::comm {
 
 // The communicators of ranks 0 to `ranks` - 1; each is for one thread. A rank
 // that destroys its own has left: peers that still wait for it fail, and so do
-// all their later calls.
+// all their later calls. `ranks` is at least 1 and `options` in range
+// (CheckOptions).
 std::vector<std::unique_ptr<Communicator>> NewThreadCommunicators(
     int ranks, const Options& options);
 
 // Runs `rank_main` on a thread for each rank and joins them. A rank leaves when
-// its function returns. The result is the first error that a rank returned.
+// its function returns. The result is the first error that a rank returned, or
+// InvalidArgument, and nothing runs, if `options` are out of range.
 absl::Status RunRanks(
     int ranks, const Options& options,
     const std::function<absl::Status(Communicator& world)>& rank_main);

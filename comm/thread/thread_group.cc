@@ -95,6 +95,15 @@ bool ThreadGroup::IsDone(int64_t sequence) {
   return meeting.done || (!meeting.executing && !job_->failure.ok());
 }
 
+void ThreadGroup::Settle(int64_t sequence) {
+  std::unique_lock<std::mutex> lock(job_->mutex);
+  for (const std::unique_ptr<Meeting>& meeting : meetings_) {
+    if (meeting->sequence != sequence) continue;
+    job_->changed.wait(lock, [&] { return !meeting->executing; });
+    return;
+  }
+}
+
 std::shared_ptr<ThreadGroup> ThreadGroup::TakeChild(int64_t sequence,
                                                     int color) {
   std::lock_guard<std::mutex> lock(job_->mutex);

@@ -53,6 +53,9 @@ class ThreadGroup {
   absl::Status Await(int64_t sequence, int rank, const Record& record);
   // Whether Await would return at once: done, or failed.
   bool IsDone(int64_t sequence);
+  // After a failure: returns when no rank carries out call `sequence`, so that
+  // its buffers may go.
+  void Settle(int64_t sequence);
   // The group of `color` that split call `sequence` made. Each rank asks once,
   // after Await.
   std::shared_ptr<ThreadGroup> TakeChild(int64_t sequence, int color);

@@ -120,9 +120,9 @@ TEST_F(RankLedgerTest, AnOldMismatchIsFound) {
               AllOf(HasSubstr("differ at call 5"), HasSubstr("10 fp32"),
                     HasSubstr("11 fp32")));
   EXPECT_FALSE(groups_[0]->LookForTrouble(10).ok());
-  EXPECT_TRUE(groups_[0]->AgreesWithNeighbour(4));
-  EXPECT_FALSE(groups_[0]->AgreesWithNeighbour(5));
-  EXPECT_TRUE(groups_[0]->AgreesWithNeighbour(10)) << "not made yet";
+  EXPECT_TRUE(groups_[0]->AgreesWithNeighbours(4));
+  EXPECT_FALSE(groups_[0]->AgreesWithNeighbours(5));
+  EXPECT_TRUE(groups_[0]->AgreesWithNeighbours(10)) << "not made yet";
 }
 
 // A ring keeps the last calls: 256 of them on three ranks.
@@ -178,7 +178,7 @@ TEST_F(RankLedgerTest, GroupsBeyondTheLedgersRoomStillGetErrors) {
         std::make_unique<GroupLedger>(ledgers_[0], id, "many", 0, members));
     many.back()->Begin(1, CallOf(CallKind::kBarrier, 0, "a"));
     many.back()->End(1);
-    EXPECT_TRUE(many.back()->AgreesWithNeighbour(1));
+    EXPECT_TRUE(many.back()->AgreesWithNeighbours(1));
     EXPECT_TRUE(many.back()->LookForTrouble(1).ok());
   }
   const absl::Status status = many.back()->Explain(1, Late());
