@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -97,6 +98,17 @@ absl::Status OtherBlocks(Scene& scene, int64_t expected) {
       .Wait();
 }
 
+// One rank after the other, each done before the next one comes: the root does
+// not wait for the others, and MPI lets rank 1 receive fewer elements than it
+// asks for.
+absl::Status InOrder(Scene& scene) {
+  std::this_thread::sleep_for(std::chrono::seconds(scene.world.rank()));
+  return scene.world
+      .Broadcast(scene.stream, scene.buffer.Rows(0, scene.odd_one() ? 12 : 8),
+                 0, {4, "weights"})
+      .Wait();
+}
+
 absl::Status Late(Scene& scene) {
   if (scene.odd_one()) {
     scene.world.ledger().SetPosition(1, 7, "router");
@@ -130,6 +142,7 @@ const std::map<std::string, std::function<absl::Status(Scene&)>>& Modes() {
            [](Scene& scene) { return OtherBlocks(scene, 3); }},
           {"less-than-expected",
            [](Scene& scene) { return OtherBlocks(scene, 6); }},
+          {"in-order", InOrder},
           {"late", Late},
           {"leave", Leave},
           {"run", Run},
@@ -137,12 +150,29 @@ const std::map<std::string, std::function<absl::Status(Scene&)>>& Modes() {
   return *modes;
 }
 
+// Rank 1 of the launcher's does not come to where all ranks meet.
+void StayAway() {
+  const char* rank = std::getenv("OMPI_COMM_WORLD_RANK");
+  if (rank == nullptr || std::string(rank) != "1") return;
+  for (;;) pause();
+}
+
 absl::Status Main(const std::string& mode, double timeout_seconds) {
-  SWITCHYARD_ASSIGN_OR_RETURN(const auto environment, MpiEnvironment::Start());
+  SWITCHYARD_ASSIGN_OR_RETURN(const auto environment,
+                              MpiEnvironment::Start(timeout_seconds));
   Options options;
   options.timeout_seconds = timeout_seconds;
-  SWITCHYARD_ASSIGN_OR_RETURN(const std::unique_ptr<Communicator> world,
-                              NewMpiWorld(options));
+  if (mode == "no-start") StayAway();
+  absl::StatusOr<std::unique_ptr<Communicator>> made = NewMpiWorld(options);
+  if (!made.ok()) {
+    Say(-1, "no world: " + made.status().ToString());
+    return made.status();
+  }
+  const std::unique_ptr<Communicator> world = *std::move(made);
+  if (mode == "no-end") {
+    StayAway();
+    return absl::OkStatus();
+  }
   auto* reporter = new TerminationReporter(*world);  // as long as its thread
   CpuDevice device;
   const std::unique_ptr<Stream> stream = device.NewStream();
@@ -154,6 +184,7 @@ absl::Status Main(const std::string& mode, double timeout_seconds) {
     Say(world->rank(), "failed: " + status.ToString());
     const absl::Status later = world->Barrier({-1, "later"}).Wait();
     Say(world->rank(), "later: " + later.ToString());
+    Say(world->rank(), "anew: " + NewMpiWorld(options).status().ToString());
   }
   reporter->Forget();
   return status;

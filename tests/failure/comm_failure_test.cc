@@ -73,6 +73,27 @@ TEST(CommFailureTest, AnotherCountIsFoundThoughMpiMayCompleteIt) {
                     HasSubstr("all-reduce (sum, 8 fp32)")));
 }
 
+TEST(CommFailureTest, AnotherCountIsFoundWhenRanksComeOneByOne) {
+  const std::string output = OutputOfFailure("in-order", 600);
+  EXPECT_THAT(output,
+              AllOf(HasSubstr("failed: FAILED_PRECONDITION: the ranks differ "
+                              "at call 1 of group world (ranks 0-2)"),
+                    HasSubstr("broadcast (from rank 0, 8 fp32)"),
+                    HasSubstr("broadcast (from rank 0, 12 fp32)")));
+}
+
+TEST(CommFailureTest, ARankThatNeverMakesTheWorld) {
+  const std::string output = OutputOfFailure("no-start", kTimeoutSeconds);
+  EXPECT_THAT(output, HasSubstr("no world: DEADLINE_EXCEEDED: not all ranks of "
+                                "the job have come within 3 s"));
+}
+
+TEST(CommFailureTest, ARankThatDoesNotEnd) {
+  const std::string output = OutputOfFailure("no-end", kTimeoutSeconds);
+  EXPECT_THAT(output, HasSubstr("this rank is done, but not all ranks of the "
+                                "job have come within 3 s"));
+}
+
 TEST(CommFailureTest, ABlockLargerThanExpected) {
   const std::string output = OutputOfFailure("more-than-expected", 600);
   EXPECT_THAT(output, AllOf(HasSubstr("sends 16 bytes to rank 1"),
@@ -99,6 +120,8 @@ TEST(CommFailureTest, ALateRankIsNamedAtTheDeadline) {
                           ", process [0-9]+, running\\) has not made it"),
             HasSubstr("step 1, layer 7, router"),
             HasSubstr("later: DEADLINE_EXCEEDED: the ranks' communication "
+                      "failed before: call 1"),
+            HasSubstr("anew: DEADLINE_EXCEEDED: the ranks' communication "
                       "failed before: call 1")));
 }
 

@@ -125,6 +125,33 @@ TEST_F(RankLedgerTest, AnOldMismatchIsFound) {
   EXPECT_TRUE(groups_[0]->AgreesWithNeighbours(10)) << "not made yet";
 }
 
+// Ranks that come in order, each done before the next one comes: the last sees
+// the first's call, or the second sees the first's.
+TEST(RankLedgerRingTest, EveryOrderOfRanksFindsTheOddOne) {
+  for (const int odd : {0, 1, 2}) {
+    const testing::TemporaryFolder folder;
+    std::vector<std::shared_ptr<RankLedger>> ledgers;
+    std::vector<Peer> peers;
+    std::vector<Member> members;
+    for (int r = 0; r < 3; ++r) {
+      members.push_back(MemberOf(r));
+      ledgers.push_back(
+          *RankLedger::InFile(members[r], 3, "job", folder.path().string()));
+      peers.push_back(
+          {members[r], ledgers[r]->path(), nullptr, ProcessStart(getpid())});
+    }
+    for (const auto& ledger : ledgers) ledger->SetPeers(peers);
+    int differences = 0;
+    for (int r = 0; r < 3; ++r) {
+      ledgers[r]->OpenGroup({kWorld, "world", {0, 1, 2}}, r);
+      ledgers[r]->Begin(
+          0, 1, CallOf(CallKind::kBroadcast, r == odd ? 12 : 8, "weights"));
+      if (!ledgers[r]->AgreesWithNeighbours(0, 1)) ++differences;
+    }
+    EXPECT_GE(differences, 1) << odd;
+  }
+}
+
 // A ring keeps the last calls: 256 of them on three ranks.
 TEST_F(RankLedgerTest, OldCallsMakeRoom) {
   for (int64_t s = 1; s <= 1000; ++s) {
@@ -190,6 +217,42 @@ TEST_F(RankLedgerTest, GroupsBeyondTheLedgersRoomStillGetErrors) {
   EXPECT_THAT(std::string(again.Explain(1, Late()).message()),
               HasSubstr("group again (ranks 0-1)"))
       << "closed groups give their room back";
+}
+
+// More groups, one after the other, than there is room for at once.
+TEST_F(RankLedgerTest, CallsOfGroupsThatAreGoneAreForgotten) {
+  const std::vector<Member> members = {MemberOf(0), MemberOf(1)};
+  for (uint64_t id = 2; id < 2 + 3 * kMaxRegions; ++id) {
+    GroupLedger ours(ledgers_[0], id, "short", 0, members);
+    GroupLedger theirs(ledgers_[1], id, "short", 1, members);
+    ours.Begin(1, CallOf(CallKind::kAllReduce, static_cast<int64_t>(id), "a"));
+    EXPECT_TRUE(ours.AgreesWithNeighbours(1)) << "the other has not called";
+    EXPECT_TRUE(ours.LookForTrouble(1).ok());
+    theirs.Begin(1,
+                 CallOf(CallKind::kAllReduce, static_cast<int64_t>(id), "a"));
+    EXPECT_TRUE(theirs.AgreesWithNeighbours(1));
+  }
+}
+
+// Ranks in containers of one host share its folders, but not process ids.
+TEST(RankLedgerProcessTest, AProcessIdOfAnotherNamespaceSaysNothing) {
+  const testing::TemporaryFolder folder;
+  const Member other = {"here", /*process=*/1 << 22, 0, /*world_rank=*/1};
+  auto own = RankLedger::InFile(MemberOf(0), 2, "job", folder.path().string());
+  auto theirs = RankLedger::InFile(other, 2, "job", folder.path().string());
+  ASSERT_TRUE(own.ok() && theirs.ok()) << own.status() << theirs.status();
+  (*own)->SetPeers(
+      {{MemberOf(0), (*own)->path(), nullptr, ProcessStart(getpid())},
+       {other, (*theirs)->path(), nullptr, /*process_start=*/12345}});
+  GroupLedger group(*own, kWorld, "world", 0, {MemberOf(0), other});
+  (*theirs)->SetPeers(
+      {{MemberOf(0), (*own)->path(), nullptr, ProcessStart(getpid())},
+       {other, (*theirs)->path(), nullptr, /*process_start=*/12345}});
+  GroupLedger their_group(*theirs, kWorld, "world", 1, {MemberOf(0), other});
+  group.Begin(1, CallOf(CallKind::kBarrier, 0, "start"));
+  EXPECT_TRUE(group.LookForTrouble(1).ok());
+  EXPECT_THAT((*own)->Report(),
+              StartsWith("no rank is known to be dead or stopped"));
 }
 
 // A rank of its own process that makes one call and waits in the next.

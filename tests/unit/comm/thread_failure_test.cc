@@ -3,6 +3,7 @@
 //
 // What ranks are told when their calls do not meet. Every test would hang, not
 // fail, if the errors did not arrive: hence the timeouts of CTest.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <latch>
@@ -280,6 +281,52 @@ TEST(ThreadFailureTest, EveryGroupIsDeadAfterAFailure) {
         return later;
       });
   for (const absl::Status& status : statuses) EXPECT_FALSE(status.ok());
+}
+
+// Rank 1 adds up both ranks' buffers, which takes a while, when rank 2 ends the
+// job. Rank 0 may drop its ticket then, but its buffer must be its own again.
+TEST(ThreadFailureTest, ADroppedTicketsBufferIsNotWrittenAnyMore) {
+  constexpr int64_t kCount = int64_t{1} << 24;
+  std::latch about_to_add(1);
+  const std::vector<absl::Status> statuses =
+      StatusOfEach(3, WithTimeout(60), [&](Communicator& world) {
+        const std::unique_ptr<Communicator> pair =
+            *world.Split(world.rank() / 2, 0, "pair");
+        const std::unique_ptr<Communicator> alone =
+            *world.Split(world.rank(), 0, "alone");
+        if (world.rank() == 2) {
+          about_to_add.wait();
+          std::this_thread::sleep_for(std::chrono::milliseconds(5));
+          Scene scene;
+          const std::vector<Block> send = {{0, 0, 4}};
+          return alone
+              ->AllToAllV(*scene.stream, scene.view.Rows(0, 4), send,
+                          scene.view.Rows(4, 8), {}, {0, "odd"})
+              .Wait();
+        }
+        Scene scene(kCount);
+        Ticket ticket;
+        if (world.rank() == 0) {
+          ticket = pair->AllReduce(*scene.stream, scene.view, ReduceOp::kSum,
+                                   {0, "sum"});
+        }
+        absl::Status status = pair->Barrier({0, "both are there"}).Wait();
+        if (world.rank() == 1) {
+          about_to_add.count_down();
+          return pair
+              ->AllReduce(*scene.stream, scene.view, ReduceOp::kSum, {0, "sum"})
+              .Wait();
+        }
+        while (status.ok()) status = alone->Barrier({0, "alive"}).Wait();
+        ticket = Ticket();  // dropped
+        float* values = scene.view.data<float>();
+        std::fill_n(values, kCount, 7.0f);
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        EXPECT_EQ(std::count(values, values + kCount, 7.0f), kCount);
+        return status;
+      });
+  EXPECT_FALSE(statuses[0].ok());
+  EXPECT_EQ(statuses[2].code(), absl::StatusCode::kFailedPrecondition);
 }
 
 TEST(ThreadFailureTest, ReportsNameTheGroup) {
