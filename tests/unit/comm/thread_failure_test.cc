@@ -287,6 +287,7 @@ TEST(ThreadFailureTest, EveryGroupIsDeadAfterAFailure) {
 // job. Rank 0 may drop its ticket then, but its buffer must be its own again.
 TEST(ThreadFailureTest, ADroppedTicketsBufferIsNotWrittenAnyMore) {
   constexpr int64_t kCount = int64_t{1} << 24;
+  std::latch rank_0_is_there(1);
   std::latch about_to_add(1);
   const std::vector<absl::Status> statuses =
       StatusOfEach(3, WithTimeout(60), [&](Communicator& world) {
@@ -305,21 +306,21 @@ TEST(ThreadFailureTest, ADroppedTicketsBufferIsNotWrittenAnyMore) {
               .Wait();
         }
         Scene scene(kCount);
-        Ticket ticket;
-        if (world.rank() == 0) {
-          ticket = pair->AllReduce(*scene.stream, scene.view, ReduceOp::kSum,
-                                   {0, "sum"});
-        }
-        absl::Status status = pair->Barrier({0, "both are there"}).Wait();
+        float* values = scene.view.data<float>();
         if (world.rank() == 1) {
+          std::fill_n(values, kCount, 1.0f);
+          rank_0_is_there.wait();
           about_to_add.count_down();
           return pair
               ->AllReduce(*scene.stream, scene.view, ReduceOp::kSum, {0, "sum"})
               .Wait();
         }
+        Ticket ticket = pair->AllReduce(*scene.stream, scene.view,
+                                        ReduceOp::kSum, {0, "sum"});
+        rank_0_is_there.count_down();
+        absl::Status status;
         while (status.ok()) status = alone->Barrier({0, "alive"}).Wait();
         ticket = Ticket();  // dropped
-        float* values = scene.view.data<float>();
         std::fill_n(values, kCount, 7.0f);
         std::this_thread::sleep_for(std::chrono::milliseconds(100));
         EXPECT_EQ(std::count(values, values + kCount, 7.0f), kCount);
