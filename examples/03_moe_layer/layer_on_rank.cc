@@ -84,17 +84,21 @@ absl::Status LayerOnRank::RunMicroBatch(int micro_batch, Results& results) {
   const TensorView output = run.New(DType::kFloat32, shape);
   const TensorView doutput = run.New(DType::kFloat32, shape);
   const TensorView valid = run.New(DType::kUInt8, {tokens});
+  TokenBatch batch;
+  batch.valid = valid;
+  batch.micro_batch = micro_batch;
+  batch.training = true;
   const std::vector<uint8_t> ones(tokens, 1);
   FillRandom(*stream_, "tokens", micro_batch, input);
   FillRandom(*stream_, "gradient of the output", micro_batch, doutput);
   stream_->CopyToDevice(valid, ones.data());
 
   SWITCHYARD_ASSIGN_OR_RETURN(const MoeLayer::Decision decision,
-                              layer_->Decide(run, input, valid));
+                              layer_->Decide(run, input, batch));
   SWITCHYARD_ASSIGN_OR_RETURN(const MoeLayer::Saved saved,
                               layer_->Forward(run, decision, input, output));
   SWITCHYARD_ASSIGN_OR_RETURN(const TensorView dinput,
-                              layer_->Backward(run, decision, saved, valid,
+                              layer_->Backward(run, decision, saved, batch,
                                                /*z_gradient=*/0.0f, doutput));
 
   results.received_rows[grid_.world().rank()] += decision.routing.received_rows;

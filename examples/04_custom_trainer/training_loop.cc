@@ -125,7 +125,7 @@ void TrainingLoop::ComputeBalanceLoss(const Execution& run,
                         static_cast<double>(kTokensOfStep);
   const TensorView losses =
       run.New(DType::kFloat64, {model_->layers(), 2});  // not reported
-  balance_loss_.Compute(run, decisions, tokens.valid, weight, losses);
+  balance_loss_.Compute(run, decisions, tokens, weight, losses);
 }
 
 absl::Status TrainingLoop::RunMicroBatch(int64_t micro_batch) {

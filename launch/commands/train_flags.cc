@@ -10,6 +10,7 @@
 #include "switchyard/base/nearest_name.h"
 #include "switchyard/base/status.h"
 #include "switchyard/kernels/instruction_set.h"
+#include "switchyard/launch/commands/routing_flags.h"
 #include "switchyard/launch/flags/flag_set.h"
 #include "switchyard/launch/version.h"
 
@@ -86,9 +87,9 @@ void AddOptimizer(Registered* r, FlagSet* set) {
 void AddExperts(Registered* r, FlagSet* set) {
   TrainOptions& o = r->flags.options;
   set->Group("Mixture of experts");
-  set->Add("capacity_factor", &o.capacity_factor, "X",
-           "an expert takes at most X times its even share of a micro-batch; "
-           "0 drops nothing");
+  AddExplorationFlags(&o.exploration, set);
+  AddOverflowFlags(&o.overflow, set);
+  AddBalanceFlags(&o.balance, set);
   set->Add("balance_loss_coef", &r->balance_loss_coef, "X",
            "c of the balance loss of one layer (1 * c at perfect balance); 0 "
            "switches it off",

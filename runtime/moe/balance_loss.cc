@@ -8,7 +8,7 @@ namespace switchyard {
 
 void SwitchBalanceLoss::Compute(const Execution& run,
                                 absl::Span<MoeLayer::Decision* const> decisions,
-                                const ConstTensorView& valid, double weight,
+                                const TokenBatch& batch, double weight,
                                 const TensorView& losses) const {
   for (size_t layer = 0; layer < decisions.size(); ++layer) {
     const RouterOutput& router = decisions[layer]->router;
@@ -16,7 +16,7 @@ void SwitchBalanceLoss::Compute(const Execution& run,
     args.probabilities = router.probabilities;
     args.logsumexp = router.logsumexp;
     args.experts = router.experts;
-    args.valid = valid;
+    args.valid = batch.valid;
     args.balance_weight = coefficient_ * weight;
     const int64_t row = static_cast<int64_t>(layer);
     args.losses = losses.Rows(row, row + 1).Reshaped({2});

@@ -10,6 +10,7 @@
 #include "absl/types/span.h"
 #include "switchyard/runtime/moe/moe_layer.h"
 #include "switchyard/runtime/nn/execution.h"
+#include "switchyard/runtime/nn/token_batch.h"
 
 namespace switchyard {
 
@@ -22,7 +23,7 @@ class BalanceLoss {
   // without coefficient into `losses`, fp64 [layers, 2]: balance, z.
   virtual void Compute(const Execution& run,
                        absl::Span<MoeLayer::Decision* const> decisions,
-                       const ConstTensorView& valid, double weight,
+                       const TokenBatch& batch, double weight,
                        const TensorView& losses) const = 0;
 };
 
@@ -33,7 +34,7 @@ class SwitchBalanceLoss : public BalanceLoss {
   explicit SwitchBalanceLoss(double coefficient) : coefficient_(coefficient) {}
   void Compute(const Execution& run,
                absl::Span<MoeLayer::Decision* const> decisions,
-               const ConstTensorView& valid, double weight,
+               const TokenBatch& batch, double weight,
                const TensorView& losses) const override;
 
  private:

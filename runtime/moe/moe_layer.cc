@@ -42,16 +42,16 @@ ConstTensorView MoeLayer::RouterInput(const Execution& run,
 
 absl::StatusOr<MoeLayer::Decision> MoeLayer::Decide(
     const Execution& run, const ConstTensorView& input,
-    const ConstTensorView& valid) const {
+    const TokenBatch& batch) const {
   ArenaScope scratch(run.arena);
   const ConstTensorView router_input = RouterInput(run, input);
-  const Execution keep{run.stream,     run.decision_arena, run.decision_arena,
-                       run.host_arena, run.format,         run.ledger,
-                       run.step};
+  const Execution keep{
+      run.stream, run.decision_arena, run.decision_arena, run.host_arena,
+      run.format, run.ledger,         run.step,           run.seed};
   Decision decision;
-  decision.router = router_->Forward(keep, router_input);
-  SWITCHYARD_RETURN_IF_ERROR(dispatcher_.Plan(keep, decision.router, valid,
-                                              capacity_, decision.routing));
+  decision.router = router_->Forward(keep, router_input, batch);
+  SWITCHYARD_RETURN_IF_ERROR(dispatcher_.Plan(
+      keep, decision.router, batch.valid, capacity_, decision.routing));
   return decision;
 }
 
@@ -106,7 +106,7 @@ absl::Status MoeLayer::BackwardThroughExperts(const Execution& run,
 
 absl::StatusOr<TensorView> MoeLayer::Backward(
     const Execution& run, const Decision& decision, const Saved& saved,
-    const ConstTensorView& valid, float z_gradient,
+    const TokenBatch& batch, float z_gradient,
     const ConstTensorView& doutput) const {
   const Shape& shape = saved.input.shape();
   const DType dtype = saved.input.dtype();
@@ -121,7 +121,7 @@ absl::StatusOr<TensorView> MoeLayer::Backward(
                                      .rows = decision.routing.rows,
                                      .dgates = dgates});
   gradients.dgates = dgates;
-  gradients.valid = valid;
+  gradients.batch = batch;
   gradients.balance_gradient = decision.balance_gradient;
   gradients.z_gradient = z_gradient;
   SWITCHYARD_RETURN_IF_ERROR(

@@ -15,6 +15,7 @@
 #include "switchyard/runtime/moe/router.h"
 #include "switchyard/runtime/moe/routing.h"
 #include "switchyard/runtime/moe/token_dispatcher.h"
+#include "switchyard/runtime/nn/token_batch.h"
 
 namespace switchyard {
 
@@ -43,10 +44,10 @@ class MoeLayer {
     // passes by whoever computes that loss. Undefined: none.
     ConstTensorView balance_gradient;
   };
-  // `input` [tokens, hidden], `valid` uint8 [tokens].
+  // `input` [tokens, hidden].
   absl::StatusOr<Decision> Decide(const Execution& run,
                                   const ConstTensorView& input,
-                                  const ConstTensorView& valid) const;
+                                  const TokenBatch& batch) const;
 
   struct Saved {
     ConstTensorView input;
@@ -63,8 +64,7 @@ class MoeLayer {
   absl::StatusOr<TensorView> Backward(const Execution& run,
                                       const Decision& decision,
                                       const Saved& saved,
-                                      const ConstTensorView& valid,
-                                      float z_gradient,
+                                      const TokenBatch& batch, float z_gradient,
                                       const ConstTensorView& doutput) const;
 
  private:

@@ -39,12 +39,11 @@ TopKRouter::TopKRouter(const ParameterStore& store, const ModelConfig& config,
     : weight_(store.Get(prefix + ".gate.weight")),
       experts_(config.experts),
       experts_per_token_(config.experts_per_token),
-      // Renormalising a single gate would make it 1 and leave the router
-      // without a gradient.
-      renormalize_(config.experts_per_token >= 2) {}
+      renormalize_(config.renormalizes_gates()) {}
 
 RouterOutput TopKRouter::Forward(const Execution& run,
-                                 const ConstTensorView& input) const {
+                                 const ConstTensorView& input,
+                                 const TokenBatch&) const {
   const int64_t tokens = input.dim(0);
   kernels::RouterArgs args;
   args.renormalize = renormalize_;
@@ -74,7 +73,7 @@ void TopKRouter::Backward(const Execution& run, const ConstTensorView& input,
   args.experts = output.experts;
   args.gates = output.gates;
   args.dgates = gradients.dgates;
-  args.valid = gradients.valid;
+  args.valid = gradients.batch.valid;
   args.balance_gradient = gradients.balance_gradient;
   args.z_gradient = gradients.z_gradient;
   args.renormalize = renormalize_;

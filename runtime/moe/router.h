@@ -12,6 +12,7 @@
 #include "switchyard/runtime/nn/execution.h"
 #include "switchyard/runtime/nn/model_config.h"
 #include "switchyard/runtime/nn/parameter.h"
+#include "switchyard/runtime/nn/token_batch.h"
 
 namespace switchyard {
 
@@ -27,7 +28,7 @@ struct RouterOutput {
 // What flows back into a router.
 struct RouterGradients {
   ConstTensorView dgates;            // fp32 [tokens, k]
-  ConstTensorView valid;             // uint8 [tokens]
+  TokenBatch batch;                  // that of Forward
   ConstTensorView balance_gradient;  // fp32 [experts], optional
   float z_gradient = 0.0f;
 };
@@ -35,9 +36,11 @@ struct RouterGradients {
 class Router {
  public:
   virtual ~Router() = default;
-  // `input` fp32 [tokens, hidden].
+  // `input` fp32 [tokens, hidden], of the tokens of `batch`. Called once a
+  // step and micro-batch, also where activations are recomputed.
   virtual RouterOutput Forward(const Execution& run,
-                               const ConstTensorView& input) const = 0;
+                               const ConstTensorView& input,
+                               const TokenBatch& batch) const = 0;
   // Adds the weight's gradient to its sum and writes that of the input into
   // `dinput` (fp32 [tokens, hidden]).
   virtual void Backward(const Execution& run, const ConstTensorView& input,
@@ -69,8 +72,8 @@ class TopKRouter : public Router {
   TopKRouter(const ParameterStore& store, const ModelConfig& config,
              const std::string& prefix);
 
-  RouterOutput Forward(const Execution& run,
-                       const ConstTensorView& input) const override;
+  RouterOutput Forward(const Execution& run, const ConstTensorView& input,
+                       const TokenBatch& batch) const override;
   void Backward(const Execution& run, const ConstTensorView& input,
                 const RouterOutput& output, const RouterGradients& gradients,
                 const TensorView& dinput) const override;

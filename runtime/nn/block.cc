@@ -40,7 +40,7 @@ Block::Block(const ParameterStore& store, const Grid& grid,
       recompute_(recompute) {}
 
 absl::Status Block::Compute(const Execution& run, const RotaryTables& rotary,
-                            const ConstTensorView& valid, bool decide,
+                            const TokenBatch& batch, bool decide,
                             const TensorView& sum, const TensorView& delta,
                             Saved& saved) const {
   Activations& now = saved.activations;
@@ -54,7 +54,7 @@ absl::Status Block::Compute(const Execution& run, const RotaryTables& rotary,
   run.At(layer_, "experts");
   if (decide) {
     SWITCHYARD_ASSIGN_OR_RETURN(saved.decision,
-                                moe_.Decide(run, now.moe_norm.output, valid));
+                                moe_.Decide(run, now.moe_norm.output, batch));
   }
   SWITCHYARD_ASSIGN_OR_RETURN(
       now.moe, moe_.Forward(run, saved.decision, now.moe_norm.output, delta));
@@ -62,7 +62,7 @@ absl::Status Block::Compute(const Execution& run, const RotaryTables& rotary,
 }
 
 absl::Status Block::Forward(const Execution& run, const RotaryTables& rotary,
-                            const ConstTensorView& valid, const Residual& input,
+                            const TokenBatch& batch, const Residual& input,
                             Saved& saved) const {
   saved.input = input;
   const TensorView sum = run.New(input.base.dtype(), input.base.shape());
@@ -71,13 +71,13 @@ absl::Status Block::Forward(const Execution& run, const RotaryTables& rotary,
   std::optional<ArenaScope> dropped;
   if (recompute_) dropped.emplace(run.arena);
   SWITCHYARD_RETURN_IF_ERROR(
-      Compute(run, rotary, valid, /*decide=*/true, sum, delta, saved));
+      Compute(run, rotary, batch, /*decide=*/true, sum, delta, saved));
   if (recompute_) saved.activations = Activations();
   return absl::OkStatus();
 }
 
 absl::Status Block::Backward(const Execution& run, const RotaryTables& rotary,
-                             const ConstTensorView& valid, float z_gradient,
+                             const TokenBatch& batch, float z_gradient,
                              Saved& saved, const TensorView& gradient) const {
   ArenaScope scratch(run.arena);
   if (recompute_) {
@@ -88,13 +88,13 @@ absl::Status Block::Backward(const Execution& run, const RotaryTables& rotary,
     const TensorView sum = run.New(dtype, shape);
     const TensorView delta = run.New(dtype, shape);
     SWITCHYARD_RETURN_IF_ERROR(
-        Compute(run, rotary, valid, /*decide=*/false, sum, delta, saved));
+        Compute(run, rotary, batch, /*decide=*/false, sum, delta, saved));
   }
   const Activations& then = saved.activations;
   run.At(layer_, "experts backward");
   SWITCHYARD_ASSIGN_OR_RETURN(const TensorView dmoe_input,
                               moe_.Backward(run, saved.decision, then.moe,
-                                            valid, z_gradient, gradient));
+                                            batch, z_gradient, gradient));
   moe_norm_.Backward(run, then.moe_norm, dmoe_input, gradient);
   run.At(layer_, "attention backward");
   const TensorView dattention_input =

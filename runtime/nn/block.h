@@ -12,6 +12,7 @@
 #include "switchyard/runtime/moe/moe_layer.h"
 #include "switchyard/runtime/nn/attention.h"
 #include "switchyard/runtime/nn/norm.h"
+#include "switchyard/runtime/nn/token_batch.h"
 
 namespace switchyard {
 
@@ -38,14 +39,14 @@ class Block {
     Activations activations;  // empty under recomputation
   };
 
-  // Collective calls of the expert-parallel group. `valid` uint8 [tokens].
+  // Collective calls of the expert-parallel group.
   absl::Status Forward(const Execution& run, const RotaryTables& rotary,
-                       const ConstTensorView& valid, const Residual& input,
+                       const TokenBatch& batch, const Residual& input,
                        Saved& saved) const;
   // `gradient` is that of the output's sum; it becomes that of the input's sum.
   absl::Status Backward(const Execution& run, const RotaryTables& rotary,
-                        const ConstTensorView& valid, float z_gradient,
-                        Saved& saved, const TensorView& gradient) const;
+                        const TokenBatch& batch, float z_gradient, Saved& saved,
+                        const TensorView& gradient) const;
 
   // The least Parameter::index of the block.
   int first_parameter() const { return attention_norm_.parameter_index(); }
@@ -53,7 +54,7 @@ class Block {
  private:
   // `sum` and `delta`: where the output goes. Decides only if told to.
   absl::Status Compute(const Execution& run, const RotaryTables& rotary,
-                       const ConstTensorView& valid, bool decide,
+                       const TokenBatch& batch, bool decide,
                        const TensorView& sum, const TensorView& delta,
                        Saved& saved) const;
 

@@ -45,7 +45,8 @@ struct Execution {
   kernels::FixedPoint format;  // of gradient sums
   // Where this rank says what it is doing; may be null.
   comm::Ledger* ledger = nullptr;
-  int64_t step = 0;
+  int64_t step = 0;   // the first is 1
+  uint64_t seed = 0;  // of everything random (base/philox.h)
   // Of the last backward pass of a step; null in all others.
   BackwardListener* listener = nullptr;
   // Takes weight gradients that can wait; null: none can. Emptied by the end of

@@ -4,8 +4,6 @@
 
 #include <sys/stat.h>
 
-#include <charconv>
-#include <cmath>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
@@ -16,83 +14,31 @@
 #include "switchyard/base/file.h"
 #include "switchyard/base/nearest_name.h"
 #include "switchyard/base/status.h"
+#include "switchyard/runtime/nn/config_reader.h"
 #include "switchyard/runtime/nn/model_config_keys.h"
+#include "switchyard/runtime/nn/model_config_parts.h"
 #include "switchyard/runtime/nn/strict_json.h"
 
 namespace switchyard {
 namespace {
 
 using Json = nlohmann::json;
+using internal::CheckAttention;
+using internal::CheckFeedForward;
+using internal::CheckRouter;
+using internal::ConfigError;
+using internal::ConfigReader;
+using internal::InRange;
+using internal::ReadAttention;
+using internal::ReadFeedForward;
+using internal::ReadRouter;
+using internal::ShortestDecimal;
 using internal::Shown;
+using internal::WriteAttention;
+using internal::WriteFeedForward;
+using internal::WriteRouter;
 
 constexpr size_t kMaxConfigBytes = size_t{1} << 20;
-
-absl::Status Error(absl::string_view source, absl::string_view sentence) {
-  return absl::InvalidArgumentError(absl::StrCat(source, ": ", sentence));
-}
-
-// Takes typed values out of a JSON object. The first error stays; later reads
-// then change nothing.
-class Reader {
- public:
-  Reader(const Json& object, absl::string_view source, std::string prefix = "")
-      : object_(object), source_(source), prefix_(std::move(prefix)) {}
-
-  const absl::Status& status() const { return status_; }
-
-  // Null where the key is absent or its value is null ("not set").
-  const Json* Find(const char* key) const {
-    const auto found = object_.find(key);
-    return found == object_.end() || found->is_null() ? nullptr : &*found;
-  }
-
-  bool Integer(const char* key, int64_t* value) {
-    const Json* found = Find(key);
-    if (found == nullptr) return false;
-    // Unsigned numbers above int64_t's range would wrap.
-    if (!found->is_number_integer() ||
-        (found->is_number_unsigned() &&
-         found->get<uint64_t>() > static_cast<uint64_t>(INT64_MAX))) {
-      Wrong(key, "a whole number", *found);
-      return false;
-    }
-    *value = found->get<int64_t>();
-    return true;
-  }
-
-  template <typename T>
-  bool Number(const char* key, T* value) {
-    const Json* found = Find(key);
-    if (found == nullptr) return false;
-    if (!found->is_number() ||
-        !std::isfinite(static_cast<T>(found->get<double>()))) {
-      Wrong(key, "a number", *found);
-      return false;
-    }
-    *value = static_cast<T>(found->get<double>());
-    return true;
-  }
-
-  void Require(const char* key, bool found) {
-    if (!found && status_.ok()) {
-      status_ = Error(source_, absl::StrCat("expected the key \"", prefix_, key,
-                                            "\", found none; add it"));
-    }
-  }
-
-  void Wrong(const char* key, absl::string_view expected, const Json& found) {
-    status_.Update(
-        Error(source_,
-              absl::StrCat("expected \"", prefix_, key, "\" to be ", expected,
-                           ", found ", Shown(found), "; correct it")));
-  }
-
- private:
-  const Json& object_;
-  absl::string_view source_;
-  std::string prefix_;
-  absl::Status status_;
-};
 
 absl::Status CheckKnown(const std::string& name, const Json& value,
                         absl::string_view source) {
@@ -103,7 +49,7 @@ absl::Status CheckKnown(const std::string& name, const Json& value,
       names.push_back(known.name);
     }
     const absl::string_view nearest = NearestName(name, names);
-    return Error(
+    return ConfigError(
         source,
         absl::StrCat("expected known keys, found \"", Printable(name), "\"; ",
                      nearest.empty() ? ""
@@ -115,12 +61,13 @@ absl::Status CheckKnown(const std::string& name, const Json& value,
   }
   if (key->kind == internal::ConfigKeyKind::kOnlyThis && !value.is_null() &&
       value != Json::parse(key->value)) {
-    return Error(source, absl::StrCat("expected \"", name, "\" to be ",
-                                      key->value, ", found ", Shown(value),
-                                      "; another value would change the "
-                                      "model and is not built: correct it, or "
-                                      "remove it if the model does not need "
-                                      "it"));
+    return ConfigError(
+        source, absl::StrCat("expected \"", name, "\" to be ", key->value,
+                             ", found ", Shown(value),
+                             "; another value would change the "
+                             "model and is not built: correct it, or "
+                             "remove it if the model does not need "
+                             "it"));
   }
   return absl::OkStatus();
 }
@@ -131,29 +78,29 @@ absl::Status ReadRopeParameters(const Json& json, absl::string_view source,
                                 double* theta, bool* found) {
   const char* kName = "rope_parameters";
   if (!json.is_object()) {
-    return Error(
+    return ConfigError(
         source, absl::StrCat("expected \"", kName, "\" to be an object, found ",
                              Shown(json), "; correct it"));
   }
-  Reader reader(json, source, absl::StrCat(kName, "."));
+  ConfigReader reader(json, source, absl::StrCat(kName, "."));
   for (const auto& [name, value] : json.items()) {
     const bool known = name == "rope_theta" || value.is_null() ||
                        (name == "rope_type" && value == "default") ||
                        (name == "partial_rotary_factor" && value == 1.0);
     if (!known) {
-      return Error(source,
-                   absl::StrCat("expected \"", kName,
-                                "\" to hold rope_theta and rope_type "
-                                "\"default\", found \"",
-                                Printable(name), "\": ", Shown(value),
-                                "; other rotary embeddings are not built"));
+      return ConfigError(
+          source, absl::StrCat("expected \"", kName,
+                               "\" to hold rope_theta and rope_type "
+                               "\"default\", found \"",
+                               Printable(name), "\": ", Shown(value),
+                               "; other rotary embeddings are not built"));
     }
   }
   *found = reader.Number("rope_theta", theta);
   return reader.status();
 }
 
-absl::Status ReadRopeTheta(Reader& reader, absl::string_view source,
+absl::Status ReadRopeTheta(ConfigReader& reader, absl::string_view source,
                            double* theta) {
   const bool top = reader.Number("rope_theta", theta);
   bool nested = false;
@@ -163,17 +110,17 @@ absl::Status ReadRopeTheta(Reader& reader, absl::string_view source,
         ReadRopeParameters(*json, source, &nested_theta, &nested));
   }
   if (top && nested && *theta != nested_theta) {
-    return Error(source,
-                 absl::StrCat("expected one rotary base, found ", *theta,
-                              " in \"rope_theta\" and ", nested_theta,
-                              " in \"rope_parameters\"; remove one"));
+    return ConfigError(source,
+                       absl::StrCat("expected one rotary base, found ", *theta,
+                                    " in \"rope_theta\" and ", nested_theta,
+                                    " in \"rope_parameters\"; remove one"));
   }
   if (nested) *theta = nested_theta;
   reader.Require("rope_theta", top || nested);
   return absl::OkStatus();
 }
 
-absl::Status ReadSizes(Reader& reader, ModelConfig* config) {
+absl::Status ReadSizes(ConfigReader& reader, ModelConfig* config) {
   const std::pair<const char*, int64_t*> required[] = {
       {"hidden_size", &config->hidden_size},
       {"intermediate_size", &config->intermediate_size},
@@ -195,7 +142,7 @@ absl::Status ReadSizes(Reader& reader, ModelConfig* config) {
   return reader.status();
 }
 
-absl::Status ReadNumbers(Reader& reader, absl::string_view source,
+absl::Status ReadNumbers(ConfigReader& reader, absl::string_view source,
                          ModelConfig* config) {
   SWITCHYARD_RETURN_IF_ERROR(
       ReadRopeTheta(reader, source, &config->rope_theta));
@@ -218,7 +165,7 @@ absl::Status ReadNumbers(Reader& reader, absl::string_view source,
 constexpr const char* kWeightTypes[] = {"bfloat16", "float16", "float32",
                                         "float64"};
 
-absl::Status CheckWeightType(Reader& reader, const char* key) {
+absl::Status CheckWeightType(ConfigReader& reader, const char* key) {
   const Json* found = reader.Find(key);
   if (found == nullptr) return absl::OkStatus();
   for (const char* name : kWeightTypes) {
@@ -229,33 +176,6 @@ absl::Status CheckWeightType(Reader& reader, const char* key) {
       absl::StrCat("one of \"", absl::StrJoin(kWeightTypes, "\", \""), "\""),
       *found);
   return reader.status();
-}
-
-// Gates of k >= 2 experts are renormalised; a single one is not, or it would be
-// 1 and leave the router without a gradient (NUMERICS.md, section 3).
-absl::Status CheckRenormalization(const Reader& reader,
-                                  absl::string_view source,
-                                  const ModelConfig& config) {
-  const char* kName = "norm_topk_prob";
-  const Json* found = reader.Find(kName);
-  const bool built = config.experts_per_token >= 2;
-  if (found == nullptr || *found == built) return absl::OkStatus();
-  return Error(
-      source,
-      absl::StrCat("expected \"", kName, "\" to be ", built ? "true" : "false",
-                   " with \"num_experts_per_tok\" ", config.experts_per_token,
-                   ", found ", Shown(*found),
-                   "; gates are renormalised from two experts on, and another "
-                   "rule is not built"));
-}
-
-template <typename T>
-absl::Status InRange(absl::string_view source, const char* key, T value,
-                     T least, T most) {
-  if (value >= least && value <= most) return absl::OkStatus();
-  return Error(source,
-               absl::StrCat("expected \"", key, "\" between ", least, " and ",
-                            most, ", found ", value, "; correct it"));
 }
 
 // Limits far above any model that was trained; below them no product of sizes
@@ -305,18 +225,10 @@ absl::Status CheckTotal(const ModelConfig& config, absl::string_view source) {
       static_cast<double>(config.experts) *
       static_cast<double>(config.hidden_size * config.intermediate_size);
   if (experts <= kMaxParameters) return absl::OkStatus();
-  return Error(source, absl::StrCat("expected at most ", kMaxParameters,
-                                    " parameters, found ", experts,
-                                    " in experts alone; correct the sizes"));
-}
-
-// The double whose decimal is the float's shortest: 1e-5f prints as 1e-05.
-double ShortestDecimal(float value) {
-  char text[64];
-  const char* end = std::to_chars(text, text + sizeof(text), value).ptr;
-  double decimal = 0.0;
-  std::from_chars(text, end, decimal);
-  return decimal;
+  return ConfigError(
+      source,
+      absl::StrCat("expected at most ", kMaxParameters, " parameters, found ",
+                   experts, " in experts alone; correct the sizes"));
 }
 
 }  // namespace
@@ -324,33 +236,36 @@ double ShortestDecimal(float value) {
 absl::Status Validate(const ModelConfig& config, absl::string_view source) {
   SWITCHYARD_RETURN_IF_ERROR(CheckRanges(config, source));
   if (config.heads % config.kv_heads != 0) {
-    return Error(source,
-                 absl::StrCat("expected \"num_attention_heads\" to be a "
-                              "multiple of \"num_key_value_heads\", found ",
-                              config.heads, " and ", config.kv_heads,
-                              "; change one of them"));
+    return ConfigError(
+        source, absl::StrCat("expected \"num_attention_heads\" to be a "
+                             "multiple of \"num_key_value_heads\", found ",
+                             config.heads, " and ", config.kv_heads,
+                             "; change one of them"));
   }
   if (config.head_dim == 0 && config.hidden_size % config.heads != 0) {
-    return Error(source,
-                 absl::StrCat("expected \"hidden_size\" to be a multiple of "
-                              "\"num_attention_heads\", found ",
-                              config.hidden_size, " and ", config.heads,
-                              "; change one of them or give \"head_dim\""));
+    return ConfigError(
+        source, absl::StrCat("expected \"hidden_size\" to be a multiple of "
+                             "\"num_attention_heads\", found ",
+                             config.hidden_size, " and ", config.heads,
+                             "; change one of them or give \"head_dim\""));
   }
   if (config.head_dim < 8 || config.head_dim > 512 ||
       config.head_dim % 8 != 0) {
-    return Error(source,
-                 absl::StrCat("expected heads of a multiple of 8 between 8 "
-                              "and 512 elements, found \"head_dim\" ",
-                              config.head_dim, "; change it"));
+    return ConfigError(
+        source, absl::StrCat("expected heads of a multiple of 8 between 8 "
+                             "and 512 elements, found \"head_dim\" ",
+                             config.head_dim, "; change it"));
   }
   if (config.experts_per_token > config.experts) {
-    return Error(source,
-                 absl::StrCat("expected \"num_experts_per_tok\" to be at most "
-                              "\"num_local_experts\", found ",
-                              config.experts_per_token, " of ", config.experts,
-                              "; change one of them"));
+    return ConfigError(
+        source, absl::StrCat("expected \"num_experts_per_tok\" to be at most "
+                             "\"num_local_experts\", found ",
+                             config.experts_per_token, " of ", config.experts,
+                             "; change one of them"));
   }
+  SWITCHYARD_RETURN_IF_ERROR(CheckAttention(config, source));
+  SWITCHYARD_RETURN_IF_ERROR(CheckFeedForward(config, source));
+  SWITCHYARD_RETURN_IF_ERROR(CheckRouter(config, source));
   return CheckTotal(config, source);
 }
 
@@ -362,12 +277,14 @@ absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view json_text,
     SWITCHYARD_RETURN_IF_ERROR(CheckKnown(name, value, source));
   }
   ModelConfig config;
-  Reader reader(json, source);
+  ConfigReader reader(json, source);
   SWITCHYARD_RETURN_IF_ERROR(ReadSizes(reader, &config));
   SWITCHYARD_RETURN_IF_ERROR(ReadNumbers(reader, source, &config));
+  SWITCHYARD_RETURN_IF_ERROR(ReadAttention(reader, &config));
+  SWITCHYARD_RETURN_IF_ERROR(ReadFeedForward(reader, &config));
+  SWITCHYARD_RETURN_IF_ERROR(ReadRouter(reader, &config));
   SWITCHYARD_RETURN_IF_ERROR(CheckWeightType(reader, "dtype"));
   SWITCHYARD_RETURN_IF_ERROR(CheckWeightType(reader, "torch_dtype"));
-  SWITCHYARD_RETURN_IF_ERROR(CheckRenormalization(reader, source, config));
   SWITCHYARD_RETURN_IF_ERROR(Validate(config, source));
   return config;
 }
@@ -409,6 +326,9 @@ std::string ToJson(const ModelConfig& config) {
   json["tie_word_embeddings"] = false;
   json["balance_loss_coef"] = config.balance_loss_coef;
   json["router_z_loss_coef"] = config.router_z_loss_coef;
+  WriteAttention(config, &json);
+  WriteFeedForward(config, &json);
+  WriteRouter(config, &json);
   return json.dump(2) + "\n";
 }
 

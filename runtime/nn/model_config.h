@@ -17,6 +17,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "switchyard/runtime/nn/attention_config.h"
+#include "switchyard/runtime/nn/feed_forward_config.h"
+#include "switchyard/runtime/nn/router_config.h"
 
 namespace switchyard {
 
@@ -40,6 +43,14 @@ struct ModelConfig {
   // and has k at balance: c = coef·k/L. Otherwise 0: off.
   double balance_loss_coef = 0.0;
   double router_z_loss_coef = 0.0;  // 0: off
+
+  AttentionConfig attention;
+  FeedForwardConfig feed_forward;
+  RouterConfig router;
+
+  bool renormalizes_gates() const {
+    return router.renormalize.value_or(experts_per_token >= 2);
+  }
 };
 
 // An error, one sentence that starts with `source`, if a number is out of its

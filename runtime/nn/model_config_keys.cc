@@ -30,7 +30,6 @@ constexpr ConfigKey kKeys[] = {
     // What the weights of a file are in; --dtype decides about a run.
     {"dtype", kUsed},
     {"torch_dtype", kUsed},
-    // Follows from num_experts_per_tok: true from 2 on.
     {"norm_topk_prob", kUsed},
 
     // How files were made, which class loads them, what a call returns, and

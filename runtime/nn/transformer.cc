@@ -70,15 +70,14 @@ absl::StatusOr<Transformer::Saved> Transformer::Forward(
     const Execution& run, const TokenBatch& batch) const {
   const int64_t tokens = batch.ids.dim(0);
   Saved saved;
-  saved.ids = batch.ids;
-  saved.valid = batch.valid;
+  saved.batch = batch;
   saved.blocks = run.NewHost<Block::Saved>(layers());
   const TensorView embedded = run.New(dtype_, {tokens, config_.hidden_size});
   kernels::Embedding(run.stream, embedding_.weight, batch.ids, embedded);
   Residual stream = {embedded, ConstTensorView()};
   for (int layer = 0; layer < layers(); ++layer) {
     SWITCHYARD_RETURN_IF_ERROR(blocks_[layer]->Forward(
-        run, rotary_, batch.valid, stream, saved.blocks[layer]));
+        run, rotary_, batch, stream, saved.blocks[layer]));
     stream = saved.blocks[layer].output;
   }
   saved.norm = norm_.Forward(run, stream);
@@ -101,14 +100,14 @@ absl::Status Transformer::Backward(const Execution& run, Saved& saved,
   int64_t put_off = 0;
   for (int layer = layers() - 1; layer >= 0; --layer) {
     SWITCHYARD_RETURN_IF_ERROR(blocks_[layer]->Backward(
-        run, rotary_, saved.valid, z_gradient, saved.blocks[layer], gradient));
+        run, rotary_, saved.batch, z_gradient, saved.blocks[layer], gradient));
     SWITCHYARD_RETURN_IF_ERROR(Complete(run, layer + 1, put_off));
     if (run.deferred != nullptr) put_off = run.deferred->added();
   }
   if (run.deferred != nullptr) run.deferred->MakeAll(run.stream);
   kernels::EmbeddingGradient(run.stream, run.arena,
                              {.dy = gradient,
-                              .ids = saved.ids,
+                              .ids = saved.batch.ids,
                               .format = run.format,
                               .gradient = embedding_.gradient});
   return absl::OkStatus();

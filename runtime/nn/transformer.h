@@ -13,16 +13,9 @@
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "switchyard/runtime/nn/block.h"
+#include "switchyard/runtime/nn/token_batch.h"
 
 namespace switchyard {
-
-// One micro-batch on the device: whole sequences, one after the other. A rank
-// without a micro-batch passes zero tokens.
-struct TokenBatch {
-  ConstTensorView ids;     // int32 [tokens]
-  ConstTensorView labels;  // int32 [tokens], -100: no loss
-  ConstTensorView valid;   // uint8 [tokens], 0: padding
-};
 
 struct TransformerOptions {
   MoeOptions moe;
@@ -43,8 +36,7 @@ class Transformer {
   void Prepare(int64_t tokens) const;
 
   struct Saved {
-    ConstTensorView ids;
-    ConstTensorView valid;
+    TokenBatch batch;
     absl::Span<Block::Saved> blocks;
     Norm::Saved norm;
     // [tokens, hidden]: what the head reads.

@@ -143,7 +143,8 @@ TokenBatch Fingerprinter::Tokens(int64_t vocabulary) {
   stream_.CopyToDevice(device_ids, ids.data());
   stream_.CopyToDevice(device_labels, labels.data());
   stream_.CopyToDevice(device_valid, valid.data());
-  return {device_ids, device_labels, device_valid};
+  return {device_ids, device_labels, device_valid, /*micro_batch=*/0,
+          /*training=*/true};
 }
 
 // Forward and backward of one micro-batch, losses included.
@@ -158,7 +159,7 @@ void Fingerprinter::AddPasses(const Transformer& transformer,
 
   MoeLayer::Decision* decision = &saved->blocks[0].decision;
   const TensorView router_losses = run.New(DType::kFloat64, {1, 2});
-  SwitchBalanceLoss(0.01).Compute(run, {&decision, 1}, batch.valid,
+  SwitchBalanceLoss(0.01).Compute(run, {&decision, 1}, batch,
                                   /*weight=*/1.0, router_losses);
   AddDoubles(router_losses);
   const TensorView loss = run.New(DType::kFloat64, {1});

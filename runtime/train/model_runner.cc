@@ -102,14 +102,10 @@ void ModelRunner::Record(const Execution& run, const Transformer::Saved& saved,
     decisions[layer] = &saved.blocks[layer].decision;
     statistics.AddRouting(layer, decisions[layer]->routing);
   }
-  const Execution keep{run.stream,
-                       run.decision_arena,
-                       run.decision_arena,
-                       run.host_arena,
-                       run.format,
-                       nullptr,
-                       0};
-  balance_loss_->Compute(keep, decisions, batch.valid, weight, router_losses);
+  const Execution keep{run.stream,     run.decision_arena, run.decision_arena,
+                       run.host_arena, run.format,         nullptr,
+                       step_,          options_.seed};
+  balance_loss_->Compute(keep, decisions, batch, weight, router_losses);
 }
 
 absl::Status ModelRunner::Backward(const Execution& run,
@@ -135,13 +131,16 @@ absl::Status ModelRunner::Backward(const Execution& run,
 absl::Status ModelRunner::RunInScopes(Pass pass, const Batch* batch,
                                       int64_t index, StepStatistics& statistics,
                                       BackwardListener* listener) {
-  const Execution run{*stream_, arena_, decision_arena_, host_arena_, format_,
-                      &ledger_, step_,  listener,        &deferred_};
+  const Execution run{*stream_, arena_,    decision_arena_, host_arena_,
+                      format_,  &ledger_,  step_,           options_.seed,
+                      listener, &deferred_};
   ArenaScope activations(arena_);
   ArenaScope decisions(decision_arena_);
   ArenaScope tables(host_arena_);
   const bool present = batch != nullptr;
-  const TokenBatch tokens = ToDevice(run, batch);
+  TokenBatch tokens = ToDevice(run, batch);
+  tokens.micro_batch = index;
+  tokens.training = pass == Pass::kTrain;
   const TensorView loss_slot =
       present ? statistics.LossSlot(index) : run.New(DType::kFloat64, {1});
   const TensorView router_slot =

@@ -185,10 +185,8 @@ absl::Status CheckExpertParallel(int64_t width, int64_t experts,
 }
 
 int64_t ExpertCapacity(const TrainOptions& options) {
-  if (options.capacity_factor.dropless()) return 0;
-  return options.capacity_factor.Capacity(options.model.experts_per_token,
-                                          options.micro_batch * options.seq_len,
-                                          options.model.experts);
+  return ExpertCapacity(options.overflow, options.model,
+                        options.micro_batch * options.seq_len);
 }
 
 void FillDefaults(TrainOptions* options) {
@@ -218,6 +216,9 @@ absl::Status Validate(const TrainOptions& options) {
   SWITCHYARD_RETURN_IF_ERROR(CheckIntegers(options));
   SWITCHYARD_RETURN_IF_ERROR(CheckNumbers(options));
   SWITCHYARD_RETURN_IF_ERROR(Validate(options.model, "the model"));
+  SWITCHYARD_RETURN_IF_ERROR(Validate(options.exploration, options.model));
+  SWITCHYARD_RETURN_IF_ERROR(Validate(options.overflow, options.model));
+  SWITCHYARD_RETURN_IF_ERROR(Validate(options.balance, options.model));
   SWITCHYARD_RETURN_IF_ERROR(CheckBatch(options));
   SWITCHYARD_RETURN_IF_ERROR(CheckSchedule(options));
   if (options.dtype != DType::kFloat32 && options.dtype != DType::kBFloat16) {

@@ -20,7 +20,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "switchyard/base/dtype.h"
-#include "switchyard/runtime/moe/capacity_factor.h"
+#include "switchyard/runtime/moe/balance_options.h"
+#include "switchyard/runtime/moe/exploration_options.h"
+#include "switchyard/runtime/moe/overflow_options.h"
 #include "switchyard/runtime/nn/model_config.h"
 
 namespace switchyard {
@@ -65,8 +67,10 @@ struct TrainOptions {
   BadGradient bad_gradient = BadGradient::kStop;
 
   // Mixture of experts.
-  CapacityFactor capacity_factor;  // over a micro-batch
-  int64_t max_rows_per_rank = 0;   // of expert inputs; 0: no limit
+  ExplorationOptions exploration;
+  OverflowOptions overflow;
+  BalanceOptions balance;
+  int64_t max_rows_per_rank = 0;  // of expert inputs; 0: no limit
 
   // How it is computed; no bit depends on these, apart from the instruction
   // set.
@@ -98,8 +102,7 @@ absl::Status Validate(const TrainOptions& options);
 int64_t DefaultMicroBatch(const ModelConfig& model, int64_t global_batch,
                           int64_t seq_len);
 
-// Rows that an expert takes of a micro-batch; 0: all of them (dropless). The
-// options must be valid.
+// Rows that an expert takes of a micro-batch (overflow_options.h).
 int64_t ExpertCapacity(const TrainOptions& options);
 
 // The widest expert parallelism that divides experts, ranks and, if the ranks

@@ -54,7 +54,7 @@ std::vector<Told> WhatWasTold(const TrainOptions& o, const DataSource& data) {
       {"--clip_norm", Bits(o.clip_norm)},
       {"the unit of gradient sums", o.fraction_bits},
       {"--bad_gradient", static_cast<int64_t>(o.bad_gradient)},
-      {"--capacity_factor", Hash(o.capacity_factor.ToString())},
+      {"--capacity_factor", Hash(o.overflow.capacity_factor.ToString())},
       {"--max_rows_per_rank", o.max_rows_per_rank},
       {"--expert_parallel", o.expert_parallel},
       {"--recompute", static_cast<int64_t>(o.recompute)},

@@ -36,7 +36,7 @@ class WholeModelTest : public ::testing::TestWithParam<Case> {
     options.model.vocabulary = 20;
     options.model.initializer_range = 0.3f;
     options.model.experts_per_token = GetParam().experts_per_token;
-    options.capacity_factor =
+    options.overflow.capacity_factor =
         *CapacityFactor::Parse(GetParam().capacity_factor);
     return options;
   }
@@ -54,8 +54,8 @@ class WholeModelTest : public ::testing::TestWithParam<Case> {
   }
 
   int64_t Capacity(const TrainOptions& options) const {
-    if (options.capacity_factor.dropless()) return 0;
-    return options.capacity_factor.Capacity(
+    if (options.overflow.capacity_factor.dropless()) return 0;
+    return options.overflow.capacity_factor.Capacity(
         options.model.experts_per_token, options.micro_batch * options.seq_len,
         options.model.experts);
   }

@@ -17,9 +17,9 @@ class BlindRouter : public Router {
  public:
   explicit BlindRouter(std::unique_ptr<Router> router)
       : router_(std::move(router)) {}
-  RouterOutput Forward(const Execution& run,
-                       const ConstTensorView& input) const override {
-    return router_->Forward(run, Nothing(run, input));
+  RouterOutput Forward(const Execution& run, const ConstTensorView& input,
+                       const TokenBatch& batch) const override {
+    return router_->Forward(run, Nothing(run, input), batch);
   }
   void Backward(const Execution& run, const ConstTensorView& input,
                 const RouterOutput& output, const RouterGradients& gradients,
@@ -91,7 +91,7 @@ TEST_P(CrowdedExpertTest, Dropless) {
 }
 
 TEST_P(CrowdedExpertTest, CapacityDropsAllButItsShare) {
-  options_.capacity_factor = *CapacityFactor::Parse("1");
+  options_.overflow.capacity_factor = *CapacityFactor::Parse("1");
   const RunRecord record = Run({1, 1, 1});
   const int64_t tokens = options_.global_batch * options_.seq_len;
   const int64_t layers = options_.model.layers;

@@ -19,7 +19,7 @@ namespace {
 TrainOptions GuardedRun() {
   TrainOptions options = SmallRun();
   options.steps = 3;
-  options.capacity_factor = *CapacityFactor::Parse("1.25");
+  options.overflow.capacity_factor = *CapacityFactor::Parse("1.25");
   return options;
 }
 

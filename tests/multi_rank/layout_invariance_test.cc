@@ -62,7 +62,7 @@ TEST_P(LayoutInvarianceTest, Dropless) {
 
 TEST_P(LayoutInvarianceTest, Capacity) {
   TrainOptions options = Options();
-  options.capacity_factor = *CapacityFactor::Parse("1.0");
+  options.overflow.capacity_factor = *CapacityFactor::Parse("1.0");
   const RunRecord record = MustRun({1, 1, 1}, options);
   int64_t dropped = 0;
   for (int64_t step : record.dropped) dropped += step;
@@ -73,7 +73,7 @@ TEST_P(LayoutInvarianceTest, Capacity) {
 TEST_P(LayoutInvarianceTest, RecomputationChangesNoBit) {
   for (const char* capacity : {"0", "1.0"}) {
     TrainOptions options = Options();
-    options.capacity_factor = *CapacityFactor::Parse(capacity);
+    options.overflow.capacity_factor = *CapacityFactor::Parse(capacity);
     const RunRecord expected = MustRun({1, 1, 1}, options);
     options.recompute = Recompute::kBlock;
     for (const Layout& layout : {Layout{1, 1, 1},

@@ -38,9 +38,9 @@ class DecisionRecorder : public BalanceLoss {
 
   void Compute(const Execution& run,
                absl::Span<MoeLayer::Decision* const> layers,
-               const ConstTensorView& valid, double weight,
+               const TokenBatch& batch, double weight,
                const TensorView& losses) const override {
-    SwitchBalanceLoss(0.0).Compute(run, layers, valid, weight, losses);
+    SwitchBalanceLoss(0.0).Compute(run, layers, batch, weight, losses);
     decisions_->resize(layers.size());
     for (size_t layer = 0; layer < layers.size(); ++layer) {
       Keep(layers[layer]->router, (*decisions_)[layer]);

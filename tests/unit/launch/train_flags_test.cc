@@ -97,7 +97,7 @@ TEST(TrainFlags, EverythingReachesTheOptions) {
   EXPECT_EQ(o.beta2, 0.99);
   EXPECT_EQ(o.adam_eps, 1e-7);
   EXPECT_EQ(o.clip_norm, 0.0);
-  EXPECT_EQ(o.capacity_factor.ToString(), "1.1");
+  EXPECT_EQ(o.overflow.capacity_factor.ToString(), "1.1");
   EXPECT_EQ(o.bad_gradient, BadGradient::kSkip);
   EXPECT_EQ(o.seed, 9u);
   EXPECT_EQ(o.recompute, Recompute::kBlock);

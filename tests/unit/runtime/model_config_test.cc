@@ -179,29 +179,27 @@ TEST(ModelConfig, NeutralValuesAreAccepted) {
 }
 
 // Top-1 multiplies by the raw probability, two experts and more share 1.
-TEST(ModelConfig, RenormalizationFollowsFromTheChoices) {
-  const auto with = [](const char* choices, const char* value) {
+TEST(ModelConfig, GatesAreRenormalizedFromTwoChoicesOnUnlessToldOtherwise) {
+  const auto parse = [](const std::string& choices, const std::string& value) {
     std::string text = With("num_experts_per_tok", choices);
-    return MessageOf(
-        text.insert(1, absl::StrCat("\"norm_topk_prob\": ", value, ", ")));
+    if (!value.empty()) {
+      text.insert(1, absl::StrCat("\"norm_topk_prob\": ", value, ", "));
+    }
+    return ParseModelConfig(text, "config.json");
   };
   for (const char* choices : {"2", "3", "8"}) {
-    EXPECT_EQ(with(choices, "true"), "accepted");
-    EXPECT_EQ(with(choices, "null"), "accepted");
-    EXPECT_THAT(with(choices, "false"),
-                HasSubstr(absl::StrCat("\"norm_topk_prob\" to be true with "
-                                       "\"num_experts_per_tok\" ",
-                                       choices, ", found false")));
+    EXPECT_TRUE(parse(choices, "")->renormalizes_gates());
+    EXPECT_TRUE(parse(choices, "true")->renormalizes_gates());
+    const absl::StatusOr<ModelConfig> raw = parse(choices, "false");
+    EXPECT_FALSE(raw->renormalizes_gates());
+    EXPECT_FALSE(
+        ParseModelConfig(ToJson(*raw), "written")->renormalizes_gates());
   }
-  EXPECT_EQ(with("1", "false"), "accepted");
-  EXPECT_EQ(with("1", "null"), "accepted");
-  EXPECT_THAT(with("1", "true"),
-              AllOf(StartsWith("config.json: expected \"norm_topk_prob\" to be "
-                               "false with \"num_experts_per_tok\" 1, found "
-                               "true"),
-                    HasSubstr("not built")));
-  EXPECT_THAT(with("1", "0"), HasSubstr("found 0"));
-  EXPECT_THAT(with("2", "\"true\""), HasSubstr("found \"true\""));
+  EXPECT_FALSE(parse("1", "")->renormalizes_gates());
+  EXPECT_FALSE(parse("1", "false")->renormalizes_gates());
+  EXPECT_THAT(std::string(parse("1", "true").status().message()),
+              StartsWith("config.json: expected \"norm_topk_prob\" to be false "
+                         "with \"num_experts_per_tok\" 1, found true"));
 }
 
 TEST(ModelConfig, KnowsTheTypesOfWeights) {

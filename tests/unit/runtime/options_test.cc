@@ -56,7 +56,7 @@ TEST(TrainOptions, CapacityIsOfAMicroBatch) {
   options.seq_len = 40;
   options.micro_batch = 1;
   EXPECT_EQ(ExpertCapacity(options), 0) << "dropless";
-  options.capacity_factor = *CapacityFactor::Parse("1.1");
+  options.overflow.capacity_factor = *CapacityFactor::Parse("1.1");
   EXPECT_EQ(ExpertCapacity(options), 11);  // 1.1 · 2 · 40 / 8
   options.micro_batch = 4;
   EXPECT_EQ(ExpertCapacity(options), 44);

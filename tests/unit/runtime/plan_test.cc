@@ -153,7 +153,7 @@ TEST(Plan, RowsThatCanMeetOnARank) {
   options.max_rows_per_rank = 1500;
   EXPECT_EQ(MakePlan(options, {8, 1, 8}).routed_rows_worst, 1500);
   options.max_rows_per_rank = 0;
-  options.capacity_factor = *CapacityFactor::Parse("1.25");
+  options.overflow.capacity_factor = *CapacityFactor::Parse("1.25");
   const Plan capped = MakePlan(options, {8, 1, 8});
   EXPECT_EQ(capped.capacity, 160);
   EXPECT_EQ(capped.routed_rows_worst, 8 * 160);
@@ -247,7 +247,7 @@ TEST(Plan, AbsurdSizesDoNotOverflow) {
   options.micro_batch = 1;
   options.steps = 1 << 20;
   ExpectNoOverflow(options, {1 << 20, 1 << 8, 4096});
-  options.capacity_factor = *CapacityFactor::Parse("999999999");
+  options.overflow.capacity_factor = *CapacityFactor::Parse("999999999");
   ExpectNoOverflow(options, {4096, 1, 4096});
   // Sequences of one position, each padded to a tile of attention.
   options.seq_len = 1;

@@ -151,7 +151,7 @@ class WeightRecorder : public BalanceLoss {
  public:
   explicit WeightRecorder(std::vector<double>& weights) : weights_(weights) {}
   void Compute(const Execution& run, absl::Span<MoeLayer::Decision* const>,
-               const ConstTensorView&, double weight,
+               const TokenBatch&, double weight,
                const TensorView& losses) const override {
     weights_.push_back(weight);
     run.stream.Zero(losses);
@@ -349,7 +349,8 @@ TEST_P(MemoryTest, ARunStaysWithinThePlan) {
       options.dtype = dtype;
       options.recompute = recompute;
       options.expert_parallel = c.width;
-      options.capacity_factor = *CapacityFactor::Parse(c.capacity_factor);
+      options.overflow.capacity_factor =
+          *CapacityFactor::Parse(c.capacity_factor);
       ASSERT_TRUE(Validate(options).ok()) << Validate(options);
       const auto layout = ResolveLayout(options, c.ranks, c.ranks);
       ASSERT_TRUE(layout.ok()) << layout.status();

@@ -1,0 +1,21 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The flags of `switchyard train` that decide about experts.
+#ifndef SWITCHYARD_LAUNCH_COMMANDS_ROUTING_FLAGS_H_
+#define SWITCHYARD_LAUNCH_COMMANDS_ROUTING_FLAGS_H_
+
+#include "switchyard/launch/flags/flag_set.h"
+#include "switchyard/runtime/moe/balance_options.h"
+#include "switchyard/runtime/moe/exploration_options.h"
+#include "switchyard/runtime/moe/overflow_options.h"
+
+namespace switchyard::launch {
+
+void AddExplorationFlags(ExplorationOptions* options, FlagSet* set);
+void AddOverflowFlags(OverflowOptions* options, FlagSet* set);
+void AddBalanceFlags(BalanceOptions* options, FlagSet* set);
+
+}  // namespace switchyard::launch
+
+#endif  // SWITCHYARD_LAUNCH_COMMANDS_ROUTING_FLAGS_H_

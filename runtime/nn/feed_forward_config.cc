@@ -1,0 +1,19 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/runtime/nn/feed_forward_config.h"
+
+#include "switchyard/runtime/nn/model_config_parts.h"
+
+namespace switchyard::internal {
+
+absl::Status ReadFeedForward(ConfigReader& reader, ModelConfig*) {
+  return reader.status();
+}
+
+absl::Status CheckFeedForward(const ModelConfig&, absl::string_view) {
+  return absl::OkStatus();
+}
+
+void WriteFeedForward(const ModelConfig&, nlohmann::ordered_json*) {}
+
+}  // namespace switchyard::internal

@@ -1,0 +1,29 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// One micro-batch on the device, as modules see it.
+#ifndef SWITCHYARD_RUNTIME_NN_TOKEN_BATCH_H_
+#define SWITCHYARD_RUNTIME_NN_TOKEN_BATCH_H_
+
+#include <cstdint>
+
+#include "switchyard/base/tensor_view.h"
+
+namespace switchyard {
+
+// Whole sequences, one after the other. A rank without a micro-batch passes
+// zero tokens.
+struct TokenBatch {
+  ConstTensorView ids;     // int32 [tokens]
+  ConstTensorView labels;  // int32 [tokens], -100: no loss
+  ConstTensorView valid;   // uint8 [tokens], 0: padding
+
+  // For what is random or differs in an evaluation. Token t of the batch is
+  // token `micro_batch` · tokens + t of the step, whichever rank holds it.
+  int64_t micro_batch = 0;  // of the step, by index
+  bool training = false;    // false: nothing random, nothing is updated
+};
+
+}  // namespace switchyard
+
+#endif  // SWITCHYARD_RUNTIME_NN_TOKEN_BATCH_H_
