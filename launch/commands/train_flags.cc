@@ -184,6 +184,11 @@ absl::Status CheckEffects(const FlagSet& set, const TrainFlags& flags) {
         "constant; change the schedule or leave the flag out");
   }
   const bool held_out = !flags.eval_data.empty() || flags.eval_fraction > 0.0;
+  if (Counts(set, "eval_capacity_factor", "eval_fraction") && !held_out) {
+    return Error(
+        "expected held-out text with --eval_capacity_factor, found none; give "
+        "--eval_data or --eval_fraction, or leave the flag out");
+  }
   if (Counts(set, "eval_batches", "eval_fraction") && !held_out) {
     return Error(
         "expected held-out text with --eval_batches, found none; give "
@@ -266,6 +271,8 @@ absl::Status Resolve(const FlagSet& set, Registered* r) {
   SWITCHYARD_RETURN_IF_ERROR(
       Require(set, "model", "a config.json such as examples/models/small"));
   SWITCHYARD_RETURN_IF_ERROR(CheckEffects(set, flags));
+  SWITCHYARD_RETURN_IF_ERROR(
+      ResolveOverflowFlags(set, &flags.options.overflow));
   if (!flags.dry_run) {
     SWITCHYARD_RETURN_IF_ERROR(Require(set, "data", "a file of text"));
     SWITCHYARD_RETURN_IF_ERROR(Require(set, "out", "a new folder"));
@@ -312,11 +319,13 @@ std::set<std::string> NotInFile(const TrainFlags& flags) {
       {"eval_fraction", !options.has_eval_data},
       {"eval_every", !options.has_eval_data},
       {"eval_batches", !options.has_eval_data},
+      {"eval_capacity_factor", !options.has_eval_data},
   };
   std::set<std::string> names;
   for (const auto& rule : rules) {
     if (rule.left_out) names.insert(rule.name);
   }
+  LeaveOutOverflowFlags(options.overflow, &names);
   return names;
 }
 

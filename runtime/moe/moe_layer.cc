@@ -7,6 +7,7 @@
 #include "switchyard/base/status.h"
 #include "switchyard/kernels/elementwise.h"
 #include "switchyard/kernels/permute.h"
+#include "switchyard/kernels/survivor_gates.h"
 
 namespace switchyard {
 namespace {
@@ -30,7 +31,8 @@ MoeLayer::MoeLayer(const ParameterStore& store, const Grid& grid,
     : router_(options.routers->Make(store, config, MixturePrefix(prefix))),
       dispatcher_(grid, layer, options.max_rows_per_rank),
       experts_(store, grid, config, MixturePrefix(prefix)),
-      capacity_(options.capacity) {}
+      overflow_(options.overflow),
+      eval_overflow_(options.eval_overflow) {}
 
 ConstTensorView MoeLayer::RouterInput(const Execution& run,
                                       const ConstTensorView& input) const {
@@ -50,9 +52,29 @@ absl::StatusOr<MoeLayer::Decision> MoeLayer::Decide(
       run.format, run.ledger,         run.step,           run.seed};
   Decision decision;
   decision.router = router_->Forward(keep, router_input, batch);
+  const OverflowRule& rule = batch.training ? overflow_ : eval_overflow_;
   SWITCHYARD_RETURN_IF_ERROR(dispatcher_.Plan(
-      keep, decision.router, batch.valid, capacity_, decision.routing));
+      keep, decision.router, batch.valid, rule, decision.routing));
+  DecideGates(keep, rule, decision);
   return decision;
+}
+
+void MoeLayer::DecideGates(const Execution& run, const OverflowRule& rule,
+                           Decision& decision) const {
+  decision.placed = decision.router;
+  if (rule.more_experts > 0) {
+    decision.placed.experts = decision.routing.experts;
+    decision.placed.gates =
+        router_->GatesOf(run, decision.router, decision.routing.experts);
+  }
+  decision.gates = decision.placed.gates;
+  if (!rule.renormalize_survivors) return;
+  const TensorView survivors = run.New(DType::kFloat32, decision.gates.shape());
+  kernels::SurvivorGates(run.stream, {.gates = decision.placed.gates,
+                                      .experts = decision.placed.experts,
+                                      .rows = decision.routing.rows,
+                                      .survivors = survivors});
+  decision.gates = survivors;
 }
 
 absl::StatusOr<MoeLayer::Saved> MoeLayer::Forward(
@@ -72,7 +94,7 @@ absl::StatusOr<MoeLayer::Saved> MoeLayer::Forward(
   saved.expert_output = results;
   kernels::Unpermute(run.stream, {.buffer = results,
                                   .rows = routing.rows,
-                                  .gates = decision.router.gates,
+                                  .gates = decision.gates,
                                   .y = output});
   return saved;
 }
@@ -86,7 +108,7 @@ absl::Status MoeLayer::BackwardThroughExperts(const Execution& run,
   ArenaScope scratch(run.arena);
   SWITCHYARD_ASSIGN_OR_RETURN(
       const TensorView drows,
-      dispatcher_.Dispatch(run, routing, doutput, decision.router.gates,
+      dispatcher_.Dispatch(run, routing, doutput, decision.gates,
                            "combine backward"));
   const TensorView dresults =
       dispatcher_.NewBuffer(run, routing, doutput.dtype(), doutput.dim(1));
@@ -104,6 +126,25 @@ absl::Status MoeLayer::BackwardThroughExperts(const Execution& run,
   return absl::OkStatus();
 }
 
+TensorView MoeLayer::GateGradient(const Execution& run,
+                                  const Decision& decision, const Saved& saved,
+                                  const ConstTensorView& doutput) const {
+  const TensorView dgates = run.New(DType::kFloat32, decision.gates.shape());
+  kernels::GateGradient(run.stream, {.dy = doutput,
+                                     .buffer = saved.expert_output,
+                                     .rows = decision.routing.rows,
+                                     .dgates = dgates});
+  if (!overflow_.renormalize_survivors) return dgates;
+  const TensorView dplaced = run.New(DType::kFloat32, decision.gates.shape());
+  kernels::SurvivorGatesBackward(run.stream,
+                                 {.gates = decision.placed.gates,
+                                  .experts = decision.placed.experts,
+                                  .rows = decision.routing.rows,
+                                  .dsurvivors = dgates,
+                                  .dgates = dplaced});
+  return dplaced;
+}
+
 absl::StatusOr<TensorView> MoeLayer::Backward(
     const Execution& run, const Decision& decision, const Saved& saved,
     const TokenBatch& batch, float z_gradient,
@@ -114,13 +155,7 @@ absl::StatusOr<TensorView> MoeLayer::Backward(
   ArenaScope scratch(run.arena);
 
   RouterGradients gradients;
-  const TensorView dgates =
-      run.New(DType::kFloat32, decision.router.gates.shape());
-  kernels::GateGradient(run.stream, {.dy = doutput,
-                                     .buffer = saved.expert_output,
-                                     .rows = decision.routing.rows,
-                                     .dgates = dgates});
-  gradients.dgates = dgates;
+  gradients.dgates = GateGradient(run, decision, saved, doutput);
   gradients.batch = batch;
   gradients.balance_gradient = decision.balance_gradient;
   gradients.z_gradient = z_gradient;
@@ -128,7 +163,7 @@ absl::StatusOr<TensorView> MoeLayer::Backward(
       BackwardThroughExperts(run, decision, saved, doutput, dinput));
 
   const TensorView router_dinput = run.New(DType::kFloat32, shape);
-  router_->Backward(run, RouterInput(run, saved.input), decision.router,
+  router_->Backward(run, RouterInput(run, saved.input), decision.placed,
                     gradients, router_dinput);
   TensorView addend = router_dinput;
   if (dtype != DType::kFloat32) {

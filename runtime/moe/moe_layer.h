@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "switchyard/runtime/moe/expert_bank.h"
+#include "switchyard/runtime/moe/overflow_options.h"
 #include "switchyard/runtime/moe/router.h"
 #include "switchyard/runtime/moe/routing.h"
 #include "switchyard/runtime/moe/token_dispatcher.h"
@@ -20,7 +21,8 @@
 namespace switchyard {
 
 struct MoeOptions {
-  int64_t capacity = 0;  // rows an expert takes of a micro-batch; 0: dropless
+  OverflowRule overflow;          // in training
+  OverflowRule eval_overflow;     // in evaluations
   int64_t max_rows_per_rank = 0;  // 0: no bound
   const RouterFactory* routers = &TopKRouters();
 };
@@ -40,6 +42,12 @@ class MoeLayer {
   struct Decision {
     RouterOutput router;
     Routing routing;
+    // The router's output with the experts where rows go and their gates: what
+    // the router did, but for assignments that were rerouted. Balance losses
+    // count what it chose, its backward pass what it is answerable for.
+    RouterOutput placed;
+    // fp32 [tokens, k]: weights of the experts' outputs.
+    ConstTensorView gates;
     // fp32 [experts]: gradient of the balance loss, filled in between the
     // passes by whoever computes that loss. Undefined: none.
     ConstTensorView balance_gradient;
@@ -71,6 +79,13 @@ class MoeLayer {
   // fp32 of the input, for the router.
   ConstTensorView RouterInput(const Execution& run,
                               const ConstTensorView& input) const;
+  // Sets the decision's `placed` and `gates` from the other two.
+  void DecideGates(const Execution& run, const OverflowRule& rule,
+                   Decision& decision) const;
+  // Gradient of decision.placed.gates.
+  TensorView GateGradient(const Execution& run, const Decision& decision,
+                          const Saved& saved,
+                          const ConstTensorView& doutput) const;
   absl::Status BackwardThroughExperts(const Execution& run,
                                       const Decision& decision,
                                       const Saved& saved,
@@ -80,7 +95,8 @@ class MoeLayer {
   std::unique_ptr<Router> router_;
   TokenDispatcher dispatcher_;
   ExpertBank experts_;
-  int64_t capacity_;
+  OverflowRule overflow_;
+  OverflowRule eval_overflow_;
 };
 
 }  // namespace switchyard

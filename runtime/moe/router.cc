@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/runtime/moe/router.h"
 
+#include "switchyard/base/check.h"
 #include "switchyard/kernels/matmul.h"
+#include "switchyard/kernels/reroute.h"
 #include "switchyard/kernels/router.h"
 
 namespace switchyard {
@@ -26,6 +28,12 @@ class TopKRouterFactory : public RouterFactory {
 const RouterFactory& TopKRouters() {
   static const TopKRouterFactory factory;
   return factory;
+}
+
+ConstTensorView Router::GatesOf(const Execution&, const RouterOutput&,
+                                const ConstTensorView&) const {
+  SWITCHYARD_CHECK(false) << "this router cannot reroute assignments";
+  return ConstTensorView();
 }
 
 void TopKRouter::Declare(ParameterStore& store, const ModelConfig& config,
@@ -60,6 +68,19 @@ RouterOutput TopKRouter::Forward(const Execution& run,
   args.logits = logits;
   kernels::Router(run.stream, args);
   return {args.probabilities, args.logsumexp, args.experts, args.gates};
+}
+
+ConstTensorView TopKRouter::GatesOf(const Execution& run,
+                                    const RouterOutput& output,
+                                    const ConstTensorView& experts) const {
+  const TensorView gates = run.New(DType::kFloat32, output.gates.shape());
+  kernels::ReroutedGates(run.stream, {.probabilities = output.probabilities,
+                                      .chosen = output.experts,
+                                      .chosen_gates = output.gates,
+                                      .experts = experts,
+                                      .normalize = renormalize_,
+                                      .gates = gates});
+  return gates;
 }
 
 void TopKRouter::Backward(const Execution& run, const ConstTensorView& input,

@@ -47,6 +47,13 @@ class Router {
                         const RouterOutput& output,
                         const RouterGradients& gradients,
                         const TensorView& dinput) const = 0;
+  // The gates that the router's rule gives for `experts`, int32 [tokens, k], to
+  // which overflow was rerouted; those of `output` for a token whose experts
+  // are the same. Backward then gets the experts and these gates. Needed where
+  // assignments are rerouted (overflow_options.h); by default a bug.
+  virtual ConstTensorView GatesOf(const Execution& run,
+                                  const RouterOutput& output,
+                                  const ConstTensorView& experts) const;
 };
 
 // The kind of router that a model has: what each layer's learns, and the router
@@ -77,6 +84,8 @@ class TopKRouter : public Router {
   void Backward(const Execution& run, const ConstTensorView& input,
                 const RouterOutput& output, const RouterGradients& gradients,
                 const TensorView& dinput) const override;
+  ConstTensorView GatesOf(const Execution& run, const RouterOutput& output,
+                          const ConstTensorView& experts) const override;
 
  private:
   const Parameter& weight_;  // [experts, hidden]

@@ -69,13 +69,16 @@ Bytes LayerBytes(const ModelConfig& m, const Sizes& s) {
 
 // What it takes besides: the gradients of the experts' rows and results and of
 // the product; then those of the router, of the wider of two logits and inputs.
-Bytes MoeBackwardBytes(const ModelConfig& m, const Sizes& s) {
+Bytes MoeBackwardBytes(const TrainOptions& o, const Sizes& s) {
+  const ModelConfig& m = o.model;
   const bool narrow = s.element < kFp32Bytes;
   const Bytes logits = s.tokens * m.experts * kFp32Bytes;
   const Bytes experts = 2 * s.buffer + s.inner;
   const Bytes router = s.wide + (narrow ? s.wide : Bytes(0)) +
                        std::max(logits, narrow ? s.residual : Bytes(0));
-  return s.tokens * m.experts_per_token * kFp32Bytes +
+  // The gates' gradients; of survivors once more, before they were scaled.
+  const Bytes gates = s.tokens * m.experts_per_token * kFp32Bytes;
+  return (o.overflow.renormalize_survivors ? 2 : 1) * gates +
          std::max(experts, router);
 }
 
@@ -105,6 +108,21 @@ Bytes LargestTensor(const ModelConfig& m, const Sizes& s) {
          kAlignment;
 }
 
+// What a layer decides about overflow: experts and gates after rerouting, the
+// gates of survivors. `choices`: of a tensor [tokens, k].
+Bytes PlacedBytes(const OverflowOptions& o, Bytes choices) {
+  const int tensors =
+      (o.no_token_left_behind > 0 ? 2 : 0) + (o.renormalize_survivors ? 1 : 0);
+  return tensors * (choices + kAlignment);
+}
+
+// What it needs for that meanwhile: the order of tokens, and where overflow
+// goes next.
+Bytes PlacingBytes(const OverflowOptions& o, Bytes tokens) {
+  const int64_t order = o.drop_policy == DropPolicy::kProbability ? 1 : 0;
+  return (order + o.no_token_left_behind) * tokens * 4;
+}
+
 // Rows of one token that experts of a rank can get.
 int64_t Choices(const ModelConfig& m, int64_t width) {
   return std::min(m.experts_per_token, m.experts / width);
@@ -127,7 +145,7 @@ RoutedRows EvenRows(const TrainOptions& options, int64_t width) {
 RoutedRows WorstRows(const TrainOptions& options, int64_t width) {
   const ModelConfig& m = options.model;
   const int64_t tokens = options.micro_batch * options.seq_len;
-  const int64_t capacity = ExpertCapacity(options);
+  const int64_t capacity = MostExpertRows(options);
   const int64_t choices = Choices(m, width);
   int64_t of_a_rank = tokens * choices;
   if (capacity > 0) {
@@ -163,7 +181,7 @@ ArenaPeak ActivationPeak(const TrainOptions& options, const RoutedRows& rows) {
   const Bytes again = recompute ? outputs + layer : Bytes(0);
   const Bytes block =
       again + s.residual + Bytes(2 * m.hidden_size) * kFp32Bytes +
-      std::max(MoeBackwardBytes(m, s), AttentionBackwardBytes(s));
+      std::max(MoeBackwardBytes(options, s), AttentionBackwardBytes(s));
   const Bytes embedding = (s.tokens + m.vocabulary + 1) * 4;
   const Bytes peak = model + kept +
                      std::max({HeadBytes(m, s), block, embedding}) +
@@ -179,9 +197,12 @@ ArenaPeak DecisionPeak(const TrainOptions& options) {
   const Bytes logits = tokens * m.experts * kFp32Bytes;
   // Probabilities, logsumexp, experts, gates and rows; the balance loss's
   // gradient.
-  const Bytes layer = logits + tokens * kFp32Bytes + 3 * choices + counts;
+  const Bytes layer = logits + tokens * kFp32Bytes + 3 * choices + counts +
+                      PlacedBytes(options.overflow, choices);
   // Logits, then positions and what is counted for the plan of the rows.
-  const Bytes scratch = std::max(logits, choices + 4 * counts);
+  const Bytes scratch = std::max(
+      logits, choices + 4 * counts + PlacingBytes(options.overflow, tokens) +
+                  (options.overflow.dropless() ? 0 : 3) * counts);
   return {Saturated(m.layers * layer + scratch + AlignmentBytes(m)),
           Saturated(std::max(logits, choices) + kAlignment)};
 }

@@ -57,8 +57,12 @@ std::string LayoutPart(const Plan& plan) {
       Line("rows of a segment", absl::StrFormat("%.1f", plan.segment_rows),
            "on average"));
   if (plan.capacity > 0) {
-    absl::StrAppend(&text, Line("expert capacity", GroupedText(plan.capacity),
-                                "rows of a micro-batch"));
+    const bool sequence = o.overflow.capacity_scope == CapacityScope::kSequence;
+    absl::StrAppend(
+        &text, Line("expert capacity",
+                    GroupedText(sequence ? plan.capacity / o.micro_batch
+                                         : plan.capacity),
+                    sequence ? "rows of a sequence" : "rows of a micro-batch"));
   }
   if (plan.idle_ranks > 0) {
     absl::StrAppend(

@@ -21,7 +21,8 @@ TransformerOptions ModelOptions(const TrainOptions& options,
   result.recompute = options.recompute == Recompute::kBlock;
   result.sequence_length = options.seq_len;
   result.moe.max_rows_per_rank = options.max_rows_per_rank;
-  result.moe.capacity = ExpertCapacity(options);
+  result.moe.overflow = OverflowRuleOf(options, /*training=*/true);
+  result.moe.eval_overflow = OverflowRuleOf(options, /*training=*/false);
   return result;
 }
 

@@ -184,9 +184,24 @@ absl::Status CheckExpertParallel(int64_t width, int64_t experts,
       " ranks; choose a common divisor"));
 }
 
+OverflowRule OverflowRuleOf(const TrainOptions& options, bool training) {
+  return MakeOverflowRule(options.overflow, options.model, options.micro_batch,
+                          options.seq_len, training);
+}
+
 int64_t ExpertCapacity(const TrainOptions& options) {
-  return ExpertCapacity(options.overflow, options.model,
-                        options.micro_batch * options.seq_len);
+  return RowsOfExpert(OverflowRuleOf(options, /*training=*/true),
+                      options.micro_batch * options.seq_len);
+}
+
+int64_t MostExpertRows(const TrainOptions& options) {
+  const int64_t training = ExpertCapacity(options);
+  if (!options.has_eval_data) return training;
+  const int64_t evaluation =
+      RowsOfExpert(OverflowRuleOf(options, /*training=*/false),
+                   options.micro_batch * options.seq_len);
+  const bool limited = training > 0 && evaluation > 0;
+  return limited ? std::max(training, evaluation) : 0;
 }
 
 void FillDefaults(TrainOptions* options) {

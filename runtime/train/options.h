@@ -102,8 +102,14 @@ absl::Status Validate(const TrainOptions& options);
 int64_t DefaultMicroBatch(const ModelConfig& model, int64_t global_batch,
                           int64_t seq_len);
 
-// Rows that an expert takes of a micro-batch (overflow_options.h).
+// What happens to overflow in a training step or an evaluation.
+OverflowRule OverflowRuleOf(const TrainOptions& options, bool training);
+
+// Rows that an expert takes of a micro-batch in training; 0: dropless.
 int64_t ExpertCapacity(const TrainOptions& options);
+// The most that one takes of a micro-batch in training or in an evaluation; 0:
+// no limit.
+int64_t MostExpertRows(const TrainOptions& options);
 
 // The widest expert parallelism that divides experts, ranks and, if the ranks
 // are on several nodes, ranks_per_node (the greatest common divisor of the

@@ -4,6 +4,7 @@
 // The gradient of the whole model, of every parameter, against central
 // differences of a plain model in double precision.
 #include <cmath>
+#include <numeric>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct Case {
   const char* name;
   int64_t experts_per_token;
   const char* capacity_factor;
+  OverflowOptions overflow;  // but for the factor
+  bool loses_tokens = false;
 };
 
 class WholeModelTest : public ::testing::TestWithParam<Case> {
@@ -36,6 +39,7 @@ class WholeModelTest : public ::testing::TestWithParam<Case> {
     options.model.vocabulary = 20;
     options.model.initializer_range = 0.3f;
     options.model.experts_per_token = GetParam().experts_per_token;
+    options.overflow = GetParam().overflow;
     options.overflow.capacity_factor =
         *CapacityFactor::Parse(GetParam().capacity_factor);
     return options;
@@ -53,17 +57,11 @@ class WholeModelTest : public ::testing::TestWithParam<Case> {
     return batch;
   }
 
-  int64_t Capacity(const TrainOptions& options) const {
-    if (options.overflow.capacity_factor.dropless()) return 0;
-    return options.overflow.capacity_factor.Capacity(
-        options.model.experts_per_token, options.micro_batch * options.seq_len,
-        options.model.experts);
-  }
-
   double Objective(const TrainOptions& options, const PlainWeights& weights,
                    const Batch& batch) const {
     const PlainLosses losses =
-        RunPlainModel(options.model, weights, batch, Capacity(options));
+        RunPlainModel(options.model, weights, batch,
+                      OverflowRuleOf(options, /*training=*/true));
     return losses.loss_sum / kLabels +
            options.model.balance_loss_coef * losses.balance +
            options.model.router_z_loss_coef * losses.z;
@@ -78,7 +76,8 @@ TEST_P(WholeModelTest, LossesAgreeWithThePlainModel) {
   OneRankModel model(options);
   ASSERT_TRUE(model.Train({batch}).ok());
   const PlainLosses expected =
-      RunPlainModel(options.model, model.Weights(), batch, Capacity(options));
+      RunPlainModel(options.model, model.Weights(), batch,
+                    OverflowRuleOf(options, /*training=*/true));
   // Sums of some hundred fp32 terms of order 1 along the longest path: a
   // relative error of 1e-5 would be a hundred roundings all the same way.
   EXPECT_EQ(model.statistics().total_labels(), kLabels);
@@ -86,6 +85,14 @@ TEST_P(WholeModelTest, LossesAgreeWithThePlainModel) {
               1e-5 * expected.loss_sum);
   EXPECT_NEAR(model.statistics().balance(), expected.balance, 1e-5);
   EXPECT_NEAR(model.statistics().z(), expected.z, 1e-5 * expected.z + 1e-5);
+  const auto sum = [](absl::Span<const int64_t> counts) {
+    return std::accumulate(counts.begin(), counts.end(), int64_t{0});
+  };
+  const StepStatistics& statistics = model.statistics();
+  EXPECT_EQ(sum(statistics.over_capacity()) > 0, !options.overflow.dropless());
+  EXPECT_EQ(sum(statistics.rerouted()) > 0,
+            options.overflow.no_token_left_behind > 0);
+  EXPECT_EQ(sum(statistics.lost_tokens()) > 0, GetParam().loses_tokens);
 }
 
 // The gradient along random directions, four for each parameter. Central
@@ -138,12 +145,31 @@ TEST_P(WholeModelTest, EveryParametersGradientIsTheCentralDifference) {
   EXPECT_EQ(checked, 4 * static_cast<int>(model.store().parameters().size()));
 }
 
-INSTANTIATE_TEST_SUITE_P(Rules, WholeModelTest,
-                         ::testing::Values(Case{"Top2Dropless", 2, "0"},
-                                           Case{"Top1Raw", 1, "0"},
-                                           Case{"Top2Capacity", 2, "1.0"},
-                                           Case{"AllExperts", 4, "0"}),
-                         [](const auto& info) { return info.param.name; });
+OverflowOptions Overflow(int64_t experts, bool renormalize,
+                         DropPolicy policy = DropPolicy::kPosition,
+                         CapacityScope scope = CapacityScope::kMicroBatch) {
+  OverflowOptions overflow;
+  overflow.no_token_left_behind = experts;
+  overflow.renormalize_survivors = renormalize;
+  overflow.drop_policy = policy;
+  overflow.capacity_scope = scope;
+  return overflow;
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Rules, WholeModelTest,
+    ::testing::Values(Case{"Top2Dropless", 2, "0", {}},
+                      Case{"Top1Raw", 1, "0", {}},
+                      Case{"Top2Capacity", 2, "1.0", {}},
+                      Case{"AllExperts", 4, "0", {}},
+                      Case{"Survivors", 2, "0.7", Overflow(0, true), true},
+                      Case{"ByProbabilityInSequences", 2, "0.8",
+                           Overflow(0, false, DropPolicy::kProbability,
+                                    CapacityScope::kSequence)},
+                      Case{"Top1Rerouted", 1, "0.8", Overflow(4, false), true},
+                      Case{"Top2ReroutedSurvivors", 2, "0.7",
+                           Overflow(4, true, DropPolicy::kProbability)}),
+    [](const auto& info) { return info.param.name; });
 
 }  // namespace
 }  // namespace switchyard::testing

@@ -112,6 +112,7 @@ struct Case {
   DType dtype;
   int threads;
   Recompute recompute;
+  bool overflow = false;  // a capacity and every way to treat overflow
 };
 
 // What one rank's trainer must not do.
@@ -152,6 +153,12 @@ TEST_P(AllocationTest, AStepWithoutANewMaximumAllocatesNothing) {
   options.dtype = GetParam().dtype;
   options.recompute = GetParam().recompute;
   options.expert_parallel = GetParam().ranks;
+  if (GetParam().overflow) {
+    options.overflow.capacity_factor = *CapacityFactor::Parse("1.25");
+    options.overflow.drop_policy = DropPolicy::kProbability;
+    options.overflow.renormalize_survivors = true;
+    options.overflow.no_token_left_behind = 4;
+  }
   std::vector<int64_t> counts;
   std::set<std::vector<int64_t>> loads;  // of the counted steps
   const absl::Status status = comm::RunRanks(
@@ -199,12 +206,14 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{1, DType::kFloat32, 1, Recompute::kBlock},
                       Case{1, DType::kBFloat16, 1, Recompute::kNone},
                       Case{2, DType::kFloat32, 1, Recompute::kNone},
+                      Case{1, DType::kFloat32, 2, Recompute::kNone, true},
                       Case{2, DType::kBFloat16, 1, Recompute::kBlock}),
     [](const auto& info) {
       return std::to_string(info.param.ranks) + "_ranks_" +
              std::string(NameOf(info.param.dtype)) + "_" +
              std::to_string(info.param.threads) +
-             (info.param.recompute == Recompute::kBlock ? "_recompute" : "");
+             (info.param.recompute == Recompute::kBlock ? "_recompute" : "") +
+             (info.param.overflow ? "_overflow" : "");
     });
 
 TEST(AllocationTest, TheCounterCounts) {

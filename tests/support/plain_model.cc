@@ -121,10 +121,21 @@ Matrix Attention(const Layer& layer, const Matrix& x, int64_t sequence_length) {
 }
 
 struct Choice {
+  std::vector<int64_t> ranking;  // all experts, best first
   std::vector<int64_t> experts;
   std::vector<double> gates;
   std::vector<bool> kept;
 };
+
+void SetGates(const double* probabilities, Choice& choice) {
+  double sum = 0.0;
+  for (int64_t expert : choice.experts) sum += probabilities[expert];
+  if (choice.experts.size() == 1) sum = 1.0;
+  choice.gates.clear();
+  for (int64_t expert : choice.experts) {
+    choice.gates.push_back(probabilities[expert] / sum);
+  }
+}
 
 Choice Choose(const double* probabilities, const ModelConfig& config) {
   std::vector<int64_t> order(config.experts);
@@ -133,30 +144,81 @@ Choice Choose(const double* probabilities, const ModelConfig& config) {
     return probabilities[a] > probabilities[b];
   });
   Choice choice;
-  double sum = 0.0;
-  for (int64_t j = 0; j < config.experts_per_token; ++j) {
-    choice.experts.push_back(order[j]);
-    choice.gates.push_back(probabilities[order[j]]);
-    sum += probabilities[order[j]];
-  }
-  if (config.experts_per_token > 1) {
-    for (double& gate : choice.gates) gate /= sum;
-  }
+  choice.experts.assign(order.begin(),
+                        order.begin() + config.experts_per_token);
+  choice.ranking = order;
+  SetGates(probabilities, choice);
   choice.kept.assign(config.experts_per_token, true);
   return choice;
 }
 
-// First choices first, then by token.
-void ApplyCapacity(int64_t capacity, const std::vector<uint8_t>& valid,
+// Valid tokens of [begin, end), first come first.
+std::vector<int64_t> Queue(const OverflowRule& rule, int64_t begin, int64_t end,
+                           const std::vector<uint8_t>& valid,
+                           const Matrix& probabilities,
+                           const std::vector<Choice>& choices) {
+  std::vector<int64_t> queue;
+  for (int64_t t = begin; t < end; ++t) {
+    if (valid[t]) queue.push_back(t);
+  }
+  if (rule.policy == DropPolicy::kPosition) return queue;
+  std::stable_sort(queue.begin(), queue.end(), [&](int64_t a, int64_t b) {
+    return probabilities
+               .values[a * probabilities.width + choices[a].ranking[0]] >
+           probabilities
+               .values[b * probabilities.width + choices[b].ranking[0]];
+  });
+  return queue;
+}
+
+// First choices first; then what is left tries the token's next experts.
+void GiveOutPlaces(const OverflowRule& rule, const std::vector<int64_t>& queue,
                    const ModelConfig& config, std::vector<Choice>& choices) {
-  std::vector<int64_t> taken(config.experts, 0);
+  std::vector<int64_t> room(config.experts, rule.capacity);
+  const auto take = [&](int64_t expert) { return room[expert]-- > 0; };
   for (int64_t j = 0; j < config.experts_per_token; ++j) {
-    for (size_t t = 0; t < choices.size(); ++t) {
-      if (!valid[t]) {
-        choices[t].kept[j] = false;
-      } else if (capacity > 0) {
-        choices[t].kept[j] = taken[choices[t].experts[j]]++ < capacity;
-      }
+    for (int64_t t : queue) choices[t].kept[j] = take(choices[t].experts[j]);
+  }
+  for (int64_t i = 0; i < rule.more_experts; ++i) {
+    for (int64_t t : queue) {
+      Choice& choice = choices[t];
+      const auto lost =
+          std::find(choice.kept.begin(), choice.kept.end(), false);
+      if (lost == choice.kept.end()) continue;
+      const int64_t next = choice.ranking[config.experts_per_token + i];
+      if (!take(next)) continue;
+      *lost = true;
+      choice.experts[lost - choice.kept.begin()] = next;
+    }
+  }
+}
+
+void RenormalizeSurvivors(Choice& choice) {
+  double all = 0.0, kept = 0.0;
+  for (size_t j = 0; j < choice.gates.size(); ++j) {
+    all += choice.gates[j];
+    if (choice.kept[j]) kept += choice.gates[j];
+  }
+  if (kept == 0.0) return;
+  for (double& gate : choice.gates) gate *= all / kept;
+}
+
+void ApplyOverflow(const OverflowRule& rule, const std::vector<uint8_t>& valid,
+                   const Matrix& probabilities, const ModelConfig& config,
+                   std::vector<Choice>& choices) {
+  const int64_t tokens = static_cast<int64_t>(choices.size());
+  for (int64_t t = 0; t < tokens; ++t) {
+    if (!valid[t]) choices[t].kept.assign(config.experts_per_token, false);
+  }
+  if (rule.capacity == 0) return;
+  const int64_t scope = rule.scope_tokens == 0 ? tokens : rule.scope_tokens;
+  for (int64_t begin = 0; begin < tokens; begin += scope) {
+    const std::vector<int64_t> queue =
+        Queue(rule, begin, begin + scope, valid, probabilities, choices);
+    GiveOutPlaces(rule, queue, config, choices);
+    for (int64_t t : queue) {
+      SetGates(&probabilities.values[t * probabilities.width], choices[t]);
+      if (rule.renormalize_survivors) RenormalizeSurvivors(choices[t]);
     }
   }
 }
@@ -201,7 +263,7 @@ void AddRouterLosses(const Matrix& probabilities,
 }
 
 Matrix Mixture(const Layer& layer, const Matrix& x,
-               const std::vector<uint8_t>& valid, int64_t capacity,
+               const std::vector<uint8_t>& valid, const OverflowRule& overflow,
                PlainLosses& losses) {
   Matrix probabilities = Linear(x, layer.Get(".block_sparse_moe.gate"));
   std::vector<double> logsumexp(x.rows);
@@ -218,8 +280,8 @@ Matrix Mixture(const Layer& layer, const Matrix& x,
     }
     choices.push_back(Choose(row, layer.config));
   }
-  ApplyCapacity(capacity, valid, layer.config, choices);
   AddRouterLosses(probabilities, logsumexp, choices, valid, losses);
+  ApplyOverflow(overflow, valid, probabilities, layer.config, choices);
   Matrix y(x.rows, x.width);
   for (int64_t t = 0; t < x.rows; ++t) {
     for (size_t j = 0; j < choices[t].experts.size(); ++j) {
@@ -245,7 +307,7 @@ double CrossEntropy(const double* logits, int64_t vocabulary, int64_t label) {
 
 PlainLosses RunPlainModel(const ModelConfig& config,
                           const PlainWeights& weights, const Batch& batch,
-                          int64_t capacity) {
+                          const OverflowRule& overflow) {
   const int64_t tokens = batch.sequences * batch.sequence_length;
   PlainLosses losses;
   Matrix x(tokens, config.hidden_size);
@@ -261,7 +323,7 @@ PlainLosses RunPlainModel(const ModelConfig& config,
                   batch.sequence_length),
         x);
     Add(Mixture(layer, Norm(x, layer.Get(".post_attention_layernorm"), eps),
-                batch.valid, capacity, losses),
+                batch.valid, overflow, losses),
         x);
   }
   const Matrix logits =

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "switchyard/runtime/data/data_source.h"
+#include "switchyard/runtime/moe/overflow_options.h"
 #include "switchyard/runtime/nn/model_config.h"
 
 namespace switchyard::testing {
@@ -25,10 +26,9 @@ struct PlainLosses {
   double z = 0.0;
 };
 
-// `capacity` 0: dropless.
 PlainLosses RunPlainModel(const ModelConfig& config,
                           const PlainWeights& weights, const Batch& batch,
-                          int64_t capacity = 0);
+                          const OverflowRule& overflow = {});
 
 }  // namespace switchyard::testing
 

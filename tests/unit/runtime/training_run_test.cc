@@ -332,6 +332,7 @@ struct MemoryCase {
   int ranks, width;
   bool crowded;
   const char* capacity_factor;
+  bool every_way = false;  // to treat overflow
 };
 
 class MemoryTest : public ::testing::TestWithParam<MemoryCase> {};
@@ -351,6 +352,12 @@ TEST_P(MemoryTest, ARunStaysWithinThePlan) {
       options.expert_parallel = c.width;
       options.overflow.capacity_factor =
           *CapacityFactor::Parse(c.capacity_factor);
+      if (c.every_way) {
+        options.overflow.capacity_scope = CapacityScope::kSequence;
+        options.overflow.drop_policy = DropPolicy::kProbability;
+        options.overflow.renormalize_survivors = true;
+        options.overflow.no_token_left_behind = 6;
+      }
       ASSERT_TRUE(Validate(options).ok()) << Validate(options);
       const auto layout = ResolveLayout(options, c.ranks, c.ranks);
       ASSERT_TRUE(layout.ok()) << layout.status();
@@ -379,6 +386,7 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(MemoryCase{"alone", 1, 1, false, "0"},
                       MemoryCase{"alone_crowded", 1, 1, true, "0"},
                       MemoryCase{"alone_capacity", 1, 1, false, "1.25"},
+                      MemoryCase{"alone_overflow", 1, 1, false, "1.25", true},
                       MemoryCase{"copies", 2, 1, false, "0"},
                       MemoryCase{"two", 2, 2, false, "0"},
                       MemoryCase{"two_crowded", 2, 2, true, "0"},
@@ -386,6 +394,7 @@ INSTANTIATE_TEST_SUITE_P(
                       MemoryCase{"pairs", 4, 2, true, "0"},
                       MemoryCase{"eight_crowded", 8, 8, true, "0"},
                       MemoryCase{"two_capacity", 2, 2, true, "1"},
+                      MemoryCase{"two_overflow", 2, 2, true, "1", true},
                       MemoryCase{"idle", 5, 1, false, "0"}),
     [](const auto& info) { return std::string(info.param.name); });
 
