@@ -166,7 +166,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"ByProbabilityInSequences", 2, "0.8",
                            Overflow(0, false, DropPolicy::kProbability,
                                     CapacityScope::kSequence)},
-                      Case{"Top1Rerouted", 1, "0.8", Overflow(4, false), true},
+                      Case{"Top1Rerouted", 1, "0.6", Overflow(4, false), true},
                       Case{"Top2ReroutedSurvivors", 2, "0.7",
                            Overflow(4, true, DropPolicy::kProbability)}),
     [](const auto& info) { return info.param.name; });

@@ -146,6 +146,7 @@ TEST_P(OverflowTest, AFactorOfAtLeastTheExpertsDropsNothingAndIsDropless) {
 TEST_P(OverflowTest, AnEvaluationHasItsOwnCapacity) {
   TrainOptions options = Options();
   options.steps = 1;
+  options.warmup_steps = 0;
   const RunRecord record = MustRun({1, 1, 1}, options);
   options.overflow.eval_capacity_factor.reset();
   const RunRecord other = MustRun({1, 1, 1}, options);

@@ -110,7 +110,7 @@ Places Oracle(const Problem& p) {
   return out;
 }
 
-Places Run(Device& device, const Problem& p, Layout layout = {}) {
+Places PlaceAll(Device& device, const Problem& p, Layout layout = {}) {
   const auto stream = device.NewStream();
   const Shape shape = {p.tokens, p.choices};
   TestTensor experts(device, DType::kInt32, shape, p.chosen, layout);
@@ -216,8 +216,8 @@ TEST(PlacementTest, AgreesWithGivingOutPlacesOneByOne) {
                                            p.scope == 0 ? tokens : p.scope);
               }
               const Places expected = Oracle(p);
-              ExpectSame(Run(device, p), expected);
-              ExpectSame(Run(device, p, Layout::Strided(3, 1)), expected);
+              ExpectSame(PlaceAll(device, p), expected);
+              ExpectSame(PlaceAll(device, p, Layout::Strided(3, 1)), expected);
               for (double count : expected.rerouted) rerouted += count;
               for (double count : expected.lost) lost += count;
             }
@@ -233,9 +233,9 @@ TEST(PlacementTest, AgreesWithGivingOutPlacesOneByOne) {
 TEST(PlacementTest, EverySequenceHasACapacityOfItsOwn) {
   CpuDevice device;
   Problem p{4, 1, 2, {0, 0, 0, 0}, {1, 1, 1, 1}, 1, 0, {}, 0, {}};
-  EXPECT_TRUE(AllEqual(Run(device, p).positions, {0, -1, -1, -1}));
+  EXPECT_TRUE(AllEqual(PlaceAll(device, p).positions, {0, -1, -1, -1}));
   p.scope = 2;
-  EXPECT_TRUE(AllEqual(Run(device, p).positions, {0, -1, 1, -1}));
+  EXPECT_TRUE(AllEqual(PlaceAll(device, p).positions, {0, -1, 1, -1}));
 }
 
 TEST(PlacementTest, AnOrderDecidesWithinAChoiceButNotWhoIsFirstInASegment) {
@@ -243,13 +243,13 @@ TEST(PlacementTest, AnOrderDecidesWithinAChoiceButNotWhoIsFirstInASegment) {
   // Token 2 comes first; expert 0 is the second choice of token 0 only.
   const Problem p{3,         2, 3, {1, 0, 0, 1, 0, 2}, {1, 1, 1}, 1, 0,
                   {2, 1, 0}, 0, {}};
-  const Places places = Run(device, p);
+  const Places places = PlaceAll(device, p);
   EXPECT_TRUE(AllEqual(places.positions, {0, -1, -1, -1, 0, 0}));
   EXPECT_TRUE(AllEqual(places.over, {2, 1, 0}));
   EXPECT_TRUE(AllEqual(places.lost, {1, 0, 0})) << "token 1, by its choice 0";
   Problem two = p;
   two.capacity = 2;
-  EXPECT_TRUE(AllEqual(Run(device, two).positions, {0, -1, 0, 1, 1, 0}));
+  EXPECT_TRUE(AllEqual(PlaceAll(device, two).positions, {0, -1, 0, 1, 1, 0}));
 }
 
 TEST(PlacementTest, OverflowGoesRoundByRoundAndEachRoundByPriority) {
@@ -257,7 +257,7 @@ TEST(PlacementTest, OverflowGoesRoundByRoundAndEachRoundByPriority) {
   // All want expert 0. Token 1 and 2 try expert 1 in the first round, where one
   // finds room; token 2 goes on to expert 2.
   Problem p{3, 1, 3, {0, 0, 0}, {1, 1, 1}, 1, 0, {}, 2, {1, 2, 1, 2, 1, 2}};
-  const Places places = Run(device, p);
+  const Places places = PlaceAll(device, p);
   EXPECT_TRUE(AllEqual(places.placed, {0, 1, 2}));
   EXPECT_TRUE(AllEqual(places.positions, {0, 0, 0}));
   EXPECT_TRUE(AllEqual(places.assigned, {3, 0, 0}));
@@ -266,7 +266,7 @@ TEST(PlacementTest, OverflowGoesRoundByRoundAndEachRoundByPriority) {
   EXPECT_TRUE(AllEqual(places.rerouted, {2, 0, 0}));
   EXPECT_TRUE(AllEqual(places.lost, {0, 0, 0}));
   p.order = {2, 1, 0};
-  EXPECT_TRUE(AllEqual(Run(device, p).placed, {2, 1, 0}));
+  EXPECT_TRUE(AllEqual(PlaceAll(device, p).placed, {2, 1, 0}));
 }
 
 TEST(PlacementTest, RunsOnTheGuardedDevice) {
@@ -275,7 +275,7 @@ TEST(PlacementTest, RunsOnTheGuardedDevice) {
   p.capacity = 5;
   p.scope = 24;
   p.order = ShuffledInScopes(4, 48, 24);
-  ExpectSame(Run(device, p), Oracle(p));
+  ExpectSame(PlaceAll(device, p), Oracle(p));
 }
 
 Values Order(Device& device, const Values& probabilities, const Values& experts,

@@ -39,8 +39,8 @@ Values Survivors(const Values& gates, const Values& experts,
   return out;
 }
 
-Values Run(const Values& gates, const Values& experts, const Values& rows,
-           int64_t k, Layout layout = {}) {
+Values SurvivorsOf(const Values& gates, const Values& experts,
+                   const Values& rows, int64_t k, Layout layout = {}) {
   CpuDevice device(2);
   const auto stream = device.NewStream();
   const Shape shape = {static_cast<int64_t>(gates.size()) / k, k};
@@ -55,13 +55,14 @@ Values Run(const Values& gates, const Values& experts, const Values& rows,
 
 TEST(SurvivorGatesTest, TakeOverWhatTheDroppedHad) {
   // Normalised gates stay normalised; raw ones keep their sum.
-  EXPECT_TRUE(AllEqual(Run({.75, .25}, {0, 1}, {-1, 3}, 2), {0, 1}));
-  EXPECT_TRUE(AllNear(Run({.5, .25, .125}, {0, 1, 2}, {4, -1, 5}, 3),
+  EXPECT_TRUE(AllEqual(SurvivorsOf({.75, .25}, {0, 1}, {-1, 3}, 2), {0, 1}));
+  EXPECT_TRUE(AllNear(SurvivorsOf({.5, .25, .125}, {0, 1, 2}, {4, -1, 5}, 3),
                       {.7, 0, .175}, 1e-7, 0));
-  EXPECT_TRUE(AllEqual(Run({.5, .25}, {0, 1}, {-1, -1}, 2), {0, 0}));
-  EXPECT_TRUE(AllEqual(Run({0, .25}, {0, 1}, {2, -1}, 2), {0, 0}));
+  EXPECT_TRUE(AllEqual(SurvivorsOf({.5, .25}, {0, 1}, {-1, -1}, 2), {0, 0}));
+  EXPECT_TRUE(AllEqual(SurvivorsOf({0, .25}, {0, 1}, {2, -1}, 2), {0, 0}));
   // What is no assignment was not lost, whatever stands for its gate.
-  EXPECT_TRUE(AllEqual(Run({.5, .375}, {0, -1}, {1, -1}, 2), {.5, .375}));
+  EXPECT_TRUE(
+      AllEqual(SurvivorsOf({.5, .375}, {0, -1}, {1, -1}, 2), {.5, .375}));
 }
 
 TEST(SurvivorGatesTest, ATokenThatLostNothingKeepsItsBits) {
