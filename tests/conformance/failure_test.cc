@@ -42,7 +42,7 @@ struct Scene {
 };
 
 // Kept until the program ends: MPI cannot take back a call that failed, and may
-// still write into its buffers while it serves later ones.
+// still write into its buffers when the host calls it.
 Scene& NewScene() {
   static auto* mutex = new std::mutex;
   static auto* scenes = new std::vector<std::unique_ptr<Scene>>;
