@@ -4,13 +4,14 @@
 // Switch's load-balancing loss (2101.03961, eq. 4 to 6) and ST-MoE's router
 // z-loss (2202.08906, eq. 5) of one layer and micro-batch, over valid tokens:
 //
-//   f_e = assignments to e before dropping / (k · tokens)
-//   P_e = mean over tokens of p_e
+//   f_e = assignments to e before dropping / all assignments
+//   P_e = mean over tokens of p_e (RouterArgs::probabilities, router.h)
 //   balance = E · sum_e f_e P_e        (1 at perfect balance)
 //   z = mean over tokens of logsumexp²
 //
-// A mean over no tokens is 0. Sums are made in double, in token order within
-// fixed chunks.
+// A token makes k assignments, less those that are kNoExpert (no_expert.h). A
+// mean over no tokens is 0, and so is the loss without an assignment. Sums are
+// made in double, in token order within fixed chunks.
 //
 // An operand of another shape or dtype is a bug: a check ends the process. So
 // is an expert that does not exist.

@@ -8,11 +8,13 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <numeric>
 
 #include "switchyard/base/check.h"
 #include "switchyard/base/cpu/floating_point_mode.h"
 #include "switchyard/base/cpu/parallel_for.h"
 #include "switchyard/kernels/cpu/thread_scratch.h"
+#include "switchyard/kernels/no_expert.h"
 
 namespace switchyard::kernels::cpu {
 namespace {
@@ -59,6 +61,7 @@ void AddTokens(const BalanceLossArgs& args, int64_t begin, int64_t end,
     const int32_t* chosen =
         args.experts.data<int32_t>() + t * args.experts.row_stride();
     for (int64_t j = 0; j < choices; ++j) {
+      if (chosen[j] == kNoExpert) continue;
       SWITCHYARD_CHECK(0 <= chosen[j] && chosen[j] < experts)
           << "expert " << chosen[j] << " of " << experts;
       sums.assigned()[chosen[j]] += 1.0;
@@ -69,7 +72,8 @@ void AddTokens(const BalanceLossArgs& args, int64_t begin, int64_t end,
 void WriteResults(const BalanceLossArgs& args, Sums sums) {
   const int64_t experts = args.probabilities.dim(1);
   const double tokens = sums.tokens();
-  const double assignments = tokens * static_cast<double>(args.experts.dim(1));
+  const double assignments =
+      std::accumulate(sums.assigned(), sums.assigned() + experts, 0.0);
   const double count = static_cast<double>(experts);
   double* losses = args.losses.data<double>();
   float* gradient = args.balance_gradient.data<float>();
@@ -79,7 +83,8 @@ void WriteResults(const BalanceLossArgs& args, Sums sums) {
   if (tokens == 0.0) return;
   double balance = 0.0;
   for (int64_t e = 0; e < experts; ++e) {
-    const double fraction = sums.assigned()[e] / assignments;
+    const double fraction =
+        assignments > 0.0 ? sums.assigned()[e] / assignments : 0.0;
     balance += fraction * (sums.probabilities()[e] / tokens);
     gradient[e] =
         static_cast<float>(args.balance_weight * count * fraction / tokens);

@@ -38,6 +38,16 @@ absl::Status CheckRerouting(const OverflowOptions& options,
                             const ModelConfig& model) {
   const int64_t experts = options.no_token_left_behind;
   if (experts == 0) return absl::OkStatus();
+  // What comes next is decided by probabilities (kernels/reroute.h).
+  const RouterConfig& router = model.router;
+  if (router.scoring != kernels::RouterScoring::kSoftmax || router.groups > 1 ||
+      router.device_groups > 1 || router.selection_bias) {
+    return absl::InvalidArgumentError(
+        "expected a router of softmax scores, without groups and without a "
+        "bias, with --no_token_left_behind, found another; leave the flag out "
+        "or choose a model without scoring_func \"sigmoid\", n_group, "
+        "n_device_groups and router_bias");
+  }
   if (experts <= model.experts_per_token || experts > model.experts) {
     return absl::InvalidArgumentError(absl::StrCat(
         "expected --no_token_left_behind above the model's experts per token, ",

@@ -196,8 +196,10 @@ ArenaPeak DecisionPeak(const TrainOptions& options) {
   const Bytes counts = Bytes(m.experts) * 4;
   const Bytes logits = tokens * m.experts * kFp32Bytes;
   // Probabilities, logsumexp, experts, gates and rows; the balance loss's
-  // gradient.
+  // gradient; sigmoids keep the logits as well.
+  const bool sigmoid = m.router.scoring == kernels::RouterScoring::kSigmoid;
   const Bytes layer = logits + tokens * kFp32Bytes + 3 * choices + counts +
+                      (sigmoid ? logits : Bytes(0)) +
                       PlacedBytes(options.overflow, choices);
   // Logits, then positions and what is counted for the plan of the rows.
   const Bytes scratch = std::max(

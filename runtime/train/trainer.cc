@@ -332,6 +332,12 @@ absl::StatusOr<uint64_t> Trainer::WeightsChecksum() {
 
 absl::Status Trainer::VisitState(StateVisitor& visitor) {
   SWITCHYARD_RETURN_IF_ERROR(visitor.Visit("step", &step_));
+  for (const std::unique_ptr<StateTensor>& state : runner_.store().states()) {
+    const int64_t count = state->shape.element_count();
+    SWITCHYARD_RETURN_IF_ERROR(visitor.Visit(
+        {state->name, state->shape, 0, state->values.Reshaped({count}),
+         /*owned=*/grid_->world().rank() == 0}));
+  }
   return optimizer_.VisitState(visitor);
 }
 
@@ -377,6 +383,9 @@ absl::Status Trainer::Finish() {
   int64_t tensors = runner_.activation_bytes();
   for (const ParameterGroup& group : runner_.store().groups()) {
     tensors += group.weights.byte_count() + group.gradients.byte_count();
+  }
+  for (const std::unique_ptr<StateTensor>& state : runner_.store().states()) {
+    tensors += state->values.byte_count();
   }
   tensors += optimizer_.state_bytes();
   std::vector<int64_t> bytes = {tensors, ResidentPeakBytes()};

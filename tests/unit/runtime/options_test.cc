@@ -117,6 +117,13 @@ TEST(TrainOptions, WaysToDropNeedACapacity) {
                 ::testing::StartsWith("expected --capacity_factor above 0"));
     EXPECT_EQ(refused(edit, "1.25"), "");
   }
+  // The next best expert is that of the next probability.
+  TrainOptions biased = Valid();
+  biased.overflow.capacity_factor = *CapacityFactor::Parse("1.25");
+  biased.overflow.no_token_left_behind = 4;
+  biased.model.router.selection_bias = true;
+  EXPECT_THAT(std::string(Validate(biased.overflow, biased.model).message()),
+              HasSubstr("without a bias, with --no_token_left_behind"));
   // Experts to try beyond the token's own, as far as there are any.
   for (const int64_t experts : {1, 2, 9}) {
     EXPECT_EQ(
