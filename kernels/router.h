@@ -29,7 +29,8 @@ struct RouterArgs {
 void Router(Stream& stream, const RouterArgs& args);
 
 // dlogits from the gates' gradients, the balance loss and the z-loss:
-//   dp = d(gates)/dp · dgates + balance_gradient[e] (valid tokens only)
+//   dp = d(gates)/dp · dgates + balance_gradient[s, e] (valid tokens only), s
+//        the sequence of the token, of tokens / sequences neighbours
 //   dlogits = p · (dp - sum_e p dp) + z_gradient · 2 · logsumexp · p
 // (the z term for valid tokens only).
 struct RouterBackwardArgs {
@@ -39,7 +40,7 @@ struct RouterBackwardArgs {
   ConstTensorView gates;             // fp32 [tokens, k]
   ConstTensorView dgates;            // fp32 [tokens, k]
   ConstTensorView valid;             // uint8 [tokens]: 1 counts, 0 is padding
-  ConstTensorView balance_gradient;  // fp32 [experts], optional
+  ConstTensorView balance_gradient;  // fp32 [sequences, experts], optional
   float z_gradient = 0.0f;
   bool renormalize = true;
   TensorView dlogits;  // fp32 [tokens, experts]

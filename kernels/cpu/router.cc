@@ -162,16 +162,26 @@ HWY_INLINE void AddGateGradient(const float* probabilities, int64_t experts,
   for (int64_t j = 0; j < k; ++j) dp[chosen[j]] += (dgates[j] - mean) / sum;
 }
 
+// Of neighbours with the same balance gradient.
+HWY_INLINE int64_t SequenceLength(const RouterBackwardArgs& args) {
+  const int64_t tokens = args.probabilities.dim(0);
+  return args.balance_gradient.defined() ? tokens / args.balance_gradient.dim(0)
+                                         : tokens;
+}
+
 void RouterBackwardBlock(const RouterBackwardArgs& args, int64_t begin,
                          int64_t end) {
   const D d;
   const int64_t experts = args.probabilities.dim(1);
   const int64_t k = args.experts.dim(1);
+  const int64_t sequence_length = SequenceLength(args);
   float* dp = RowScratch(experts);
   for (int64_t t = begin; t < end; ++t) {
     const bool counts = args.valid.data<uint8_t>()[t] != 0;
     if (counts && args.balance_gradient.defined()) {
-      std::copy_n(args.balance_gradient.data<float>(), experts, dp);
+      std::copy_n(
+          args.balance_gradient.data<float>() + t / sequence_length * experts,
+          experts, dp);
     } else {
       std::fill_n(dp, experts, 0.0f);
     }

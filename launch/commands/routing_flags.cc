@@ -12,6 +12,24 @@ void AddOverflowFlags(OverflowOptions* options, FlagSet* set) {
            "0 drops nothing");
 }
 
-void AddBalanceFlags(BalanceOptions*, FlagSet*) {}
+void AddBalanceFlags(BalanceOptions* options, FlagSet* set) {
+  set->AddChoice("balance_loss", &options->loss,
+                 {{"switch", BalanceLossKind::kSwitch},
+                  {"gshard", BalanceLossKind::kGshard},
+                  {"hf_mixtral", BalanceLossKind::kHfMixtral}},
+                 "whose formula: all choices of a layer, first choices, or all "
+                 "layers pooled (switchyard explain balance_loss)");
+  set->AddChoice("balance_scope", &options->scope,
+                 {{"micro_batch", BalanceScope::kMicroBatch},
+                  {"sequence", BalanceScope::kSequence},
+                  {"window", BalanceScope::kWindow},
+                  {"global", BalanceScope::kGlobal}},
+                 "what the loads of the balance loss are counted over "
+                 "(switchyard explain scopes)");
+  set->Add("balance_window", &options->window, "G",
+           "micro-batches of --balance_scope window; must divide those of a "
+           "step",
+           "none");
+}
 
 }  // namespace switchyard::launch

@@ -174,6 +174,7 @@ Trainer::Trainer(const TrainOptions& options, std::unique_ptr<Grid> grid,
   runner_.SetBalanceLoss(std::move(parts_.balance_loss));
   const int64_t micro_batches = options.global_batch / options.micro_batch;
   batches_.resize(Rounds(micro_batches, grid_->world().size()));
+  rounds_.resize(batches_.size());
 }
 
 int64_t Trainer::last_step() const {
@@ -226,10 +227,16 @@ absl::Status Trainer::RunMicroBatches() {
   for (size_t round = 0; round < batches_.size(); ++round) {
     const int64_t index =
         static_cast<int64_t>(round) * world.size() + world.rank();
-    const Batch* batch = index < micro_batches ? &batches_[round] : nullptr;
-    const bool last = round + 1 == batches_.size();
+    rounds_[round] = {index < micro_batches ? &batches_[round] : nullptr,
+                      index};
+  }
+  const size_t together = static_cast<size_t>(runner_.rounds_together());
+  for (size_t begin = 0; begin < rounds_.size(); begin += together) {
+    const size_t count = std::min(together, rounds_.size() - begin);
+    const bool last = begin + count == rounds_.size();
     SWITCHYARD_RETURN_IF_ERROR(
-        runner_.Train(batch, index, statistics_, last ? &optimizer_ : nullptr));
+        runner_.Train(absl::MakeConstSpan(rounds_).subspan(begin, count),
+                      statistics_, last ? &optimizer_ : nullptr));
   }
   return absl::OkStatus();
 }

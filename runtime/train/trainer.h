@@ -106,7 +106,8 @@ class Trainer {
   ModelRunner runner_;
   ShardedAdamW optimizer_;
   StepStatistics statistics_;
-  std::vector<Batch> batches_;  // of this rank, by round
+  std::vector<Batch> batches_;      // of this rank, by round
+  std::vector<MicroBatch> rounds_;  // the same for the model
   Batch eval_batch_;
   int64_t step_ = 0;
   absl::Status deferred_;
