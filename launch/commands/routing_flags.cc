@@ -26,6 +26,17 @@ void AddBalanceFlags(BalanceOptions* options, FlagSet* set) {
                   {"global", BalanceScope::kGlobal}},
                  "what the loads of the balance loss are counted over "
                  "(switchyard explain scopes)");
+  set->Add("device_balance_loss_coef", &options->device_coefficient, "X",
+           "of DeepSeek-V2's loss of device groups' loads (1 * X at perfect "
+           "balance); 0 switches it off");
+  set->Add("communication_balance_loss_coef",
+           &options->communication_coefficient, "X",
+           "of its loss of the tokens that device groups receive; 0 switches "
+           "it off");
+  set->Add("bias_update_rate", &options->bias_update_rate, "X",
+           "after each step lower the bias of experts with more than their "
+           "share by X, raise the others'; 0: biases stay (switchyard explain "
+           "bias)");
   set->Add("balance_window", &options->window, "G",
            "micro-batches of --balance_scope window; must divide those of a "
            "step",

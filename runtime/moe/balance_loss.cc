@@ -20,7 +20,7 @@ int64_t ExpertBalanceLoss::Sequences(const TokenBatch& batch) const {
 }
 
 int64_t ExpertBalanceLoss::count_columns(const ModelConfig& model) const {
-  return model.experts;
+  return model.experts + settings_.devices;
 }
 
 void ExpertBalanceLoss::AddCounts(
@@ -35,6 +35,7 @@ void ExpertBalanceLoss::AddCounts(
     args.experts = decisions[layer]->router.experts;
     args.valid = batch.valid;
     args.choices = settings_.kind == BalanceLossKind::kGshard ? 1 : 0;
+    args.devices = settings_.devices;
     args.counts = counts.Rows(row, row + sequences);
     kernels::ExpertCounts(run.stream, args);
   }
@@ -60,7 +61,8 @@ void ExpertBalanceLoss::Compute(const Execution& run,
   ArenaScope scratch(run.arena);
   TensorView counts;
   if (settings_.counted_together == 0) {
-    counts = run.New(DType::kInt64, {layers * sequences, experts});
+    counts = run.New(DType::kInt64,
+                     {layers * sequences, experts + settings_.devices});
     run.stream.Zero(counts);
     AddCounts(run, decisions, batch, sequences, counts);
   }
@@ -82,6 +84,11 @@ void ExpertBalanceLoss::Compute(const Execution& run,
       args.scale = choices / static_cast<double>(layers);
       args.balance_weight /= args.scale;
     }
+    args.device_weight = settings_.device_coefficient * weight;
+    args.communication_weight = settings_.communication_coefficient * weight;
+    args.counted_choices = choices;
+    args.devices_per_token = static_cast<double>(settings_.devices_per_token);
+    args.device_losses = decision.device_losses;
     args.losses = losses.Rows(layer, layer + 1).Reshaped({2});
     args.balance_gradient = gradients.Rows(begin, begin + sequences);
     kernels::BalanceLoss(run.stream, args);

@@ -27,6 +27,8 @@
 //                since F has none ("global-batch" loss, 2501.11873); all of the
 //                batch's micro-batches
 //
+// DeepSeek-V2's losses over device groups take the same counts.
+//
 // The coefficient c is what a layer adds to the objective at perfect balance:
 // hf_mixtral's own is c · L / k.
 #ifndef SWITCHYARD_RUNTIME_MOE_BALANCE_LOSS_H_
@@ -72,6 +74,12 @@ struct BalanceLossSettings {
   double coefficient = 0.0;      // c
   int64_t sequence_length = 0;   // of a sequence's own statistics; 0: without
   int64_t counted_together = 0;  // micro-batches; 0: each by itself
+  // Of DeepSeek-V2's losses over the experts' device groups
+  // (kernels/balance_loss.h), each 1 at perfect balance.
+  double device_coefficient = 0.0;
+  double communication_coefficient = 0.0;
+  int64_t devices = 0;            // 0: without them
+  int64_t devices_per_token = 0;  // M
 };
 
 // The losses above.

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "absl/strings/str_cat.h"
+#include "switchyard/base/status.h"
 
 namespace switchyard {
 
@@ -35,7 +36,54 @@ const char* NameOf(BalanceScope scope) {
   return "";
 }
 
-absl::Status Validate(const BalanceOptions& options, const ModelConfig&) {
+namespace {
+
+constexpr double kMostCoefficient = 1e4;
+constexpr double kMostRate = 1.0;
+
+absl::Status CheckNumber(const char* flag, double value, double most) {
+  // Written so that NaN is out of the range.
+  if (value >= 0.0 && value <= most) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("expected --", flag, " between 0 and ", most, ", found ",
+                   value, "; correct it"));
+}
+
+absl::Status CheckDevices(const BalanceOptions& options,
+                          const ModelConfig& model) {
+  const bool device = options.device_coefficient > 0.0;
+  if (!device && options.communication_coefficient == 0.0) {
+    return absl::OkStatus();
+  }
+  const char* flag =
+      device ? "device_balance_loss_coef" : "communication_balance_loss_coef";
+  if (model.router.device_groups <= 1) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "expected a model with \"n_device_groups\" of two or more for --", flag,
+        ", found ", model.router.device_groups,
+        "; give the model's experts device groups or set the flag to 0"));
+  }
+  if (options.loss != BalanceLossKind::kSwitch) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "expected --balance_loss switch with --", flag, ", found ",
+        NameOf(options.loss),
+        ", which counts other assignments; choose switch or set the flag to "
+        "0"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckBias(const BalanceOptions& options,
+                       const ModelConfig& model) {
+  if (options.bias_update_rate == 0.0 || model.router.selection_bias) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      "expected a model with \"router_bias\" true for --bias_update_rate, "
+      "found none; set that key in the model's config or the flag to 0");
+}
+
+absl::Status CheckWindow(const BalanceOptions& options) {
   const bool windowed = options.scope == BalanceScope::kWindow;
   if (windowed && options.window < 1) {
     return absl::InvalidArgumentError(
@@ -50,6 +98,22 @@ absl::Status Validate(const BalanceOptions& options, const ModelConfig&) {
         "; leave it out or choose that scope"));
   }
   return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status Validate(const BalanceOptions& options, const ModelConfig& model) {
+  SWITCHYARD_RETURN_IF_ERROR(CheckWindow(options));
+  SWITCHYARD_RETURN_IF_ERROR(CheckNumber("device_balance_loss_coef",
+                                         options.device_coefficient,
+                                         kMostCoefficient));
+  SWITCHYARD_RETURN_IF_ERROR(CheckNumber("communication_balance_loss_coef",
+                                         options.communication_coefficient,
+                                         kMostCoefficient));
+  SWITCHYARD_RETURN_IF_ERROR(
+      CheckNumber("bias_update_rate", options.bias_update_rate, kMostRate));
+  SWITCHYARD_RETURN_IF_ERROR(CheckDevices(options, model));
+  return CheckBias(options, model);
 }
 
 absl::Status CheckBalanceWindow(const BalanceOptions& options,

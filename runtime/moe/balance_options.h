@@ -32,6 +32,15 @@ struct BalanceOptions {
   BalanceLossKind loss = BalanceLossKind::kSwitch;
   BalanceScope scope = BalanceScope::kMicroBatch;
   int64_t window = 0;  // --balance_window: micro-batches; divides the batch's
+
+  // --device_balance_loss_coef, --communication_balance_loss_coef:
+  // DeepSeek-V2's over the model's device groups. 0: off.
+  double device_coefficient = 0.0;
+  double communication_coefficient = 0.0;
+
+  // --bias_update_rate: gamma of the biases that routers choose by
+  // (kernels/bias_update.h). 0: they stay.
+  double bias_update_rate = 0.0;
 };
 
 // The names that flags use.

@@ -6,6 +6,7 @@
 #ifndef SWITCHYARD_RUNTIME_NN_ROUTER_CONFIG_H_
 #define SWITCHYARD_RUNTIME_NN_ROUTER_CONFIG_H_
 
+#include <cstdint>
 #include <optional>
 
 namespace switchyard {
@@ -15,6 +16,9 @@ struct RouterConfig {
   // it would be 1 and leave the router without a gradient. By default from two
   // on.
   std::optional<bool> renormalize;
+  int64_t device_groups = 1;
+  int64_t device_groups_per_token = 1;
+  bool selection_bias = false;
 };
 
 }  // namespace switchyard

@@ -193,15 +193,16 @@ ArenaPeak DecisionPeak(const TrainOptions& options, int64_t together) {
   // many as micro-batches, on all ranks, of one round.
   const Bytes layer =
       logits + tokens * kFp32Bytes + 3 * choices + sequences * counts;
-  const Bytes windows = m.layers * CountedWindows(options) * 2 * counts;
+  const Bytes counted = 8 * (Bytes(m.experts) + m.router.device_groups);
+  const Bytes windows = m.layers * CountedWindows(options) * counted;
   // Logits, then positions and what is counted for the plan of the rows; or
   // what a loss without windows counts.
-  const Bytes scratch = std::max(
-      {logits, choices + 4 * counts, m.layers * sequences * 2 * counts});
+  const Bytes scratch =
+      std::max({logits, choices + 4 * counts, m.layers * sequences * counted});
   return {Saturated(together * (m.layers * layer + AlignmentBytes(m)) +
                     windows + scratch),
           Saturated(std::max({logits, choices, windows,
-                              m.layers * sequences * 2 * counts}) +
+                              m.layers * sequences * counted}) +
                     kAlignment)};
 }
 

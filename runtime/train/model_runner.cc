@@ -43,6 +43,15 @@ BalanceLossSettings BalanceOf(const TrainOptions& options) {
   if (options.balance.scope == BalanceScope::kSequence) {
     settings.sequence_length = options.seq_len;
   }
+  const RouterConfig& router = options.model.router;
+  if (options.balance.device_coefficient > 0.0 ||
+      options.balance.communication_coefficient > 0.0) {
+    settings.device_coefficient = options.balance.device_coefficient;
+    settings.communication_coefficient =
+        options.balance.communication_coefficient;
+    settings.devices = router.device_groups;
+    settings.devices_per_token = router.device_groups_per_token;
+  }
   settings.counted_together =
       CountedTogether(options.balance, MicroBatches(options));
   return settings;

@@ -220,6 +220,12 @@ Matrix Mixture(const Layer& layer, const Matrix& x,
   }
   ApplyCapacity(capacity, valid, layer.config, choices);
   AddRouterLosses(probabilities, logsumexp, choices, valid, losses);
+  PlainRouting& routing = losses.layers.emplace_back();
+  for (int64_t t = 0; t < x.rows; ++t) {
+    routing.probabilities.emplace_back(probabilities[t],
+                                       probabilities[t] + probabilities.width);
+    routing.experts.push_back(choices[t].experts);
+  }
   Matrix y(x.rows, x.width);
   for (int64_t t = 0; t < x.rows; ++t) {
     for (size_t j = 0; j < choices[t].experts.size(); ++j) {
