@@ -8,6 +8,7 @@
 //
 //   F_e = assignments to e / all assignments     (as counted, see below)
 //   P_e = mean over the sequence's tokens of p_e
+//         (RouterArgs::probabilities, router.h)
 //   switch_s = scale · E · sum_e F_e P_e
 //   balance = sum_s (tokens of s / tokens) · switch_s
 //   z = mean over tokens of logsumexp²
@@ -31,8 +32,9 @@
 // Where the counts come from is the caller's business, since they have no
 // gradient: of the micro-batch, of several micro-batches, of all layers.
 //
-// A mean over no tokens is 0. Sums are made in double, in token order within
-// fixed chunks.
+// A choice may be kNoExpert (no_expert.h): it is no assignment. A mean over no
+// tokens is 0, and so is a loss without an assignment. Sums are made in double,
+// in token order within fixed chunks.
 //
 // An operand of another shape or dtype is a bug: a check ends the process. So
 // is an expert that does not exist.

@@ -13,6 +13,7 @@
 #include "switchyard/base/cpu/floating_point_mode.h"
 #include "switchyard/base/cpu/parallel_for.h"
 #include "switchyard/kernels/cpu/thread_scratch.h"
+#include "switchyard/kernels/no_expert.h"
 
 namespace switchyard::kernels::cpu {
 namespace {
@@ -195,13 +196,15 @@ void CountTokens(const ExpertCountsArgs& args, int64_t begin, int64_t end,
     const int32_t* chosen =
         args.experts.data<int32_t>() + t * args.experts.row_stride();
     for (int64_t j = 0; j < k; ++j) {
+      if (chosen[j] == kNoExpert) continue;
       SWITCHYARD_CHECK(0 <= chosen[j] && chosen[j] < experts)
           << "expert " << chosen[j] << " of " << experts;
       if (j < counted) ++counts[chosen[j]];
       if (size == 0) continue;
       const int64_t device = chosen[j] / size;
-      const bool first = std::none_of(
-          chosen, chosen + j, [&](int32_t e) { return e / size == device; });
+      const bool first = std::none_of(chosen, chosen + j, [&](int32_t e) {
+        return e != kNoExpert && e / size == device;
+      });
       if (first) ++counts[experts + device];
     }
   }

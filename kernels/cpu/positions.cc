@@ -6,12 +6,13 @@
 #include <cstdint>
 
 #include "switchyard/base/check.h"
+#include "switchyard/kernels/no_expert.h"
 
 namespace switchyard::kernels::cpu {
 namespace {
 
 constexpr int32_t kDropped = -1;
-constexpr int32_t kPadding = -2;
+constexpr int32_t kUnassigned = -2;
 
 int32_t CheckedExpert(int32_t expert, int64_t experts) {
   SWITCHYARD_CHECK(0 <= expert && expert < experts)
@@ -20,7 +21,8 @@ int32_t CheckedExpert(int32_t expert, int64_t experts) {
 }
 
 // Counts every valid assignment in priority order (choice, then token) and
-// marks in `positions` who is dropped (kDropped), kept (0) or padding.
+// marks in `positions` who is dropped (kDropped), kept (0) or assigned to
+// nobody.
 void CountAndMark(const PositionsArgs& args) {
   const int64_t tokens = args.experts.dim(0);
   const int64_t choices = args.experts.dim(1);
@@ -34,12 +36,12 @@ void CountAndMark(const PositionsArgs& args) {
     int32_t* positions = args.positions.data<int32_t>() + j;
     for (int64_t t = 0; t < tokens; ++t) {
       int32_t& mark = positions[t * args.positions.row_stride()];
-      if (valid[t] == 0) {
-        mark = kPadding;
+      const int32_t choice = chosen[t * args.experts.row_stride()];
+      if (valid[t] == 0 || choice == kNoExpert) {
+        mark = kUnassigned;
         continue;
       }
-      const int32_t expert =
-          CheckedExpert(chosen[t * args.experts.row_stride()], experts);
+      const int32_t expert = CheckedExpert(choice, experts);
       mark = assigned[expert]++ < limit ? 0 : kDropped;
     }
   }
@@ -76,7 +78,7 @@ void RowIndex(const RowIndexArgs& args) {
     int32_t* rows = args.rows.data<int32_t>() + t * args.rows.row_stride();
     for (int64_t j = 0; j < choices; ++j) {
       rows[j] =
-          positions[j] < 0
+          positions[j] < 0 || chosen[j] == kNoExpert
               ? -1
               : base[CheckedExpert(chosen[j], args.base.dim(0))] + positions[j];
     }

@@ -141,10 +141,31 @@ std::string CapacityPage(const Numbers& n) {
       "does.\n");
 }
 
+std::string BiasPage(const Numbers& n) {
+  return absl::StrCat(
+      "A model with \"router_bias\" chooses experts by score + bias; gates "
+      "know only the\nscore, and no gradient reaches the bias (arXiv "
+      "2408.15664). With\n--bias_update_rate X each step ends with\n\n"
+      "  b_e -= X if expert e has more than 1 / E of the assignments, += X if "
+      "less\n\n"
+      "counted before dropping, over the global batch, compared as integers; "
+      "exactly 1 / E\nchanges nothing. With E = ",
+      n.model.experts, " and k = ", n.model.experts_per_token, ", ", n.tokens,
+      " tokens make ", n.tokens * n.model.experts_per_token,
+      " assignments, and\nan expert's share is ",
+      absl::StrFormat(
+          "%.6g", static_cast<double>(n.tokens * n.model.experts_per_token) /
+                      static_cast<double>(n.model.experts)),
+      ". A step that is skipped for a bad gradient changes no\nbias, and "
+      "neither does an evaluation. The bias is saved with the weights. A "
+      "balance\nloss may be on beside it.\n");
+}
+
 constexpr Topic kTopics[] = {
     {"balance_loss", "its formulas, values and other systems' coefficients",
      BalanceLossPage},
     {"scopes", "what the balance loss counts over", ScopesPage},
+    {"bias", "choosing experts by a bias that follows their loads", BiasPage},
     {"capacity", "rows that an expert takes", CapacityPage},
 };
 

@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "switchyard/kernels/router.h"
 #include "switchyard/runtime/nn/execution.h"
 #include "switchyard/runtime/nn/model_config.h"
 #include "switchyard/runtime/nn/parameter.h"
@@ -19,10 +20,15 @@ namespace switchyard {
 // What a router decided for the tokens of one micro-batch, kept for the
 // backward pass and for the balance losses.
 struct RouterOutput {
-  ConstTensorView probabilities;  // fp32 [tokens, experts]
-  ConstTensorView logsumexp;      // fp32 [tokens], of the logits
-  ConstTensorView experts;        // int32 [tokens, k], best first
-  ConstTensorView gates;          // fp32 [tokens, k]
+  // fp32 [tokens, experts]: what balance losses average; a row sums to 1. The
+  // softmax of the logits, or sigmoids divided by their sum (kernels/router.h).
+  ConstTensorView probabilities;
+  ConstTensorView logsumexp;  // fp32 [tokens], of the logits
+  // int32 [tokens, k], best first; kNoExpert (kernels/no_expert.h) where there
+  // is none, which routers may say that choose otherwise.
+  ConstTensorView experts;
+  ConstTensorView gates;   // fp32 [tokens, k]
+  ConstTensorView logits;  // fp32 [tokens, experts], where Backward needs them
 };
 
 // What flows back into a router.
@@ -47,6 +53,11 @@ class Router {
                         const RouterOutput& output,
                         const RouterGradients& gradients,
                         const TensorView& dinput) const = 0;
+  // fp32 [experts]: added to the scores by which experts are chosen, never to
+  // gates (kernels/router.h). A state tensor, the same on all ranks, which
+  // whoever keeps loads level by it may write between two steps. Undefined: the
+  // router has none.
+  virtual TensorView selection_bias() const { return TensorView(); }
 };
 
 // The kind of router that a model has: what each layer's learns, and the router
@@ -63,8 +74,8 @@ class RouterFactory {
                                        const std::string& prefix) const = 0;
 };
 
-// Softmax over all experts, the k best, gates renormalised for k >= 2
-// (kernels/router.h).
+// The k best of all experts by the model's rule (router_config.h,
+// kernels/router.h).
 class TopKRouter : public Router {
  public:
   static void Declare(ParameterStore& store, const ModelConfig& config,
@@ -77,12 +88,14 @@ class TopKRouter : public Router {
   void Backward(const Execution& run, const ConstTensorView& input,
                 const RouterOutput& output, const RouterGradients& gradients,
                 const TensorView& dinput) const override;
+  TensorView selection_bias() const override { return selection_bias_; }
 
  private:
-  const Parameter& weight_;  // [experts, hidden]
+  const Parameter& weight_;    // [experts, hidden]
+  TensorView selection_bias_;  // fp32 [experts]; undefined: none
   int64_t experts_;
   int64_t experts_per_token_;
-  bool renormalize_;
+  kernels::RouterRule rule_;
 };
 
 // Makes a TopKRouter for every layer.

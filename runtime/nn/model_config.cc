@@ -121,6 +121,26 @@ absl::Status ReadRopeTheta(ConfigReader& reader, absl::string_view source,
   return absl::OkStatus();
 }
 
+// Mixtral's, Qwen's and DeepSeek's name of the same number.
+absl::Status ReadExperts(ConfigReader& reader, int64_t* experts) {
+  const char* first = nullptr;
+  for (const char* key :
+       {"num_local_experts", "num_experts", "n_routed_experts"}) {
+    int64_t value = 0;
+    if (!reader.Integer(key, &value)) continue;
+    if (first != nullptr && value != *experts) {
+      return ConfigError(reader.source(),
+                         absl::StrCat("expected one number of experts, found ",
+                                      *experts, " in \"", first, "\" and ",
+                                      value, " in \"", key, "\"; remove one"));
+    }
+    *experts = value;
+    first = key;
+  }
+  reader.Require("num_local_experts", first != nullptr);
+  return reader.status();
+}
+
 absl::Status ReadSizes(ConfigReader& reader, ModelConfig* config) {
   const std::pair<const char*, int64_t*> required[] = {
       {"hidden_size", &config->hidden_size},
@@ -128,13 +148,13 @@ absl::Status ReadSizes(ConfigReader& reader, ModelConfig* config) {
       {"num_hidden_layers", &config->layers},
       {"num_attention_heads", &config->heads},
       {"num_key_value_heads", &config->kv_heads},
-      {"num_local_experts", &config->experts},
       {"num_experts_per_tok", &config->experts_per_token},
       {"vocab_size", &config->vocabulary},
   };
   for (const auto& [key, value] : required) {
     reader.Require(key, reader.Integer(key, value));
   }
+  SWITCHYARD_RETURN_IF_ERROR(ReadExperts(reader, &config->experts));
   reader.Integer("max_position_embeddings", &config->max_position_embeddings);
   if (!reader.Integer("head_dim", &config->head_dim) && config->heads > 0 &&
       config->hidden_size % config->heads == 0) {

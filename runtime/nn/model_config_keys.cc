@@ -17,6 +17,8 @@ constexpr ConfigKey kKeys[] = {
     {"num_key_value_heads", kUsed},
     {"head_dim", kUsed},
     {"num_local_experts", kUsed},
+    {"num_experts", kUsed},
+    {"n_routed_experts", kUsed},
     {"num_experts_per_tok", kUsed},
     {"vocab_size", kUsed},
     {"max_position_embeddings", kUsed},
@@ -31,6 +33,15 @@ constexpr ConfigKey kKeys[] = {
     {"dtype", kUsed},
     {"torch_dtype", kUsed},
     {"norm_topk_prob", kUsed},
+    {"scoring_func", kUsed},
+    {"softmax_after_topk", kUsed},
+    {"routed_scaling_factor", kUsed},
+    {"topk_method", kUsed},
+    {"n_group", kUsed},
+    {"topk_group", kUsed},
+    {"n_device_groups", kUsed},
+    {"topk_device_groups", kUsed},
+    {"router_bias", kUsed},
 
     // How files were made, which class loads them, what a call returns, and
     // tokens that only generation knows.

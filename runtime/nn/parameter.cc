@@ -61,6 +61,22 @@ void ParameterStore::Declare(std::string name, const Shape& shape, Kind kind,
   parameters_.push_back(std::move(parameter));
 }
 
+void ParameterStore::DeclareState(std::string name, const Shape& shape) {
+  auto state = std::make_unique<StateTensor>();
+  state->name = std::move(name);
+  state->shape = shape;
+  states_.push_back(std::move(state));
+}
+
+const StateTensor& ParameterStore::GetState(const std::string& name) const {
+  const auto found =
+      std::find_if(states_.begin(), states_.end(),
+                   [&](const auto& state) { return state->name == name; });
+  SWITCHYARD_CHECK(found != states_.end() && (*found)->values.defined())
+      << name;
+  return **found;
+}
+
 const Parameter& ParameterStore::Get(const std::string& name) const {
   const auto found = by_name_.find(name);
   SWITCHYARD_CHECK(found != by_name_.end() && found->second->owned &&
@@ -79,6 +95,10 @@ void ParameterStore::Allocate(Device& device) {
     group.weights = group.weight_storage.View(group.dtype, flat);
     group.gradient_storage = Storage(device, DType::kInt64, flat);
     group.gradients = group.gradient_storage.View(DType::kInt64, flat);
+  }
+  for (const std::unique_ptr<StateTensor>& state : states_) {
+    state->storage = Storage(device, DType::kFloat32, state->shape);
+    state->values = state->storage.View(DType::kFloat32, state->shape);
   }
   for (const std::unique_ptr<Parameter>& parameter : parameters_) {
     if (!parameter->owned) continue;
@@ -131,6 +151,9 @@ void ParameterStore::Initialize(Stream& stream, uint64_t seed) {
       InitialValue(stream, *parameter, seed, begin, values);
       kernels::Cast(stream, values, flat.Rows(begin, end));
     }
+  }
+  for (const std::unique_ptr<StateTensor>& state : states_) {
+    stream.Zero(state->values);
   }
   stream.Wait();
 }

@@ -26,6 +26,15 @@
 
 namespace switchyard {
 
+// What belongs to a layer and is not learned by gradients: fp32, initially 0,
+// the same on all ranks. It counts as no parameter, but it is kept with them.
+struct StateTensor {
+  std::string name;
+  Shape shape;
+  Storage storage;
+  TensorView values;
+};
+
 struct Parameter {
   std::string name;
   Shape shape;
@@ -68,18 +77,24 @@ class ParameterStore {
   enum class Kind { kMatrix, kNorm, kRouter };
   void Declare(std::string name, const Shape& shape, Kind kind,
                float init_stddev, int expert = -1);
+  void DeclareState(std::string name, const Shape& shape);
   // Takes the memory; nothing can be declared after it.
   void Allocate(Device& device);
   // A parameter that this rank owns, after Allocate.
   const Parameter& Get(const std::string& name) const;
+  const StateTensor& GetState(const std::string& name) const;
 
   // Sets every owned weight to its initial value, a function of (seed, name,
-  // element) alone.
+  // element) alone, and every state tensor to 0.
   void Initialize(Stream& stream, uint64_t seed);
   void ZeroGradients(Stream& stream);
 
   const std::vector<std::unique_ptr<Parameter>>& parameters() const {
     return parameters_;
+  }
+  // In the order of their declaration.
+  const std::vector<std::unique_ptr<StateTensor>>& states() const {
+    return states_;
   }
   std::vector<ParameterGroup>& groups() { return groups_; }
   const std::vector<ParameterGroup>& groups() const { return groups_; }
@@ -95,6 +110,7 @@ class ParameterStore {
 
  private:
   std::vector<std::unique_ptr<Parameter>> parameters_;
+  std::vector<std::unique_ptr<StateTensor>> states_;
   std::vector<ParameterGroup> groups_;
   std::unordered_map<std::string, const Parameter*> by_name_;
   const Grid& grid_;

@@ -189,10 +189,12 @@ ArenaPeak DecisionPeak(const TrainOptions& options, int64_t together) {
                               ? options.micro_batch
                               : int64_t{1};
   // Probabilities, logsumexp, experts, gates and rows; the balance loss's
-  // gradient, and the int64 counts of a window, of which there are at most as
-  // many as micro-batches, on all ranks, of one round.
-  const Bytes layer =
-      logits + tokens * kFp32Bytes + 3 * choices + sequences * counts;
+  // gradient; sigmoids keep the logits as well. And the int64 counts of a
+  // window, of which there are at most as many as micro-batches, on all ranks,
+  // of one round.
+  const bool sigmoid = m.router.scoring == kernels::RouterScoring::kSigmoid;
+  const Bytes layer = logits + tokens * kFp32Bytes + 3 * choices +
+                      sequences * counts + (sigmoid ? logits : Bytes(0));
   const Bytes counted = 8 * (Bytes(m.experts) + m.router.device_groups);
   const Bytes windows = m.layers * CountedWindows(options) * counted;
   // Logits, then positions and what is counted for the plan of the rows; or

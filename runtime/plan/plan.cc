@@ -78,8 +78,10 @@ RankMemory CountMemory(const Plan& plan) {
         return CeilingOf(elements, ranks);
       });
   RankMemory memory;
-  memory.weights =
-      (plan.rank_parameters - router) * Bytes(o.dtype) + router * kFp32Bytes;
+  const int64_t biases =
+      o.model.router.selection_bias ? o.model.layers * o.model.experts : 0;
+  memory.weights = (plan.rank_parameters - router) * Bytes(o.dtype) +
+                   (router + biases) * kFp32Bytes;
   memory.gradients = plan.rank_parameters * kGradientBytes;
   memory.gradients_fp32 = plan.rank_parameters * kFp32Bytes;
   memory.moments = 2 * kFp32Bytes * (average.narrow + average.router);

@@ -167,6 +167,12 @@ absl::Status ModelRunner::Forward(const Execution& run, Pass pass,
   for (int layer = 0; layer < model_->layers(); ++layer) {
     passed.decisions[layer] = &passed.saved.blocks[layer].decision;
     statistics.AddRouting(layer, passed.decisions[layer]->routing);
+    if (present) {
+      passed.decisions[layer]->device_losses =
+          statistics.DeviceLossSlot(round.index)
+              .Rows(layer, layer + 1)
+              .Reshaped({2});
+    }
   }
   return absl::OkStatus();
 }

@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/status.h"
+#include "switchyard/kernels/bias_update.h"
 #include "switchyard/runtime/nn/weights_checksum.h"
 #include "switchyard/runtime/parallel/agreement.h"
 #include "switchyard/runtime/parallel/arithmetic.h"
@@ -150,6 +151,13 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(
   std::unique_ptr<Trainer> trainer(
       new Trainer(options, std::make_unique<Grid>(std::move(grid)), device,
                   std::move(parts)));
+  if (options.balance.bias_update_rate > 0.0 &&
+      !trainer->runner_.model().selection_bias(0).defined()) {
+    return absl::InvalidArgumentError(
+        "expected routers with a selection bias for --bias_update_rate, found "
+        "some without; let Router::selection_bias return one or set the flag "
+        "to 0");
+  }
   Stream& stream = trainer->runner_.stream();
   SWITCHYARD_RETURN_IF_ERROR(CompareFingerprints(
       world, ArithmeticFingerprint(stream, options.model, options.dtype)));
@@ -266,6 +274,17 @@ absl::Status Trainer::ApplyGradient(StepMetrics& metrics) {
       "--bad_gradient skip"));
 }
 
+void Trainer::UpdateBiases() {
+  const float rate = static_cast<float>(options_.balance.bias_update_rate);
+  if (rate == 0.0f) return;
+  const Transformer& model = runner_.model();
+  for (int layer = 0; layer < model.layers(); ++layer) {
+    kernels::BiasUpdate(runner_.stream(), {statistics_.AssignedView(layer),
+                                           rate, model.selection_bias(layer)});
+  }
+  runner_.stream().Wait();
+}
+
 absl::StatusOr<StepMetrics> Trainer::Step() {
   const double start = Now();
   runner_.SetStep(step_ + 1);
@@ -275,12 +294,20 @@ absl::StatusOr<StepMetrics> Trainer::Step() {
   StepMetrics metrics;
   metrics.step = step_ + 1;
   SWITCHYARD_RETURN_IF_ERROR(ApplyGradient(metrics));
+  // A skipped step changes nothing: its loads may be those of broken logits.
+  if (!metrics.skipped) UpdateBiases();
   const int64_t labels = statistics_.total_labels();
   if (labels > 0) {
     metrics.loss = statistics_.loss_sum() / static_cast<double>(labels);
   }
   metrics.balance_loss = statistics_.balance();
   metrics.z_loss = statistics_.z();
+  if (options_.balance.device_coefficient > 0.0) {
+    metrics.device_balance_loss = statistics_.device_balance();
+  }
+  if (options_.balance.communication_coefficient > 0.0) {
+    metrics.communication_balance_loss = statistics_.communication_balance();
+  }
   metrics.tokens = statistics_.total_valid();
   metrics.dropped = statistics_.dropped();
   metrics.max_load = statistics_.max_load();
@@ -339,6 +366,12 @@ absl::StatusOr<uint64_t> Trainer::WeightsChecksum() {
 
 absl::Status Trainer::VisitState(StateVisitor& visitor) {
   SWITCHYARD_RETURN_IF_ERROR(visitor.Visit("step", &step_));
+  for (const std::unique_ptr<StateTensor>& state : runner_.store().states()) {
+    const int64_t count = state->shape.element_count();
+    SWITCHYARD_RETURN_IF_ERROR(visitor.Visit(
+        {state->name, state->shape, 0, state->values.Reshaped({count}),
+         /*owned=*/grid_->world().rank() == 0}));
+  }
   return optimizer_.VisitState(visitor);
 }
 
@@ -384,6 +417,9 @@ absl::Status Trainer::Finish() {
   int64_t tensors = runner_.activation_bytes();
   for (const ParameterGroup& group : runner_.store().groups()) {
     tensors += group.weights.byte_count() + group.gradients.byte_count();
+  }
+  for (const std::unique_ptr<StateTensor>& state : runner_.store().states()) {
+    tensors += state->values.byte_count();
   }
   tensors += optimizer_.state_bytes();
   std::vector<int64_t> bytes = {tensors, ResidentPeakBytes()};

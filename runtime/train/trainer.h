@@ -90,6 +90,8 @@ class Trainer {
   absl::Status LoadEval(int64_t micro_batch, StepStatistics& statistics);
   absl::Status RunMicroBatches();
   absl::Status ApplyGradient(StepMetrics& metrics);
+  // Moves the biases that routers choose by, by the loads of the step.
+  void UpdateBiases();
   void Report(const StepMetrics& metrics);
   void Report(const EvalMetrics& metrics);
   absl::Status RunSteps();

@@ -278,6 +278,19 @@ TEST(BalanceLossTest, OnlyValidTokensCount) {
   EXPECT_TRUE(AllEqual(none.gradient, {0, 0}));
 }
 
+TEST(BalanceLossTest, NoExpertIsNotCounted) {
+  CpuDevice device;
+  // Two assignments, one to each expert.
+  Inputs in{2, 2, 2, Values(4, 0.5), {0, 0}, {0, -1, -1, 1}, {1, 1}, 1};
+  const Result result = Compute(device, in);
+  EXPECT_TRUE(AllEqual(result.losses, {1, 0}));
+  EXPECT_TRUE(AllEqual(result.gradient, {0.5, 0.5}));
+  in.chosen = Values(4, -1);
+  const Result none = Compute(device, in);
+  EXPECT_TRUE(AllEqual(none.losses, {0, 0}));
+  EXPECT_TRUE(AllEqual(none.gradient, {0, 0}));
+}
+
 TEST(BalanceLossTest, GradientIsTheDerivativeByProbability) {
   // The losses are linear in each p: one step of any size gives the derivative.
   CpuDevice device;

@@ -26,7 +26,7 @@ std::string Refusal(const std::vector<std::string>& arguments) {
 
 TEST(ExplainTest, ListsItsTopicsAndHasAPageForEach) {
   const std::string list = Page({});
-  for (const char* topic : {"balance_loss", "scopes", "capacity"}) {
+  for (const char* topic : {"balance_loss", "scopes", "bias", "capacity"}) {
     EXPECT_TRUE(absl::StrContains(list, absl::StrCat("  ", topic, " ")));
     const std::string page = Page({topic});
     EXPECT_GT(page.size(), 200u) << topic;

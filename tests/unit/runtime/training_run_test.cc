@@ -374,6 +374,30 @@ TEST_P(MemoryTest, ARunStaysWithinThePlan) {
   }
 }
 
+TEST(MemoryTest, SigmoidsKeepTheirLogitsAndABiasIsCounted) {
+  TrainOptions options = SmallRun();
+  options.steps = 2;
+  options.warmup_steps = 0;
+  options.expert_parallel = 1;
+  const auto measure = [&options] {
+    const RankMemory plan = MakePlan(options, {1, 1, 1}).memory;
+    const auto run = TrainOn(1, options, false);
+    EXPECT_TRUE(run.ok()) << run.status();
+    EXPECT_EQ(run->tensors, plan.expected());
+    EXPECT_LE(run->used, plan.activations + plan.routed_worst);
+    return plan;
+  };
+  const RankMemory plain = measure();
+  const ModelConfig& model = options.model;
+  const int64_t experts = model.layers * model.experts;
+  options.model.router.scoring = kernels::RouterScoring::kSigmoid;
+  options.model.router.selection_bias = true;
+  const RankMemory biased = measure();
+  EXPECT_EQ(biased.weights - plain.weights, 4 * experts);
+  EXPECT_EQ(biased.activations - plain.activations,
+            4 * experts * options.micro_batch * options.seq_len);
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Layouts, MemoryTest,
     ::testing::Values(MemoryCase{"alone", 1, 1, false, "0"},
