@@ -57,6 +57,31 @@ TEST(BalanceScopeTest, GivesTheSameBitsOnAnyLayout) {
   }
 }
 
+TEST(BalanceScopeTest, BiasesAndDeviceLossesHaveTheSameBitsOnAnyLayout) {
+  TrainOptions options = Run(kSwitch, BalanceScope::kGlobal);
+  options.steps = 6;
+  options.model.router.selection_bias = true;
+  options.balance.bias_update_rate = 0.01;
+  options.model.router.device_groups = 4;
+  options.model.router.device_groups_per_token = 2;
+  options.balance.device_coefficient = 0.05;
+  options.balance.communication_coefficient = 0.02;
+  const RunRecord expected = MustRun({1, 1, 1}, options);
+  for (const Layout& layout : {Layout{2, 2, 2}, {3, 1, 1}, {4, 4, 1}}) {
+    EXPECT_EQ(Difference(expected, MustRun(layout, options)), "")
+        << layout.ToString();
+  }
+  TrainOptions again = options;
+  again.recompute = Recompute::kBlock;
+  EXPECT_EQ(Difference(expected, MustRun({2, 2, 1}, again)), "")
+      << "recomputation counts nothing twice";
+  EXPECT_EQ(Difference(expected, MustRun({2, 2, 1, true}, options)), "")
+      << "guarded";
+  TrainOptions still = options;
+  still.balance.bias_update_rate = 0.0;
+  EXPECT_NE(Difference(expected, MustRun({1, 1, 1}, still)), "");
+}
+
 // Invariant A8: with global counts, any cut into micro-batches and ranks is the
 // loss and the gradient of the global batch as one; with local ones it is not.
 TEST(BalanceScopeTest, GlobalCountsAreThoseOfOneProcessAndLocalOnesAreNot) {
