@@ -85,8 +85,13 @@ void RouterBackward(Stream& stream, const RouterBackwardArgs& args) {
   CheckTensor("dgates", args.dgates, DType::kFloat32, chosen);
   CheckPacked("valid", args.valid, DType::kUInt8, {all[0]});
   if (args.balance_gradient.defined()) {
+    CheckRank(args.balance_gradient, 2);
+    const int64_t sequences = args.balance_gradient.dim(0);
+    SWITCHYARD_CHECK(sequences > 0 && all[0] % sequences == 0)
+        << "expected sequences that divide " << all[0] << " tokens, found "
+        << sequences;
     CheckPacked("balance_gradient", args.balance_gradient, DType::kFloat32,
-                {all[1]});
+                {sequences, all[1]});
   }
   CheckTensor("dlogits", args.dlogits, DType::kFloat32, all);
   CheckCpu(stream);

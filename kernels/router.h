@@ -77,7 +77,8 @@ void Router(Stream& stream, const RouterArgs& args);
 //   softmax(logits)
 // (the z term for valid tokens only). Under kSoftmax the gates' part goes to
 // the chosen logits directly. An assignment to kNoExpert (no_expert.h) counts
-// in no sum.
+// in no sum. With several sequences b is that of the token's, of tokens /
+// sequences neighbours.
 struct RouterBackwardArgs {
   ConstTensorView logits = {};    // fp32 [tokens, experts]; sigmoid only
   ConstTensorView probabilities;  // fp32 [tokens, experts]
@@ -86,7 +87,7 @@ struct RouterBackwardArgs {
   ConstTensorView gates;          // fp32 [tokens, k]
   ConstTensorView dgates;         // fp32 [tokens, k]
   ConstTensorView valid;          // uint8 [tokens]: 1 counts, 0 is padding
-  ConstTensorView balance_gradient = {};  // fp32 [experts], optional
+  ConstTensorView balance_gradient = {};  // fp32 [sequences, experts], optional
   float z_gradient = 0.0f;
   RouterRule rule = {};
   TensorView dlogits;  // fp32 [tokens, experts]

@@ -237,6 +237,14 @@ HWY_INLINE GradientRows GradientRowsOf(const RouterBackwardArgs& args,
   return token;
 }
 
+// The row of the token's sequence.
+HWY_INLINE const float* BalanceGradientOf(const RouterBackwardArgs& args,
+                                          int64_t t) {
+  const ConstTensorView& gradient = args.balance_gradient;
+  const int64_t length = args.probabilities.dim(0) / gradient.dim(0);
+  return gradient.data<float>() + t / length * gradient.dim(1);
+}
+
 // sum of dgates · gates
 HWY_INLINE float GateMean(const GradientRows& token, int64_t k) {
   float mean = 0.0f;
@@ -298,7 +306,7 @@ void SoftmaxBackwardBlock(const RouterBackwardArgs& args, int64_t begin,
     const GradientRows token = GradientRowsOf(args, t);
     const float* p = RowOf<float>(args.probabilities, t);
     if (token.counts && args.balance_gradient.defined()) {
-      std::copy_n(args.balance_gradient.data<float>(), experts, dp);
+      std::copy_n(BalanceGradientOf(args, t), experts, dp);
     } else {
       std::fill_n(dp, experts, 0.0f);
     }
@@ -324,7 +332,7 @@ HWY_INLINE void BalanceGradientOfScores(const RouterBackwardArgs& args,
     std::fill_n(ds, experts, 0.0f);
     return;
   }
-  const float* b = args.balance_gradient.data<float>();
+  const float* b = BalanceGradientOf(args, t);
   const V mean =
       hn::Set(d, DotOf(RowOf<float>(args.probabilities, t), b, experts));
   const V sum = hn::Set(d, SumOfScores(scores, experts));

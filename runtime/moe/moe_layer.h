@@ -48,8 +48,16 @@ class MoeLayer {
     RouterOutput placed;
     // fp32 [tokens, k]: weights of the experts' outputs.
     ConstTensorView gates;
-    // fp32 [experts]: gradient of the balance loss, filled in between the
-    // passes by whoever computes that loss. Undefined: none.
+    // int64: the layer's counts of a window of micro-batches, if the balance
+    // loss asks for them (balance_loss.h).
+    ConstTensorView window_counts;
+    // fp64 [2]: where the balance loss writes those of device groups and of
+    // their communication, without coefficients. Undefined: nowhere.
+    TensorView device_losses;
+    // fp32 [sequences, experts]: gradient of the balance loss by the
+    // probabilities of each token of a sequence (one for all tokens, or one for
+    // each of the micro-batch's), filled in between the passes by whoever
+    // computes that loss. Undefined: none.
     ConstTensorView balance_gradient;
   };
   // `input` [tokens, hidden].

@@ -35,7 +35,7 @@ struct RouterOutput {
 struct RouterGradients {
   ConstTensorView dgates;            // fp32 [tokens, k]
   TokenBatch batch;                  // that of Forward
-  ConstTensorView balance_gradient;  // fp32 [experts], optional
+  ConstTensorView balance_gradient;  // fp32 [sequences, experts], optional
   float z_gradient = 0.0f;
 };
 

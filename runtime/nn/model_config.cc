@@ -14,6 +14,7 @@
 #include "switchyard/base/file.h"
 #include "switchyard/base/nearest_name.h"
 #include "switchyard/base/status.h"
+#include "switchyard/runtime/moe/balance_convention.h"
 #include "switchyard/runtime/nn/config_reader.h"
 #include "switchyard/runtime/nn/model_config_keys.h"
 #include "switchyard/runtime/nn/model_config_parts.h"
@@ -173,9 +174,9 @@ absl::Status ReadNumbers(ConfigReader& reader, absl::string_view source,
   reader.Number("router_aux_loss_coef", &pooled);
   if (!reader.Number("balance_loss_coef", &config->balance_loss_coef) &&
       config->layers > 0) {
-    config->balance_loss_coef = pooled *
-                                static_cast<double>(config->experts_per_token) /
-                                static_cast<double>(config->layers);
+    config->balance_loss_coef = FromConvention(
+        BalanceConvention::kHuggingFace, pooled,
+        {config->layers, config->experts, config->experts_per_token});
   }
   reader.Number("router_z_loss_coef", &config->router_z_loss_coef);
   return reader.status();

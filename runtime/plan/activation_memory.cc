@@ -128,6 +128,13 @@ int64_t Choices(const ModelConfig& m, int64_t width) {
   return std::min(m.experts_per_token, m.experts / width);
 }
 
+// Windows of the balance loss in one step: what one all-reduce may carry.
+int64_t CountedWindows(const TrainOptions& options) {
+  const int64_t micro_batches = options.global_batch / options.micro_batch;
+  const int64_t window = CountedTogether(options.balance, micro_batches);
+  return window == 0 ? 0 : micro_batches / window;
+}
+
 }  // namespace
 
 RoutedRows EvenRows(const TrainOptions& options, int64_t width) {
@@ -165,14 +172,16 @@ RoutedRows WorstRows(const TrainOptions& options, int64_t width) {
   return rows;
 }
 
-ArenaPeak ActivationPeak(const TrainOptions& options, const RoutedRows& rows) {
+ArenaPeak ActivationPeak(const TrainOptions& options, const RoutedRows& rows,
+                         int64_t together) {
   const ModelConfig& m = options.model;
   const Sizes s(options, rows);
   const bool recompute = options.recompute == Recompute::kBlock;
   // Ids, labels, valid marks and the last norm's statistics; the embedded
-  // tokens, the last sum, its normalised values, and the gradients of both.
-  const Bytes model = s.tokens * (4 + 4 + 1 + kFp32Bytes) + 5 * s.residual +
-                      Bytes(m.hidden_size) * kFp32Bytes;
+  // tokens, the last sum and its normalised values.
+  const Bytes model = s.tokens * (4 + 4 + 1 + kFp32Bytes) + 3 * s.residual;
+  // The gradients of the last two, and the last norm's leaf.
+  const Bytes gradients = 2 * s.residual + Bytes(m.hidden_size) * kFp32Bytes;
   const Bytes outputs = 2 * s.residual;
   const Bytes layer = LayerBytes(m, s);
   const Bytes kept = m.layers * (recompute ? outputs : outputs + layer);
@@ -183,30 +192,42 @@ ArenaPeak ActivationPeak(const TrainOptions& options, const RoutedRows& rows) {
       again + s.residual + Bytes(2 * m.hidden_size) * kFp32Bytes +
       std::max(MoeBackwardBytes(options, s), AttentionBackwardBytes(s));
   const Bytes embedding = (s.tokens + m.vocabulary + 1) * 4;
-  const Bytes peak = model + kept +
-                     std::max({HeadBytes(m, s), block, embedding}) +
-                     AlignmentBytes(m);
+  const Bytes peak = together * (model + kept + AlignmentBytes(m)) + gradients +
+                     std::max({HeadBytes(m, s), block, embedding});
   return {Saturated(peak), Saturated(LargestTensor(m, s))};
 }
 
-ArenaPeak DecisionPeak(const TrainOptions& options) {
+ArenaPeak DecisionPeak(const TrainOptions& options, int64_t together) {
   const ModelConfig& m = options.model;
   const Bytes tokens = options.micro_batch * options.seq_len;
   const Bytes choices = tokens * m.experts_per_token * 4;
   const Bytes counts = Bytes(m.experts) * 4;
   const Bytes logits = tokens * m.experts * kFp32Bytes;
+  const Bytes sequences = options.balance.scope == BalanceScope::kSequence
+                              ? options.micro_batch
+                              : int64_t{1};
   // Probabilities, logsumexp, experts, gates and rows; the balance loss's
-  // gradient; sigmoids keep the logits as well.
+  // gradient; sigmoids keep the logits as well. And the int64 counts of a
+  // window, of which there are at most as many as micro-batches, on all ranks,
+  // of one round.
   const bool sigmoid = m.router.scoring == kernels::RouterScoring::kSigmoid;
-  const Bytes layer = logits + tokens * kFp32Bytes + 3 * choices + counts +
-                      (sigmoid ? logits : Bytes(0)) +
+  const Bytes layer = logits + tokens * kFp32Bytes + 3 * choices +
+                      sequences * counts + (sigmoid ? logits : Bytes(0)) +
                       PlacedBytes(options.overflow, choices);
-  // Logits, then positions and what is counted for the plan of the rows.
-  const Bytes scratch = std::max(
-      logits, choices + 4 * counts + PlacingBytes(options.overflow, tokens) +
-                  (options.overflow.dropless() ? 0 : 3) * counts);
-  return {Saturated(m.layers * layer + scratch + AlignmentBytes(m)),
-          Saturated(std::max(logits, choices) + kAlignment)};
+  const Bytes counted = 8 * (Bytes(m.experts) + m.router.device_groups);
+  const Bytes windows = m.layers * CountedWindows(options) * counted;
+  // Logits, then positions and what is counted for the plan of the rows; or
+  // what a loss without windows counts.
+  const Bytes placing = choices + 4 * counts +
+                        PlacingBytes(options.overflow, tokens) +
+                        (options.overflow.dropless() ? 0 : 3) * counts;
+  const Bytes scratch =
+      std::max({logits, placing, m.layers * sequences * counted});
+  return {Saturated(together * (m.layers * layer + AlignmentBytes(m)) +
+                    windows + scratch),
+          Saturated(std::max({logits, choices, windows,
+                              m.layers * sequences * counted}) +
+                    kAlignment)};
 }
 
 // A block is added when a tensor fits nowhere, at least as large as all blocks

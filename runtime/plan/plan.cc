@@ -30,6 +30,9 @@ void CountRows(Plan* plan) {
   plan->step_tokens = o.global_batch * o.seq_len;
   plan->micro_batches = o.global_batch / o.micro_batch;
   plan->rank_micro_batches = CeilingOf(plan->micro_batches, plan->layout.ranks);
+  plan->rounds_together =
+      RoundsTogether(CountedTogether(o.balance, plan->micro_batches),
+                     plan->micro_batches, plan->layout.ranks);
   plan->idle_ranks =
       std::max<int64_t>(0, plan->layout.ranks - plan->micro_batches);
   plan->micro_batch_positions = o.micro_batch * o.seq_len;
@@ -85,10 +88,11 @@ RankMemory CountMemory(const Plan& plan) {
   memory.masters = average.ByteCount(o.dtype) - memory.moments;
 
   const int64_t width = plan.layout.expert_parallel;
-  const ArenaPeak decisions = DecisionPeak(o);
-  const ArenaPeak even = ActivationPeak(o, EvenRows(o, width));
-  const ArenaPeak worst = ActivationPeak(o, WorstRows(o, width));
-  const int64_t positions = ActivationPeak(o, RoutedRows()).bytes;
+  const int64_t together = plan.rounds_together;
+  const ArenaPeak decisions = DecisionPeak(o, together);
+  const ArenaPeak even = ActivationPeak(o, EvenRows(o, width), together);
+  const ArenaPeak worst = ActivationPeak(o, WorstRows(o, width), together);
+  const int64_t positions = ActivationPeak(o, RoutedRows(), together).bytes;
   memory.activations = positions + decisions.bytes;
   memory.routed = even.bytes - positions;
   memory.routed_worst = worst.bytes - positions;

@@ -39,7 +39,8 @@ struct RankMemory {
   int64_t gradients_fp32 = 0;  // what fp32 sums would take instead
   int64_t masters = 0;         // fp32 copies of bf16 weights, sharded
   int64_t moments = 0;         // AdamW's two, fp32, sharded
-  // Of one micro-batch under way, at its fullest moment
+  // Of one micro-batch under way, or as many as the balance loss counts
+  // together, at the fullest moment
   // (plan/activation_memory.h). Saturated at 10^18.
   int64_t activations = 0;   // of positions
   int64_t routed = 0;        // of routed rows, if the experts share evenly
@@ -87,7 +88,9 @@ struct Plan {
   int64_t step_tokens = 0;         // of the global batch
   int64_t micro_batches = 0;       // of the global batch
   int64_t rank_micro_batches = 0;  // most on one rank
-  int64_t idle_ranks = 0;          // ranks without a micro-batch
+  // Of them, whose forward passes run before the first backward pass.
+  int64_t rounds_together = 1;
+  int64_t idle_ranks = 0;  // ranks without a micro-batch
   int64_t micro_batch_positions = 0;
   // Of one layer and one micro-batch of each rank of the group.
   int64_t routed_rows = 0;        // of a rank, if the experts share evenly

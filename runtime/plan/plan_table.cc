@@ -96,7 +96,11 @@ std::string MemoryPart(const Plan& plan) {
       &text, Line("AdamW moments", ByteText(memory.moments), "fp32, sharded"),
       Line("before activations", ByteText(memory.fixed()),
            absl::StrCat("with fp32 sums ", ByteText(memory.fixed() - saved))),
-      Line("activations", ByteText(memory.activations), "of positions"),
+      Line("activations", ByteText(memory.activations),
+           plan.rounds_together > 1
+               ? absl::StrCat("of positions, ", plan.rounds_together,
+                              " micro-batches at once")
+               : "of positions"),
       Line("routed rows", ByteText(memory.routed),
            absl::StrCat(GroupedText(plan.routed_rows), " rows, even load")),
       Line("routed rows, worst case", ByteText(memory.routed_worst),

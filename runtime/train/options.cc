@@ -235,6 +235,8 @@ absl::Status Validate(const TrainOptions& options) {
   SWITCHYARD_RETURN_IF_ERROR(Validate(options.overflow, options.model));
   SWITCHYARD_RETURN_IF_ERROR(Validate(options.balance, options.model));
   SWITCHYARD_RETURN_IF_ERROR(CheckBatch(options));
+  SWITCHYARD_RETURN_IF_ERROR(CheckBalanceWindow(
+      options.balance, options.global_batch / options.micro_batch));
   SWITCHYARD_RETURN_IF_ERROR(CheckSchedule(options));
   if (options.dtype != DType::kFloat32 && options.dtype != DType::kBFloat16) {
     return Error(absl::StrCat("expected --dtype fp32 or bf16, found ",

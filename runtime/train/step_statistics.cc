@@ -15,7 +15,7 @@ StepStatistics::StepStatistics(Stream& stream, comm::Communicator& world,
       micro_batches_(micro_batches),
       layers_(layers),
       experts_(experts),
-      host_losses_(micro_batches * (1 + 2 * layers)),
+      host_losses_(micro_batches * (1 + 4 * int64_t{layers})),
       counts_(kCounts * int64_t{layers} * experts),
       tokens_(2 * micro_batches + 1) {
   const int64_t losses = static_cast<int64_t>(host_losses_.size());
@@ -23,8 +23,7 @@ StepStatistics::StepStatistics(Stream& stream, comm::Communicator& world,
   const int64_t tokens = static_cast<int64_t>(tokens_.size());
   storage_ =
       Storage(stream.device(), DType::kInt64, {losses + counts + tokens});
-  losses_ =
-      storage_.View(DType::kFloat64, {micro_batches, 1 + 2 * int64_t{layers}});
+  losses_ = storage_.View(DType::kFloat64, {micro_batches, loss_columns()});
   counts_view_ =
       storage_.View(DType::kInt64, {counts}, losses * sizeof(double));
   tokens_view_ = storage_.View(DType::kInt64, {tokens},
@@ -78,6 +77,12 @@ TensorView StepStatistics::RouterLossSlot(int64_t micro_batch) const {
       .Reshaped({layers_, 2});
 }
 
+TensorView StepStatistics::DeviceLossSlot(int64_t micro_batch) const {
+  return losses_.Rows(micro_batch, micro_batch + 1)
+      .Columns(1 + 2 * layers_, loss_columns())
+      .Reshaped({layers_, 2});
+}
+
 void StepStatistics::AddRouting(int layer, const Routing& routing) {
   const absl::Span<const int32_t> counts[kCounts] = {
       routing.assigned, routing.kept, routing.over_capacity, routing.rerouted,
@@ -110,7 +115,7 @@ absl::Status StepStatistics::ShareResults() {
 double StepStatistics::loss_sum() const {
   double sum = 0.0;
   for (int64_t i = 0; i < micro_batches_; ++i) {
-    sum += host_losses_[i * (1 + 2 * layers_)];
+    sum += host_losses_[i * loss_columns()];
   }
   return sum;
 }
@@ -122,8 +127,7 @@ double StepStatistics::WeightedRouterLoss(int which) const {
   for (int64_t i = 0; i < micro_batches_; ++i) {
     const double weight = static_cast<double>(valid(i)) / total;
     for (int layer = 0; layer < layers_; ++layer) {
-      sum +=
-          weight * host_losses_[i * (1 + 2 * layers_) + 1 + 2 * layer + which];
+      sum += weight * host_losses_[i * loss_columns() + 1 + 2 * layer + which];
     }
   }
   return sum;
@@ -131,6 +135,17 @@ double StepStatistics::WeightedRouterLoss(int which) const {
 
 double StepStatistics::balance() const { return WeightedRouterLoss(0); }
 double StepStatistics::z() const { return WeightedRouterLoss(1); }
+double StepStatistics::device_balance() const {
+  return WeightedRouterLoss(2 * layers_);
+}
+double StepStatistics::communication_balance() const {
+  return WeightedRouterLoss(2 * layers_ + 1);
+}
+
+ConstTensorView StepStatistics::AssignedView(int layer) const {
+  const int64_t begin = int64_t{layer} * experts_;
+  return counts_view_.Rows(begin, begin + experts_);
+}
 
 absl::Span<const int64_t> StepStatistics::Counts(Count which) const {
   const size_t size = counts_.size() / kCounts;

@@ -38,9 +38,11 @@ class StepStatistics {
   int64_t total_labels() const;
   int64_t total_valid() const;
 
-  // Where the operators of a micro-batch write: fp64 [1] and [layers, 2].
+  // Where the operators of a micro-batch write: fp64 [1], and [layers, 2] for
+  // balance and z, and for the balance of device groups and of communication.
   TensorView LossSlot(int64_t micro_batch) const;
   TensorView RouterLossSlot(int64_t micro_batch) const;
+  TensorView DeviceLossSlot(int64_t micro_batch) const;
   void AddRouting(int layer, const Routing& routing);
 
   // After the passes: sums over all ranks.
@@ -50,6 +52,8 @@ class StepStatistics {
   // without coefficient.
   double balance() const;
   double z() const;
+  double device_balance() const;
+  double communication_balance() const;
   int64_t dropped() const;  // assignments
   // The largest over layers of (largest load of an expert) / (mean load).
   double max_load() const;
@@ -65,6 +69,9 @@ class StepStatistics {
   absl::Span<const int64_t> rerouted() const { return Counts(kRerouted); }
   absl::Span<const int64_t> lost_tokens() const { return Counts(kLostTokens); }
 
+  // int64 [experts] of the device: those assigned in a layer.
+  ConstTensorView AssignedView(int layer) const;
+
  private:
   // Parts of counts_.
   enum Count {
@@ -76,7 +83,9 @@ class StepStatistics {
     kCounts
   };
   absl::Span<const int64_t> Counts(Count which) const;
+  // Of the layers' columns `which`, `which` + 2 and so on.
   double WeightedRouterLoss(int which) const;
+  int64_t loss_columns() const { return 1 + 4 * int64_t{layers_}; }
 
   Stream& stream_;
   comm::Communicator& world_;
@@ -84,7 +93,7 @@ class StepStatistics {
   const int layers_;
   const int experts_;
   Storage storage_;
-  TensorView losses_;       // fp64 [micro-batches, 1 + 2 · layers]
+  TensorView losses_;       // fp64 [micro-batches, 1 + 4 · layers]
   TensorView counts_view_;  // int64 [kCounts · layers · experts]
   TensorView tokens_view_;  // int64 [2 · micro-batches + 1]
   std::vector<double> host_losses_;

@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/status.h"
+#include "switchyard/kernels/bias_update.h"
 #include "switchyard/runtime/nn/weights_checksum.h"
 #include "switchyard/runtime/parallel/agreement.h"
 #include "switchyard/runtime/parallel/arithmetic.h"
@@ -150,6 +151,13 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(
   std::unique_ptr<Trainer> trainer(
       new Trainer(options, std::make_unique<Grid>(std::move(grid)), device,
                   std::move(parts)));
+  if (options.balance.bias_update_rate > 0.0 &&
+      !trainer->runner_.model().selection_bias(0).defined()) {
+    return absl::InvalidArgumentError(
+        "expected routers with a selection bias for --bias_update_rate, found "
+        "some without; let Router::selection_bias return one or set the flag "
+        "to 0");
+  }
   Stream& stream = trainer->runner_.stream();
   SWITCHYARD_RETURN_IF_ERROR(CompareFingerprints(
       world, ArithmeticFingerprint(stream, options.model, options.dtype)));
@@ -174,6 +182,7 @@ Trainer::Trainer(const TrainOptions& options, std::unique_ptr<Grid> grid,
   runner_.SetBalanceLoss(std::move(parts_.balance_loss));
   const int64_t micro_batches = options.global_batch / options.micro_batch;
   batches_.resize(Rounds(micro_batches, grid_->world().size()));
+  rounds_.resize(batches_.size());
 }
 
 int64_t Trainer::last_step() const {
@@ -226,10 +235,16 @@ absl::Status Trainer::RunMicroBatches() {
   for (size_t round = 0; round < batches_.size(); ++round) {
     const int64_t index =
         static_cast<int64_t>(round) * world.size() + world.rank();
-    const Batch* batch = index < micro_batches ? &batches_[round] : nullptr;
-    const bool last = round + 1 == batches_.size();
+    rounds_[round] = {index < micro_batches ? &batches_[round] : nullptr,
+                      index};
+  }
+  const size_t together = static_cast<size_t>(runner_.rounds_together());
+  for (size_t begin = 0; begin < rounds_.size(); begin += together) {
+    const size_t count = std::min(together, rounds_.size() - begin);
+    const bool last = begin + count == rounds_.size();
     SWITCHYARD_RETURN_IF_ERROR(
-        runner_.Train(batch, index, statistics_, last ? &optimizer_ : nullptr));
+        runner_.Train(absl::MakeConstSpan(rounds_).subspan(begin, count),
+                      statistics_, last ? &optimizer_ : nullptr));
   }
   return absl::OkStatus();
 }
@@ -259,6 +274,17 @@ absl::Status Trainer::ApplyGradient(StepMetrics& metrics) {
       "--bad_gradient skip"));
 }
 
+void Trainer::UpdateBiases() {
+  const float rate = static_cast<float>(options_.balance.bias_update_rate);
+  if (rate == 0.0f) return;
+  const Transformer& model = runner_.model();
+  for (int layer = 0; layer < model.layers(); ++layer) {
+    kernels::BiasUpdate(runner_.stream(), {statistics_.AssignedView(layer),
+                                           rate, model.selection_bias(layer)});
+  }
+  runner_.stream().Wait();
+}
+
 absl::StatusOr<StepMetrics> Trainer::Step() {
   const double start = Now();
   runner_.SetStep(step_ + 1);
@@ -268,12 +294,20 @@ absl::StatusOr<StepMetrics> Trainer::Step() {
   StepMetrics metrics;
   metrics.step = step_ + 1;
   SWITCHYARD_RETURN_IF_ERROR(ApplyGradient(metrics));
+  // A skipped step changes nothing: its loads may be those of broken logits.
+  if (!metrics.skipped) UpdateBiases();
   const int64_t labels = statistics_.total_labels();
   if (labels > 0) {
     metrics.loss = statistics_.loss_sum() / static_cast<double>(labels);
   }
   metrics.balance_loss = statistics_.balance();
   metrics.z_loss = statistics_.z();
+  if (options_.balance.device_coefficient > 0.0) {
+    metrics.device_balance_loss = statistics_.device_balance();
+  }
+  if (options_.balance.communication_coefficient > 0.0) {
+    metrics.communication_balance_loss = statistics_.communication_balance();
+  }
   metrics.tokens = statistics_.total_valid();
   metrics.dropped = statistics_.dropped();
   metrics.max_load = statistics_.max_load();

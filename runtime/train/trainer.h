@@ -92,6 +92,8 @@ class Trainer {
   absl::Status LoadEval(int64_t micro_batch, StepStatistics& statistics);
   absl::Status RunMicroBatches();
   absl::Status ApplyGradient(StepMetrics& metrics);
+  // Moves the biases that routers choose by, by the loads of the step.
+  void UpdateBiases();
   void Report(const StepMetrics& metrics);
   void Report(const EvalMetrics& metrics);
   absl::Status RunSteps();
@@ -108,7 +110,8 @@ class Trainer {
   ModelRunner runner_;
   ShardedAdamW optimizer_;
   StepStatistics statistics_;
-  std::vector<Batch> batches_;  // of this rank, by round
+  std::vector<Batch> batches_;      // of this rank, by round
+  std::vector<MicroBatch> rounds_;  // the same for the model
   Batch eval_batch_;
   int64_t step_ = 0;
   absl::Status deferred_;

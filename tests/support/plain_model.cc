@@ -281,6 +281,12 @@ Matrix Mixture(const Layer& layer, const Matrix& x,
     choices.push_back(Choose(row, layer.config));
   }
   AddRouterLosses(probabilities, logsumexp, choices, valid, losses);
+  PlainRouting& routing = losses.layers.emplace_back();
+  for (int64_t t = 0; t < x.rows; ++t) {
+    routing.probabilities.emplace_back(probabilities[t],
+                                       probabilities[t] + probabilities.width);
+    routing.experts.push_back(choices[t].experts);
+  }
   ApplyOverflow(overflow, valid, probabilities, layer.config, choices);
   Matrix y(x.rows, x.width);
   for (int64_t t = 0; t < x.rows; ++t) {

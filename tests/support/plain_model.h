@@ -20,10 +20,17 @@ namespace switchyard::testing {
 // Values of all parameters, row-major, by logical name.
 using PlainWeights = std::map<std::string, std::vector<double>>;
 
+// What the router of one layer said of each token.
+struct PlainRouting {
+  std::vector<std::vector<double>> probabilities;
+  std::vector<std::vector<int64_t>> experts;
+};
+
 struct PlainLosses {
   double loss_sum = 0.0;  // over labelled tokens
   double balance = 0.0;   // over valid tokens, summed over layers
   double z = 0.0;
+  std::vector<PlainRouting> layers;
 };
 
 PlainLosses RunPlainModel(const ModelConfig& config,

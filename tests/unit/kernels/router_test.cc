@@ -294,7 +294,7 @@ std::vector<uint64_t> Backward(Device& device, const BackwardInputs& in,
   TestTensor gates(device, DType::kFloat32, chosen, decision.gates, layout);
   TestTensor dgates(device, DType::kFloat32, chosen, in.dgates, layout);
   TestTensor valid(device, DType::kUInt8, {in.size.tokens}, in.valid);
-  TestTensor balance(device, DType::kFloat32, {in.size.experts},
+  TestTensor balance(device, DType::kFloat32, {1, in.size.experts},
                      in.balance_gradient);
   TestTensor dlogits(device, DType::kFloat32, all, layout);
   RouterBackward(*stream, {.probabilities = probabilities,

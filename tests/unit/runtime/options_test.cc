@@ -208,6 +208,30 @@ TEST(TrainOptions, RefusesWhatIsOutOfRangeOrContradictory) {
       {"--min_lr_ratio", [=](auto& o) { o.min_lr_ratio = 1.5; }},
       {"--comm_timeout", [=](auto& o) { o.comm_timeout = 0.0; }},
       {"balance_loss_coef", [=](auto& o) { o.model.balance_loss_coef = nan; }},
+      {"device_balance_loss_coef",
+       [=](auto& o) { o.balance.device_coefficient = nan; }},
+      {"communication_balance_loss_coef",
+       [](auto& o) { o.balance.communication_coefficient = -1; }},
+      {"bias_update_rate", [=](auto& o) { o.balance.bias_update_rate = nan; }},
+      {"--balance_window of 1 or more",
+       [](auto& o) { o.balance.scope = BalanceScope::kWindow; }},
+      {"--balance_window only with", [](auto& o) { o.balance.window = 2; }},
+      {"--balance_window to divide",
+       [](auto& o) {
+         o.micro_batch = 2;
+         o.balance.scope = BalanceScope::kWindow;
+         o.balance.window = 3;
+       }},
+      {"n_device_groups", [](auto& o) { o.balance.device_coefficient = 0.1; }},
+      {"--communication_balance_loss_coef",
+       [](auto& o) { o.balance.communication_coefficient = 0.1; }},
+      {"--balance_loss switch",
+       [](auto& o) {
+         o.model.router.device_groups = 2;
+         o.balance.device_coefficient = 0.1;
+         o.balance.loss = BalanceLossKind::kGshard;
+       }},
+      {"router_bias", [](auto& o) { o.balance.bias_update_rate = 0.001; }},
       {"--steps", [=](auto& o) { o.steps = 0; }},
       {"--seq_len", [=](auto& o) { o.seq_len = 0; }},
       {"max_position_embeddings, 4096, found 4097",

@@ -146,6 +146,57 @@ TEST_F(TrainerTest, ASkippedStepHasNoGradientNorm) {
   EXPECT_TRUE(std::isnan(metrics->grad_norm)) << metrics->grad_norm;
 }
 
+TrainOptions BiasedRun() {
+  TrainOptions options = SmallRun();
+  options.model.router.selection_bias = true;
+  options.balance.bias_update_rate = 0.125;
+  return options;
+}
+
+TEST_F(TrainerTest, BiasesFollowTheLoadsOfTheStep) {
+  const TrainOptions options = BiasedRun();
+  ASSERT_TRUE(Validate(options).ok()) << Validate(options);
+  const auto trainer = Create(options);
+  ASSERT_TRUE(trainer.ok()) << trainer.status();
+  const int64_t experts = options.model.experts;
+  std::vector<float> expected(options.model.layers * experts, 0.0f);
+  for (int step = 0; step < 3; ++step) {
+    ASSERT_TRUE((*trainer)->Step().ok());
+    const absl::Span<const int64_t> assigned = (*trainer)->assigned();
+    const int64_t share = options.global_batch * options.seq_len *
+                          options.model.experts_per_token / experts;
+    for (size_t i = 0; i < expected.size(); ++i) {
+      if (assigned[i] > share) expected[i] -= 0.125f;
+      if (assigned[i] < share) expected[i] += 0.125f;
+    }
+    ASSERT_TRUE((*trainer)->Evaluate().ok()) << "changes nothing";
+    for (int layer = 0; layer < options.model.layers; ++layer) {
+      const float* bias =
+          (*trainer)->runner().model().selection_bias(layer).data<float>();
+      for (int64_t e = 0; e < experts; ++e) {
+        EXPECT_EQ(bias[e], expected[layer * experts + e]) << step << " " << e;
+      }
+    }
+  }
+}
+
+TEST_F(TrainerTest, ASkippedStepMovesNoBias) {
+  TrainOptions options = BiasedRun();
+  options.bad_gradient = BadGradient::kSkip;
+  TrainerParts parts;
+  parts.make_loss = [](const Transformer&) {
+    return std::make_unique<BrokenLoss>();
+  };
+  const auto trainer = Create(options, std::move(parts));
+  ASSERT_TRUE(trainer.ok()) << trainer.status();
+  const auto metrics = (*trainer)->Step();
+  ASSERT_TRUE(metrics.ok()) << metrics.status();
+  EXPECT_TRUE(metrics->skipped);
+  const float* bias =
+      (*trainer)->runner().model().selection_bias(0).data<float>();
+  for (int64_t e = 0; e < options.model.experts; ++e) EXPECT_EQ(bias[e], 0.0f);
+}
+
 // Keeps the weights that it is given, and is no loss.
 class WeightRecorder : public BalanceLoss {
  public:
@@ -377,6 +428,36 @@ TEST_P(MemoryTest, ARunStaysWithinThePlan) {
       }
       // A bound of use: in these small models it is padding that it is off by.
       EXPECT_GE(run->used, (plan.activations + plan.routed) / 2) << what;
+    }
+  }
+}
+
+// What the balance loss counts, and the forward passes that wait for it.
+TEST(MemoryTest, AWindowOfTheBalanceLossIsCounted) {
+  for (const Recompute recompute : {Recompute::kNone, Recompute::kBlock}) {
+    for (const BalanceScope scope :
+         {BalanceScope::kMicroBatch, BalanceScope::kSequence,
+          BalanceScope::kWindow, BalanceScope::kGlobal}) {
+      TrainOptions options = SmallRun();
+      options.steps = 2;
+      options.warmup_steps = 0;
+      options.seq_len = 96;
+      options.expert_parallel = 1;
+      options.recompute = recompute;
+      options.balance.scope = scope;
+      options.balance.window = scope == BalanceScope::kWindow ? 2 : 0;
+      const Plan plan = MakePlan(options, {1, 1, 1});
+      EXPECT_EQ(plan.rounds_together, scope == BalanceScope::kWindow   ? 2
+                                      : scope == BalanceScope::kGlobal ? 4
+                                                                       : 1);
+      const auto run = TrainOn(1, options, /*crowded=*/false);
+      ASSERT_TRUE(run.ok()) << run.status();
+      const RankMemory& memory = plan.memory;
+      EXPECT_EQ(run->tensors, memory.expected()) << NameOf(scope);
+      EXPECT_LE(run->used, memory.activations + memory.routed_worst)
+          << NameOf(scope);
+      EXPECT_GE(run->used, (memory.activations + memory.routed) / 2)
+          << NameOf(scope);
     }
   }
 }
