@@ -20,8 +20,8 @@ namespace switchyard::kernels {
 
 // In every segment s, in place: x[s.row + r, c] becomes 0 if dropped, else
 // x / (1 - rate), in fp32, rounded once. Dropped if word c % 4 of Philox with
-// key keys[s] and counter (c / 4, r, 0x64726f70, 0) is below floor(rate · 2^32).
-// Padding rows stay as they are, zero.
+// key keys[s] and counter (c / 4, r, 0x64726f70, 0) is below floor(rate ·
+// 2^32). Padding rows stay as they are, zero.
 struct SegmentDropoutArgs {
   TensorView x;  // [rows, width], fp32 or bf16
   // Must live until the stream has run; as many keys as segments.

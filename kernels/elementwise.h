@@ -37,8 +37,8 @@ struct NormalArgs {
   uint64_t key = 0;
   int64_t first_element = 0;
   float stddev = 1.0f;
+  TensorView y;      // fp32
   float cut = 0.0f;  // in standard deviations, at least 1; 0: none
-  TensorView y;  // fp32
 };
 void Normal(Stream& stream, const NormalArgs& args);
 

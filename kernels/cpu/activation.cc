@@ -26,8 +26,8 @@ struct Silu {
   static HWY_INLINE ValueAndSlope At(V a) {
     const D d;
     const SigmoidPair<V> s = Sigmoid(d, a);
-    const V slope = hn::Mul(
-        s.sigmoid, hn::MulAdd(a, s.complement, hn::Set(d, 1.0f)));
+    const V slope =
+        hn::Mul(s.sigmoid, hn::MulAdd(a, s.complement, hn::Set(d, 1.0f)));
     return {hn::Mul(a, s.sigmoid), slope};
   }
 };
@@ -44,16 +44,16 @@ struct Relu {
 };
 
 // Φ(-x) e^(x²/2) of x >= 0: falls from 1/2 like 1 / (x sqrt(2π)). (x + k) times
-// it is a smooth function of t = (x - k) / (x + k) (as in Shepherd and Laframboise,
-// Mathematics of Computation 36, 1981). The polynomial interpolates it at
-// Chebyshev's points for 0 <= x <= 14, where the exponential is 0 in fp32
-// already, with a relative error below 2e-8.
+// it is a smooth function of t = (x - k) / (x + k) (as in Shepherd and
+// Laframboise, Mathematics of Computation 36, 1981). The polynomial
+// interpolates it at Chebyshev's points for 0 <= x <= 14, where the exponential
+// is 0 in fp32 already, with a relative error below 2e-8.
 HWY_INLINE V ScaledTail(V x) {
   constexpr float kShift = 2.5f;
   constexpr float kCoefficients[] = {
-      0.706656659801f,     -0.433691991865f,    0.131986980168f,
-      0.00923558657217f,   -0.0163862006934f,   -0.00159975517605f,
-      0.00252401123246f,   0.000682999479771f,  -0.000311702429639f,
+      0.706656659801f,     -0.433691991865f,   0.131986980168f,
+      0.00923558657217f,   -0.0163862006934f,  -0.00159975517605f,
+      0.00252401123246f,   0.000682999479771f, -0.000311702429639f,
       -0.000157107554413f,
   };
   constexpr int kDegree = 9;
@@ -91,8 +91,8 @@ struct GeluTanh {
     const V far = hn::Set(d, kFar);
     const V x = AtLeast(d, -kFar, hn::IfThenElse(hn::Gt(a, far), far, a));
     const V square = hn::Mul(x, x);
-    const V y = hn::Mul(
-        x, hn::MulAdd(square, hn::Set(d, kCubic), hn::Set(d, kScale)));
+    const V y =
+        hn::Mul(x, hn::MulAdd(square, hn::Set(d, kCubic), hn::Set(d, kScale)));
     const V dy =
         hn::MulAdd(square, hn::Set(d, 3.0f * kCubic), hn::Set(d, kScale));
     const SigmoidPair<V> s = Sigmoid(d, y);

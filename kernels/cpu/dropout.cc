@@ -37,9 +37,9 @@ HWY_INLINE void RandomWords(const DropoutRow& at, uint64_t counter,
                             uint32_t* words) {
   constexpr uint64_t kCounterWord = 0x64726f70;
   const PhiloxWords d;
-  hn::Vec<PhiloxWords> x[4] = {
-      hn::Add(hn::Set(d, counter), hn::Iota(d, 0)), hn::Set(d, at.row),
-      hn::Set(d, kCounterWord), hn::Zero(d)};
+  hn::Vec<PhiloxWords> x[4] = {hn::Add(hn::Set(d, counter), hn::Iota(d, 0)),
+                               hn::Set(d, at.row), hn::Set(d, kCounterWord),
+                               hn::Zero(d)};
   Philox(at.key, x);
   HWY_ALIGN uint64_t pairs[2 * hn::MaxLanes(d)];
   hn::StoreInterleaved2(hn::Or(x[0], hn::ShiftLeft<32>(x[1])),

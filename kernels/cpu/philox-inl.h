@@ -22,7 +22,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 using PhiloxWords = hn::ScalableTag<uint64_t>;  // 32 random bits in each lane
 
 // The 64-bit product of each lane's lower half.
-HWY_INLINE hn::Vec<PhiloxWords> MultiplyLower(hn::Vec<PhiloxWords> x, uint32_t factor) {
+HWY_INLINE hn::Vec<PhiloxWords> MultiplyLower(hn::Vec<PhiloxWords> x,
+                                              uint32_t factor) {
 #if HWY_TARGET == HWY_SCALAR
   return hn::Set(PhiloxWords(), (hn::GetLane(x) & 0xFFFFFFFF) * factor);
 #else

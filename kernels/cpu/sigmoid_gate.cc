@@ -68,8 +68,8 @@ void OpenTokens(const SigmoidGateArgs& args, int64_t begin, int64_t end) {
   float* logits = args.logits.data<float>();
   for (int64_t t = begin; t < end; ++t) {
     logits[t] = Dot(RowOf<T>(args.x, t), weight, args.x.dim(1));
-    Scale<true>(RowOf<T>(args.value, t), GateOf(logits[t]).open,
-                args.y.dim(1), RowOf<T>(args.y, t));
+    Scale<true>(RowOf<T>(args.value, t), GateOf(logits[t]).open, args.y.dim(1),
+                RowOf<T>(args.y, t));
   }
 }
 

@@ -17,10 +17,10 @@ namespace switchyard {
 class BalanceLoss {
  public:
   virtual ~BalanceLoss() = default;
-  // `decisions` are those of all layers for one micro-batch; sets their
-  // balance_gradient. `weight` is the micro-batch's share of the valid tokens
-  // of the global batch; 0 in an evaluation. Writes the micro-batch's losses
-  // without coefficient into `losses`, fp64 [layers, 2]: balance, z.
+  // `decisions` are those of all layers with experts for one micro-batch; sets
+  // their balance_gradient. `weight` is the micro-batch's share of the valid
+  // tokens of the global batch; 0 in an evaluation. Writes the micro-batch's
+  // losses without coefficient into `losses`, fp64 [layers, 2]: balance, z.
   virtual void Compute(const Execution& run,
                        absl::Span<MoeLayer::Decision* const> decisions,
                        const TokenBatch& batch, double weight,

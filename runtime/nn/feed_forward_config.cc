@@ -41,9 +41,8 @@ int64_t DenseWidth(const ModelConfig& config) {
 
 int64_t SharedWidth(const ModelConfig& config) {
   const FeedForwardConfig& f = config.feed_forward;
-  return f.n_shared_experts > 0
-             ? f.n_shared_experts * config.intermediate_size
-             : f.shared_expert_intermediate_size;
+  return f.n_shared_experts > 0 ? f.n_shared_experts * config.intermediate_size
+                                : f.shared_expert_intermediate_size;
 }
 
 namespace internal {
@@ -87,7 +86,9 @@ void ReadWidths(ConfigReader& reader, ModelConfig* config) {
   FeedForwardConfig& f = config->feed_forward;
   int64_t of_experts = 0;
   if (reader.Integer("moe_intermediate_size", &of_experts)) {
-    f.dense_intermediate_size = config->intermediate_size;
+    // 0 would mean "as an expert's"; -1 is out of every range too.
+    f.dense_intermediate_size =
+        config->intermediate_size == 0 ? -1 : config->intermediate_size;
     config->intermediate_size = of_experts;
   }
   reader.Integer("n_shared_experts", &f.n_shared_experts);
@@ -109,8 +110,7 @@ absl::Status CheckLayers(const ModelConfig& config, absl::string_view source) {
                                                 count.least, kMostLayers));
   }
   const bool first = f.first_k_dense_replace > 0 || f.moe_layer_freq > 1;
-  const bool second =
-      f.decoder_sparse_step > 1 || !f.mlp_only_layers.empty();
+  const bool second = f.decoder_sparse_step > 1 || !f.mlp_only_layers.empty();
   if (first && second) {
     return ConfigError(
         source,
@@ -138,19 +138,18 @@ absl::Status CheckWidths(const ModelConfig& config, absl::string_view source) {
     SWITCHYARD_RETURN_IF_ERROR(InRange<int64_t>(
         source, "intermediate_size", f.dense_intermediate_size, 1, kMostWidth));
   }
-  SWITCHYARD_RETURN_IF_ERROR(
-      InRange<int64_t>(source, "n_shared_experts", f.n_shared_experts, 0,
-                       kMostSharedExperts));
   SWITCHYARD_RETURN_IF_ERROR(InRange<int64_t>(
-      source, "shared_expert_intermediate_size",
-      f.shared_expert_intermediate_size, 0, kMostWidth));
+      source, "n_shared_experts", f.n_shared_experts, 0, kMostSharedExperts));
+  SWITCHYARD_RETURN_IF_ERROR(
+      InRange<int64_t>(source, "shared_expert_intermediate_size",
+                       f.shared_expert_intermediate_size, 0, kMostWidth));
   if (f.n_shared_experts > 0 && f.shared_expert_intermediate_size > 0) {
     return ConfigError(
-        source, absl::StrCat("expected \"n_shared_experts\" or "
-                             "\"shared_expert_intermediate_size\", found both (",
-                             f.n_shared_experts, " and ",
-                             f.shared_expert_intermediate_size,
-                             "); remove one"));
+        source,
+        absl::StrCat("expected \"n_shared_experts\" or "
+                     "\"shared_expert_intermediate_size\", found both (",
+                     f.n_shared_experts, " and ",
+                     f.shared_expert_intermediate_size, "); remove one"));
   }
   if (f.shared_expert_gate && SharedWidth(config) == 0) {
     return ConfigError(
@@ -166,8 +165,8 @@ absl::Status CheckInitialValues(const ModelConfig& config,
                                 absl::string_view source) {
   const FeedForwardConfig& f = config.feed_forward;
   if (f.initializer_scale == 0.0) return absl::OkStatus();
-  SWITCHYARD_RETURN_IF_ERROR(InRange(source, "initializer_scale",
-                                     f.initializer_scale, 1e-6, 100.0));
+  SWITCHYARD_RETURN_IF_ERROR(
+      InRange(source, "initializer_scale", f.initializer_scale, 1e-6, 100.0));
   if (f.initializer != InitialValues::kTruncatedNormal) {
     return ConfigError(
         source,
@@ -187,9 +186,9 @@ absl::Status ReadFeedForward(ConfigReader& reader, ModelConfig* config) {
   reader.Integer("decoder_sparse_step", &f.decoder_sparse_step);
   ReadLayers(reader, "mlp_only_layers", &f.mlp_only_layers);
   ReadWidths(reader, config);
-  reader.Choice<Activation>(
-      "hidden_act", {std::begin(kActivations), std::end(kActivations)},
-      &f.activation.function);
+  reader.Choice<Activation>("hidden_act",
+                            {std::begin(kActivations), std::end(kActivations)},
+                            &f.activation.function);
   reader.Boolean("is_gated_act", &f.activation.gated);
   reader.Choice<InitialValues>(
       "initializer",

@@ -22,6 +22,7 @@ TransformerOptions ModelOptions(const TrainOptions& options,
   result.sequence_length = options.seq_len;
   result.moe.max_rows_per_rank = options.max_rows_per_rank;
   result.moe.capacity = ExpertCapacity(options);
+  result.moe.expert_dropout = options.expert_dropout;
   return result;
 }
 
@@ -96,11 +97,12 @@ void ModelRunner::Record(const Execution& run, const Transformer::Saved& saved,
                          const TokenBatch& batch, double weight,
                          const TensorView& router_losses,
                          StepStatistics& statistics) {
+  const absl::Span<const int> layers = model_->expert_layers();
   const absl::Span<MoeLayer::Decision*> decisions =
-      run.NewHost<MoeLayer::Decision*>(model_->layers());
-  for (int layer = 0; layer < model_->layers(); ++layer) {
-    decisions[layer] = &saved.blocks[layer].decision;
-    statistics.AddRouting(layer, decisions[layer]->routing);
+      run.NewHost<MoeLayer::Decision*>(static_cast<int64_t>(layers.size()));
+  for (size_t i = 0; i < layers.size(); ++i) {
+    decisions[i] = &saved.blocks[layers[i]].decision;
+    statistics.AddRouting(static_cast<int>(i), decisions[i]->routing);
   }
   const Execution keep{run.stream,     run.decision_arena, run.decision_arena,
                        run.host_arena, run.format,         nullptr,
@@ -144,8 +146,10 @@ absl::Status ModelRunner::RunInScopes(Pass pass, const Batch* batch,
   const TensorView loss_slot =
       present ? statistics.LossSlot(index) : run.New(DType::kFloat64, {1});
   const TensorView router_slot =
-      present ? statistics.RouterLossSlot(index)
-              : run.New(DType::kFloat64, {model_->layers(), 2});
+      present
+          ? statistics.RouterLossSlot(index)
+          : run.New(DType::kFloat64,
+                    {static_cast<int64_t>(model_->expert_layers().size()), 2});
   // An evaluation has no gradient, and does not know the tokens of other ranks.
   const int64_t total_valid = statistics.total_valid();
   const double weight = pass == Pass::kTrain && present && total_valid > 0

@@ -56,6 +56,7 @@ std::vector<Told> WhatWasTold(const TrainOptions& o, const DataSource& data) {
       {"--bad_gradient", static_cast<int64_t>(o.bad_gradient)},
       {"--capacity_factor", Hash(o.overflow.capacity_factor.ToString())},
       {"--max_rows_per_rank", o.max_rows_per_rank},
+      {"--expert_dropout", Bits(o.expert_dropout)},
       {"--expert_parallel", o.expert_parallel},
       {"--recompute", static_cast<int64_t>(o.recompute)},
       {"--determinism", static_cast<int64_t>(o.determinism)},

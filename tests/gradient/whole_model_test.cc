@@ -21,7 +21,23 @@ struct Case {
   const char* name;
   int64_t experts_per_token;
   const char* capacity_factor;
+  void (*edit)(ModelConfig&) = nullptr;
 };
+
+// Layers of both kinds, fine-grained experts, a shared one with a gate.
+void MixedLayers(ModelConfig& model) {
+  FeedForwardConfig& f = model.feed_forward;
+  f.mlp_only_layers = {0};
+  f.dense_intermediate_size = 20;
+  model.intermediate_size = 12;
+  f.shared_expert_intermediate_size = 10;
+  f.shared_expert_gate = true;
+}
+
+void TwoMatrices(ModelConfig& model, kernels::Activation function) {
+  MixedLayers(model);
+  model.feed_forward.activation = {function, /*gated=*/false};
+}
 
 class WholeModelTest : public ::testing::TestWithParam<Case> {
  protected:
@@ -36,6 +52,7 @@ class WholeModelTest : public ::testing::TestWithParam<Case> {
     options.model.vocabulary = 20;
     options.model.initializer_range = 0.3f;
     options.model.experts_per_token = GetParam().experts_per_token;
+    if (GetParam().edit != nullptr) GetParam().edit(options.model);
     options.overflow.capacity_factor =
         *CapacityFactor::Parse(GetParam().capacity_factor);
     return options;
@@ -144,6 +161,36 @@ INSTANTIATE_TEST_SUITE_P(Rules, WholeModelTest,
                                            Case{"Top2Capacity", 2, "1.0"},
                                            Case{"AllExperts", 4, "0"}),
                          [](const auto& info) { return info.param.name; });
+
+INSTANTIATE_TEST_SUITE_P(
+    Networks, WholeModelTest,
+    ::testing::Values(
+        Case{"MixedLayers", 2, "0", MixedLayers},
+        Case{"MixedLayersCapacity", 2, "1.0", MixedLayers},
+        Case{"SharedWithoutGate", 2, "0",
+             [](ModelConfig& m) { m.feed_forward.n_shared_experts = 2; }},
+        Case{"Dense", 1, "0",
+             [](ModelConfig& m) { m.feed_forward.first_k_dense_replace = 2; }},
+        Case{
+            "Relu", 1, "0",
+            [](ModelConfig& m) { TwoMatrices(m, kernels::Activation::kRelu); }},
+        Case{
+            "Gelu", 2, "0",
+            [](ModelConfig& m) { TwoMatrices(m, kernels::Activation::kGelu); }},
+        Case{
+            "Silu", 2, "0",
+            [](ModelConfig& m) { TwoMatrices(m, kernels::Activation::kSilu); }},
+        Case{"GatedGelu", 2, "0",
+             [](ModelConfig& m) {
+               m.feed_forward.activation.function = kernels::Activation::kGelu;
+             }},
+        Case{"GatedGeluTanh", 2, "0",
+             [](ModelConfig& m) {
+               MixedLayers(m);
+               m.feed_forward.activation.function =
+                   kernels::Activation::kGeluTanh;
+             }}),
+    [](const auto& info) { return info.param.name; });
 
 }  // namespace
 }  // namespace switchyard::testing

@@ -53,6 +53,8 @@ TEST(SameRun, NamesTheFlagAndTheRank) {
                 "--model");
   ExpectRefused([](TrainOptions& o) { o.recompute = Recompute::kBlock; },
                 "--recompute");
+  ExpectRefused([](TrainOptions& o) { o.expert_dropout = 0.1; },
+                "--expert_dropout");
 }
 
 TEST(SameRun, WhatTouchesNoNumberMayDiffer) {
