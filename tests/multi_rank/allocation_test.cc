@@ -112,7 +112,18 @@ struct Case {
   DType dtype;
   int threads;
   Recompute recompute;
+  bool mixed = false;  // layers of two kinds, a shared expert and dropout
 };
+
+void MixLayers(TrainOptions& options) {
+  FeedForwardConfig& f = options.model.feed_forward;
+  f.first_k_dense_replace = 1;
+  f.dense_intermediate_size = 56;
+  f.shared_expert_intermediate_size = 40;
+  f.shared_expert_gate = true;
+  f.activation.function = kernels::Activation::kGelu;
+  options.expert_dropout = 0.2;
+}
 
 // What one rank's trainer must not do.
 struct Growth {
@@ -152,6 +163,7 @@ TEST_P(AllocationTest, AStepWithoutANewMaximumAllocatesNothing) {
   options.dtype = GetParam().dtype;
   options.recompute = GetParam().recompute;
   options.expert_parallel = GetParam().ranks;
+  if (GetParam().mixed) MixLayers(options);
   std::vector<int64_t> counts;
   std::set<std::vector<int64_t>> loads;  // of the counted steps
   const absl::Status status = comm::RunRanks(
@@ -199,12 +211,15 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{1, DType::kFloat32, 1, Recompute::kBlock},
                       Case{1, DType::kBFloat16, 1, Recompute::kNone},
                       Case{2, DType::kFloat32, 1, Recompute::kNone},
-                      Case{2, DType::kBFloat16, 1, Recompute::kBlock}),
+                      Case{2, DType::kBFloat16, 1, Recompute::kBlock},
+                      Case{1, DType::kBFloat16, 1, Recompute::kNone, true},
+                      Case{2, DType::kFloat32, 1, Recompute::kBlock, true}),
     [](const auto& info) {
       return std::to_string(info.param.ranks) + "_ranks_" +
              std::string(NameOf(info.param.dtype)) + "_" +
              std::to_string(info.param.threads) +
-             (info.param.recompute == Recompute::kBlock ? "_recompute" : "");
+             (info.param.recompute == Recompute::kBlock ? "_recompute" : "") +
+             (info.param.mixed ? "_mixed" : "");
     });
 
 TEST(AllocationTest, TheCounterCounts) {

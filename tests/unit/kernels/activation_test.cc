@@ -145,10 +145,16 @@ Expected Oracle(const Inputs& in) {
   return e;
 }
 
+std::string NameOf(ActivationKind kind) {
+  const char* names[] = {"Silu", "Gelu", "GeluTanh", "Relu"};
+  return std::string(kind.gated ? "Gated" : "") +
+         names[static_cast<int>(kind.function)];
+}
+
 class ActivationTest : public ::testing::TestWithParam<ActivationKind> {};
 
 TEST_P(ActivationTest, AgreesWithDoubles) {
-  CpuDevice device(2);
+  CpuDevice device;
   const auto stream = device.NewStream();
   for (const double range : {1e-3, 1.0, 6.0, 15.0, 1e3}) {
     for (const int64_t width : {0, 1, 7, 32, 33, 4001}) {
@@ -244,11 +250,7 @@ INSTANTIATE_TEST_SUITE_P(
                       ActivationKind{Activation::kGeluTanh, true},
                       ActivationKind{Activation::kRelu, false},
                       ActivationKind{Activation::kRelu, true}),
-    [](const auto& info) {
-      const char* names[] = {"Silu", "Gelu", "GeluTanh", "Relu"};
-      return std::string(info.param.gated ? "Gated" : "") +
-             names[static_cast<int>(info.param.function)];
-    });
+    [](const auto& info) { return NameOf(info.param); });
 
 TEST(ActivationTest, GatedSiluIsSwiGlu) {
   CpuDevice device;
