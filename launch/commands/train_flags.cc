@@ -96,6 +96,9 @@ void AddExperts(Registered* r, FlagSet* set) {
            "the model's");
   set->Add("router_z_loss_coef", &r->router_z_loss_coef, "X",
            "of the router's z-loss; 0 switches it off", "the model's");
+  set->Add("expert_dropout", &o.expert_dropout, "X",
+           "share of an expert's intermediate activation that is dropped in "
+           "training; 0: none");
   set->Add("max_rows_per_rank", &o.max_rows_per_rank, "N",
            "end the run if more rows meet on a rank; 0: no limit");
 }

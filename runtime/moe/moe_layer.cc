@@ -23,16 +23,23 @@ void MoeLayer::Declare(ParameterStore& store, const ModelConfig& config,
                        const RouterFactory& routers) {
   routers.Declare(store, config, MixturePrefix(prefix));
   ExpertBank::Declare(store, config, MixturePrefix(prefix));
+  if (SharedWidth(config) > 0) SharedExpert::Declare(store, config, prefix);
 }
 
 MoeLayer::MoeLayer(const ParameterStore& store, const Grid& grid,
                    const ModelConfig& config, const MoeOptions& options,
                    int layer, const std::string& prefix)
-    : router_(options.routers->Make(store, config, MixturePrefix(prefix))),
+    : grid_(grid),
+      layer_(layer),
+      router_(options.routers->Make(store, config, MixturePrefix(prefix))),
       dispatcher_(grid, layer, options.max_rows_per_rank),
       experts_(store, grid, config, MixturePrefix(prefix)),
+      shared_(SharedWidth(config) > 0
+                  ? std::make_unique<SharedExpert>(store, config, prefix)
+                  : nullptr),
       overflow_(options.overflow),
-      eval_overflow_(options.eval_overflow) {}
+      eval_overflow_(options.eval_overflow),
+      expert_dropout_(options.expert_dropout) {}
 
 ConstTensorView MoeLayer::RouterInput(const Execution& run,
                                       const ConstTensorView& input) const {
@@ -56,6 +63,11 @@ absl::StatusOr<MoeLayer::Decision> MoeLayer::Decide(
   SWITCHYARD_RETURN_IF_ERROR(dispatcher_.Plan(
       keep, decision.router, batch.valid, rule, decision.routing));
   DecideGates(keep, rule, decision);
+  if (batch.training && expert_dropout_ > 0.0) {
+    decision.dropout =
+        MakeExpertDropout(run, grid_, decision.routing.segments,
+                          expert_dropout_, layer_, batch.micro_batch);
+  }
   return decision;
 }
 
@@ -83,12 +95,17 @@ absl::StatusOr<MoeLayer::Saved> MoeLayer::Forward(
   const Routing& routing = decision.routing;
   Saved saved;
   saved.input = input;
-  SWITCHYARD_ASSIGN_OR_RETURN(
-      const TensorView rows,
-      dispatcher_.Dispatch(run, routing, input, ConstTensorView(), "dispatch"));
+  TokenDispatcher::Movement arriving = dispatcher_.StartDispatch(
+      run, routing, input, ConstTensorView(), "dispatch");
+  // While the rows travel.
+  if (shared_ != nullptr) saved.shared = shared_->Forward(run, input);
+  SWITCHYARD_RETURN_IF_ERROR(
+      TokenDispatcher::Finish(run, std::move(arriving.ticket)));
+  const TensorView& rows = arriving.buffer;
   const TensorView results =
       dispatcher_.NewBuffer(run, routing, input.dtype(), input.dim(1));
-  saved.experts = experts_.Forward(run, routing.segments, rows, results);
+  saved.experts =
+      experts_.Forward(run, routing.segments, rows, results, decision.dropout);
   SWITCHYARD_RETURN_IF_ERROR(TokenDispatcher::Finish(
       run, dispatcher_.Return(run, routing, results, "combine")));
   saved.expert_output = results;
@@ -96,20 +113,25 @@ absl::StatusOr<MoeLayer::Saved> MoeLayer::Forward(
                                   .rows = routing.rows,
                                   .gates = decision.gates,
                                   .y = output});
+  if (shared_ != nullptr) shared_->AddTo(run, saved.shared, output);
   return saved;
 }
 
-absl::Status MoeLayer::BackwardThroughExperts(const Execution& run,
-                                              const Decision& decision,
-                                              const Saved& saved,
-                                              const ConstTensorView& doutput,
-                                              const TensorView& dinput) const {
+absl::Status MoeLayer::BackwardThroughExperts(
+    const Execution& run, const Decision& decision, const Saved& saved,
+    const ConstTensorView& doutput, const TensorView& dinput,
+    const TensorView& shared_dinput) const {
   const Routing& routing = decision.routing;
   ArenaScope scratch(run.arena);
-  SWITCHYARD_ASSIGN_OR_RETURN(
-      const TensorView drows,
-      dispatcher_.Dispatch(run, routing, doutput, decision.gates,
-                           "combine backward"));
+  TokenDispatcher::Movement arriving = dispatcher_.StartDispatch(
+      run, routing, doutput, decision.gates, "combine backward");
+  // While the rows travel.
+  if (shared_ != nullptr) {
+    shared_->Backward(run, saved.shared, doutput, shared_dinput);
+  }
+  SWITCHYARD_RETURN_IF_ERROR(
+      TokenDispatcher::Finish(run, std::move(arriving.ticket)));
+  const TensorView& drows = arriving.buffer;
   const TensorView dresults =
       dispatcher_.NewBuffer(run, routing, doutput.dtype(), doutput.dim(1));
   experts_.BackwardInput(run, routing.segments, saved.experts, drows, dresults);
@@ -159,8 +181,13 @@ absl::StatusOr<TensorView> MoeLayer::Backward(
   gradients.batch = batch;
   gradients.balance_gradient = decision.balance_gradient;
   gradients.z_gradient = z_gradient;
-  SWITCHYARD_RETURN_IF_ERROR(
-      BackwardThroughExperts(run, decision, saved, doutput, dinput));
+  const TensorView shared_dinput =
+      shared_ != nullptr ? run.New(dtype, shape) : TensorView();
+  SWITCHYARD_RETURN_IF_ERROR(BackwardThroughExperts(
+      run, decision, saved, doutput, dinput, shared_dinput));
+  if (shared_ != nullptr) {
+    kernels::Add(run.stream, dinput, shared_dinput, dinput);
+  }
 
   const TensorView router_dinput = run.New(DType::kFloat32, shape);
   router_->Backward(run, RouterInput(run, saved.input), decision.placed,

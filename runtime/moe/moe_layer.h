@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A mixture-of-experts layer: router, dispatcher and the experts of this rank.
+// A mixture-of-experts layer: router, dispatcher, the experts of this rank and
+// the shared one.
 // Forward and Backward are collective calls of the expert-parallel group.
 #ifndef SWITCHYARD_RUNTIME_MOE_MOE_LAYER_H_
 #define SWITCHYARD_RUNTIME_MOE_MOE_LAYER_H_
@@ -12,9 +13,11 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "switchyard/runtime/moe/expert_bank.h"
+#include "switchyard/runtime/moe/expert_dropout.h"
 #include "switchyard/runtime/moe/overflow_options.h"
 #include "switchyard/runtime/moe/router.h"
 #include "switchyard/runtime/moe/routing.h"
+#include "switchyard/runtime/moe/shared_expert.h"
 #include "switchyard/runtime/moe/token_dispatcher.h"
 #include "switchyard/runtime/nn/token_batch.h"
 
@@ -24,6 +27,7 @@ struct MoeOptions {
   OverflowRule overflow;          // in training
   OverflowRule eval_overflow;     // in evaluations
   int64_t max_rows_per_rank = 0;  // 0: no bound
+  double expert_dropout = 0.0;    // in training (expert_dropout.h)
   const RouterFactory* routers = &TopKRouters();
 };
 
@@ -59,6 +63,7 @@ class MoeLayer {
     // each of the micro-batch's), filled in between the passes by whoever
     // computes that loss. Undefined: none.
     ConstTensorView balance_gradient;
+    ExpertDropout dropout;
   };
   // `input` [tokens, hidden].
   absl::StatusOr<Decision> Decide(const Execution& run,
@@ -69,8 +74,10 @@ class MoeLayer {
     ConstTensorView input;
     ConstTensorView expert_output;  // rows of the routing's buffer
     ExpertBank::Saved experts;
+    SharedExpert::Saved shared;  // if the model has one
   };
-  // Writes `output` [tokens, hidden]: 0 for a token without an expert.
+  // Writes `output` [tokens, hidden]: 0, or the shared expert's, for a token
+  // without an expert.
   absl::StatusOr<Saved> Forward(const Execution& run, const Decision& decision,
                                 const ConstTensorView& input,
                                 const TensorView& output) const;
@@ -101,13 +108,18 @@ class MoeLayer {
                                       const Decision& decision,
                                       const Saved& saved,
                                       const ConstTensorView& doutput,
-                                      const TensorView& dinput) const;
+                                      const TensorView& dinput,
+                                      const TensorView& shared_dinput) const;
 
+  const Grid& grid_;
+  int layer_;
   std::unique_ptr<Router> router_;
   TokenDispatcher dispatcher_;
   ExpertBank experts_;
+  std::unique_ptr<SharedExpert> shared_;  // null: none
   OverflowRule overflow_;
   OverflowRule eval_overflow_;
+  double expert_dropout_;
 };
 
 }  // namespace switchyard

@@ -3,6 +3,7 @@
 #include "switchyard/runtime/moe/token_dispatcher.h"
 
 #include <limits>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/status.h"
@@ -251,7 +252,7 @@ TensorView TokenDispatcher::NewBuffer(const Execution& run,
   return run.New(dtype, {routing.buffer_rows(), width});
 }
 
-absl::StatusOr<TensorView> TokenDispatcher::Dispatch(
+TokenDispatcher::Movement TokenDispatcher::StartDispatch(
     const Execution& run, const Routing& routing, const ConstTensorView& x,
     const ConstTensorView& gates, const char* phase) const {
   const TensorView buffer = NewBuffer(run, routing, x.dtype(), x.dim(1));
@@ -259,9 +260,15 @@ absl::StatusOr<TensorView> TokenDispatcher::Dispatch(
   kernels::Permute(
       run.stream,
       {.x = x, .rows = routing.rows, .gates = gates, .buffer = buffer});
-  SWITCHYARD_RETURN_IF_ERROR(Finish(
-      run, Move(run, buffer, routing.outgoing, routing.incoming, phase)));
-  return buffer;
+  return {buffer, Move(run, buffer, routing.outgoing, routing.incoming, phase)};
+}
+
+absl::StatusOr<TensorView> TokenDispatcher::Dispatch(
+    const Execution& run, const Routing& routing, const ConstTensorView& x,
+    const ConstTensorView& gates, const char* phase) const {
+  Movement arriving = StartDispatch(run, routing, x, gates, phase);
+  SWITCHYARD_RETURN_IF_ERROR(Finish(run, std::move(arriving.ticket)));
+  return arriving.buffer;
 }
 
 comm::Ticket TokenDispatcher::Return(const Execution& run,

@@ -35,7 +35,15 @@ class TokenDispatcher {
                     Routing& routing) const;
 
   // Rows of x (times `gates` if defined) reach the segments of their experts:
-  // the first part of the returned buffer.
+  // the first part of the buffer, once Finish got the ticket.
+  struct Movement {
+    TensorView buffer;
+    comm::Ticket ticket;
+  };
+  Movement StartDispatch(const Execution& run, const Routing& routing,
+                         const ConstTensorView& x, const ConstTensorView& gates,
+                         const char* phase) const;
+  // Both at once.
   absl::StatusOr<TensorView> Dispatch(const Execution& run,
                                       const Routing& routing,
                                       const ConstTensorView& x,

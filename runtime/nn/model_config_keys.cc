@@ -42,6 +42,18 @@ constexpr ConfigKey kKeys[] = {
     {"n_device_groups", kUsed},
     {"topk_device_groups", kUsed},
     {"router_bias", kUsed},
+    {"first_k_dense_replace", kUsed},
+    {"moe_layer_freq", kUsed},
+    {"decoder_sparse_step", kUsed},
+    {"mlp_only_layers", kUsed},
+    {"moe_intermediate_size", kUsed},
+    {"n_shared_experts", kUsed},
+    {"shared_expert_intermediate_size", kUsed},
+    {"shared_expert_gate", kUsed},
+    {"hidden_act", kUsed},
+    {"is_gated_act", kUsed},
+    {"initializer", kUsed},
+    {"initializer_scale", kUsed},
 
     // How files were made, which class loads them, what a call returns, and
     // tokens that only generation knows.
@@ -62,7 +74,6 @@ constexpr ConfigKey kKeys[] = {
 
     {"attention_bias", kOnlyThis, "false"},
     {"attention_dropout", kOnlyThis, "0.0"},
-    {"hidden_act", kOnlyThis, "\"silu\""},
     {"mlp_bias", kOnlyThis, "false"},
     {"model_type", kOnlyThis, "\"mixtral\""},
     // Would keep one row of the embedding at zero.

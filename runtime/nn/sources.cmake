@@ -3,6 +3,7 @@
 target_sources(switchyard_runtime PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/attention.cc
   ${CMAKE_CURRENT_LIST_DIR}/block.cc
+  ${CMAKE_CURRENT_LIST_DIR}/feed_forward.cc
   ${CMAKE_CURRENT_LIST_DIR}/loss.cc
   ${CMAKE_CURRENT_LIST_DIR}/norm.cc
   ${CMAKE_CURRENT_LIST_DIR}/parameter.cc

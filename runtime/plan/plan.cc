@@ -24,6 +24,22 @@ int64_t AttentionParameters(const ModelConfig& m) {
   return m.hidden_size * m.head_dim * (2 * m.heads + 2 * m.kv_heads);
 }
 
+// Elements of a feed-forward network's matrices.
+int64_t NetworkParameters(const ModelConfig& m, int64_t width) {
+  const int64_t inner = m.feed_forward.activation.InnerWidth(width);
+  return m.hidden_size * (inner + width);
+}
+
+// Elements of the largest parameter that is not an expert's.
+int64_t LargestDenseParameter(const ModelConfig& m) {
+  const int64_t heads = m.heads * m.head_dim;
+  int64_t most = std::max(m.vocabulary, heads);
+  const int64_t expert_layers = ExpertLayerCount(m);
+  if (expert_layers < m.layers) most = std::max(most, DenseWidth(m));
+  if (expert_layers > 0) most = std::max(most, SharedWidth(m));
+  return most * m.hidden_size;
+}
+
 void CountRows(Plan* plan) {
   const TrainOptions& o = plan->options;
   const ModelConfig& m = o.model;
@@ -65,7 +81,7 @@ Shards CountShards(const Plan& plan, const Share& share) {
   // Experts are sharded over the ranks that own the same ones.
   const int64_t owners = ranks / plan.layout.expert_parallel;
   const int64_t experts = plan.rank_parameters - p.dense;
-  return {share(p.dense - p.router, p.embedding, ranks) +
+  return {share(p.dense - p.router, LargestDenseParameter(m), ranks) +
               share(experts, m.hidden_size * m.intermediate_size, owners),
           share(p.router, m.experts * m.hidden_size, ranks)};
 }
@@ -109,10 +125,11 @@ TokenFlops CountFlops(const TrainOptions& o, const ParameterCounts& counts) {
   const ModelConfig& m = o.model;
   const int64_t block_passes = o.recompute == Recompute::kBlock ? 4 : 3;
   TokenFlops flops;
-  flops.dense = 2 * (block_passes * m.layers * AttentionParameters(m) +
-                     3 * (counts.router + counts.embedding));
-  flops.experts =
-      2 * block_passes * m.layers * m.experts_per_token * counts.expert;
+  const int64_t blocks = m.layers * AttentionParameters(m) + counts.networks;
+  flops.dense =
+      2 * (block_passes * blocks + 3 * (counts.router + counts.embedding));
+  flops.experts = 2 * block_passes * ExpertLayerCount(m) * m.experts_per_token *
+                  counts.expert;
   // q·k and p·v over (T + 1) / 2 positions on average.
   flops.attention =
       2 * block_passes * m.layers * m.heads * m.head_dim * (o.seq_len + 1);
@@ -129,14 +146,20 @@ KvCache CountKvCache(const TrainOptions& o) {
 ParameterCounts CountParameters(const ModelConfig& m) {
   ParameterCounts counts;
   counts.embedding = m.vocabulary * m.hidden_size;
-  counts.router = m.layers * m.experts * m.hidden_size;
+  const int64_t expert_layers = ExpertLayerCount(m);
+  counts.router = expert_layers * m.experts * m.hidden_size;
+  const int64_t gate = m.feed_forward.shared_expert_gate ? m.hidden_size : 0;
+  counts.networks =
+      (m.layers - expert_layers) * NetworkParameters(m, DenseWidth(m)) +
+      expert_layers * (NetworkParameters(m, SharedWidth(m)) + gate);
   const int64_t layer = AttentionParameters(m) + 2 * m.hidden_size;
-  counts.dense =
-      2 * counts.embedding + counts.router + m.layers * layer + m.hidden_size;
-  counts.expert = 3 * m.hidden_size * m.intermediate_size;
-  counts.experts = m.layers * m.experts * counts.expert;
+  counts.dense = 2 * counts.embedding + counts.router + m.layers * layer +
+                 counts.networks + m.hidden_size;
+  counts.expert = NetworkParameters(m, m.intermediate_size);
+  counts.experts = expert_layers * m.experts * counts.expert;
   counts.total = counts.dense + counts.experts;
-  counts.active = counts.dense + m.layers * m.experts_per_token * counts.expert;
+  counts.active =
+      counts.dense + expert_layers * m.experts_per_token * counts.expert;
   return counts;
 }
 

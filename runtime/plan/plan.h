@@ -22,8 +22,10 @@ namespace switchyard {
 struct ParameterCounts {
   int64_t embedding = 0;  // vocabulary · hidden; the head has as many
   int64_t dense = 0;      // all but the experts: embedding, head, attention,
-                          // routers and norms
+                          // routers, norms and networks
   int64_t router = 0;     // of all layers; fp32 whatever the run's dtype
+  int64_t networks = 0;   // dense feed-forward networks and shared experts
+                          // with their gates, of all layers
   int64_t expert = 0;     // one expert of one layer
   int64_t experts = 0;    // all experts of all layers
   int64_t total = 0;

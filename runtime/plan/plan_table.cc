@@ -17,6 +17,23 @@ std::string Line(absl::string_view name, absl::string_view value,
   return absl::StrCat(line, "\n");
 }
 
+// What layers have besides experts, or instead of them.
+std::string NetworkLines(const ModelConfig& m) {
+  const int64_t expert_layers = ExpertLayerCount(m);
+  std::string text;
+  if (expert_layers < m.layers) {
+    text = Line("layers without experts", GroupedText(m.layers - expert_layers),
+                absl::StrCat("of inner width ", DenseWidth(m)));
+  }
+  if (SharedWidth(m) > 0) {
+    absl::StrAppend(
+        &text, Line("shared expert", GroupedText(SharedWidth(m)),
+                    m.feed_forward.shared_expert_gate ? "inner width, gated"
+                                                      : "inner width"));
+  }
+  return text;
+}
+
 std::string ModelPart(const Plan& plan) {
   const ModelConfig& m = plan.options.model;
   const ParameterCounts& p = plan.parameters;
@@ -28,7 +45,7 @@ std::string ModelPart(const Plan& plan) {
       Line("experts, per token",
            absl::StrCat(m.experts, ", ", m.experts_per_token),
            absl::StrCat("of inner width ", m.intermediate_size)),
-      Line("parameters", GroupedText(p.total)),
+      NetworkLines(m), Line("parameters", GroupedText(p.total)),
       Line("active per token", GroupedText(p.active)),
       Line("on each rank", GroupedText(plan.rank_parameters),
            absl::StrCat(plan.experts_per_rank, " of ", m.experts, " experts")),

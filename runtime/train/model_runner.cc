@@ -24,6 +24,7 @@ TransformerOptions ModelOptions(const TrainOptions& options,
   result.moe.max_rows_per_rank = options.max_rows_per_rank;
   result.moe.overflow = OverflowRuleOf(options, /*training=*/true);
   result.moe.eval_overflow = OverflowRuleOf(options, /*training=*/false);
+  result.moe.expert_dropout = options.expert_dropout;
   return result;
 }
 
@@ -148,6 +149,8 @@ absl::Status ModelRunner::Forward(const Execution& run, Pass pass,
                                   StepStatistics& statistics,
                                   Passed& passed) const {
   const bool present = round.batch != nullptr;
+  const int64_t layers =
+      static_cast<int64_t>(model_->expert_layers().size());
   passed.tokens = ToDevice(run, round.batch);
   passed.tokens.micro_batch = round.index;
   passed.tokens.training = pass == Pass::kTrain;
@@ -155,7 +158,7 @@ absl::Status ModelRunner::Forward(const Execution& run, Pass pass,
                              : run.New(DType::kFloat64, {1});
   passed.router_losses = present
                              ? statistics.RouterLossSlot(round.index)
-                             : run.New(DType::kFloat64, {model_->layers(), 2});
+                             : run.New(DType::kFloat64, {layers, 2});
   // An evaluation has no gradient, and does not know the tokens of other ranks.
   const int64_t total_valid = statistics.total_valid();
   if (pass == Pass::kTrain && present && total_valid > 0) {
@@ -164,9 +167,10 @@ absl::Status ModelRunner::Forward(const Execution& run, Pass pass,
   }
   SWITCHYARD_ASSIGN_OR_RETURN(passed.saved,
                               model_->Forward(run, passed.tokens));
-  passed.decisions = run.NewHost<MoeLayer::Decision*>(model_->layers());
-  for (int layer = 0; layer < model_->layers(); ++layer) {
-    passed.decisions[layer] = &passed.saved.blocks[layer].decision;
+  passed.decisions = run.NewHost<MoeLayer::Decision*>(layers);
+  for (int layer = 0; layer < layers; ++layer) {
+    const int block = model_->expert_layers()[layer];
+    passed.decisions[layer] = &passed.saved.blocks[block].decision;
     statistics.AddRouting(layer, passed.decisions[layer]->routing);
     if (present) {
       passed.decisions[layer]->device_losses =
@@ -193,7 +197,8 @@ absl::Status ModelRunner::ShareCounts(const Execution& run, Pass pass,
       << window;
   // An evaluation counts every micro-batch by itself.
   const int64_t windows = training ? (end - begin) / window : 1;
-  const int64_t layers = model_->layers();
+  const int64_t layers =
+      static_cast<int64_t>(model_->expert_layers().size());
   const Execution keep = Keeping(run);
   const TensorView counts = keep.New(
       DType::kInt64,

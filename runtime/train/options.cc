@@ -94,6 +94,7 @@ absl::Status CheckNumbers(const TrainOptions& o) {
       {"clip_norm", o.clip_norm, 0.0, 1e9},
       {"balance_loss_coef", o.model.balance_loss_coef, 0.0, 1e4},
       {"router_z_loss_coef", o.model.router_z_loss_coef, 0.0, 1e4},
+      {"expert_dropout", o.expert_dropout, 0.0, 0.99},
       {"comm_timeout", o.comm_timeout, 0.1, 1e7},
   };
   for (const auto& range : ranges) {
@@ -234,6 +235,11 @@ absl::Status Validate(const TrainOptions& options) {
   SWITCHYARD_RETURN_IF_ERROR(Validate(options.exploration, options.model));
   SWITCHYARD_RETURN_IF_ERROR(Validate(options.overflow, options.model));
   SWITCHYARD_RETURN_IF_ERROR(Validate(options.balance, options.model));
+  if (options.expert_dropout > 0.0 && ExpertLayerCount(options.model) == 0) {
+    return Error(absl::StrCat(
+        "expected --expert_dropout 0 with a model without experts, found ",
+        options.expert_dropout, "; leave the flag out"));
+  }
   SWITCHYARD_RETURN_IF_ERROR(CheckBatch(options));
   SWITCHYARD_RETURN_IF_ERROR(CheckBalanceWindow(
       options.balance, options.global_batch / options.micro_batch));

@@ -71,6 +71,9 @@ struct TrainOptions {
   OverflowOptions overflow;
   BalanceOptions balance;
   int64_t max_rows_per_rank = 0;  // of expert inputs; 0: no limit
+  // Share of an expert's intermediate activation that is dropped in training
+  // (moe/expert_dropout.h); 0: off.
+  double expert_dropout = 0.0;
 
   // How it is computed; no bit depends on these, apart from the instruction
   // set.

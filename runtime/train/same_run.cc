@@ -69,6 +69,7 @@ std::vector<Told> WhatWasTold(const TrainOptions& o, const DataSource& data) {
        Bits(o.balance.communication_coefficient)},
       {"--bias_update_rate", Bits(o.balance.bias_update_rate)},
       {"--max_rows_per_rank", o.max_rows_per_rank},
+      {"--expert_dropout", Bits(o.expert_dropout)},
       {"--expert_parallel", o.expert_parallel},
       {"--recompute", static_cast<int64_t>(o.recompute)},
       {"--determinism", static_cast<int64_t>(o.determinism)},

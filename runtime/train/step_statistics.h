@@ -3,7 +3,8 @@
 //
 // What a step observes, gathered so that no figure depends on the layout:
 // losses are kept per micro-batch, in double, and added in the order of
-// micro-batches; counts are integers.
+// micro-batches; counts are integers. `layers` are those with experts, numbered
+// from 0 in their order (Transformer::expert_layers).
 #ifndef SWITCHYARD_RUNTIME_TRAIN_STEP_STATISTICS_H_
 #define SWITCHYARD_RUNTIME_TRAIN_STEP_STATISTICS_H_
 

@@ -175,7 +175,7 @@ Trainer::Trainer(const TrainOptions& options, std::unique_ptr<Grid> grid,
                  OptimizerOptions(options), options.seed),
       statistics_(runner_.stream(), grid_->world(),
                   options.global_batch / options.micro_batch,
-                  static_cast<int>(options.model.layers),
+                  static_cast<int>(ExpertLayerCount(options.model)),
                   static_cast<int>(options.model.experts)) {
   if (parts_.schedule == nullptr) parts_.schedule = MakeSchedule(options);
   if (parts_.make_loss) runner_.SetLoss(parts_.make_loss(runner_.model()));
@@ -331,7 +331,7 @@ absl::StatusOr<EvalMetrics> Trainer::Evaluate() {
   metrics.step = step_;
   if (micro_batches == 0) return metrics;
   StepStatistics statistics(runner_.stream(), grid_->world(), micro_batches,
-                            static_cast<int>(options_.model.layers),
+                            static_cast<int>(ExpertLayerCount(options_.model)),
                             static_cast<int>(options_.model.experts));
   statistics.Clear();
   absl::Status loaded;

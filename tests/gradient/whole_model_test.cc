@@ -24,7 +24,23 @@ struct Case {
   const char* capacity_factor;
   OverflowOptions overflow;  // but for the factor
   bool loses_tokens = false;
+  void (*edit)(ModelConfig&) = nullptr;
 };
+
+// Layers of both kinds, fine-grained experts, a shared one with a gate.
+void MixedLayers(ModelConfig& model) {
+  FeedForwardConfig& f = model.feed_forward;
+  f.mlp_only_layers = {0};
+  f.dense_intermediate_size = 20;
+  model.intermediate_size = 12;
+  f.shared_expert_intermediate_size = 10;
+  f.shared_expert_gate = true;
+}
+
+void TwoMatrices(ModelConfig& model, kernels::Activation function) {
+  MixedLayers(model);
+  model.feed_forward.activation = {function, /*gated=*/false};
+}
 
 class WholeModelTest : public ::testing::TestWithParam<Case> {
  protected:
@@ -40,6 +56,7 @@ class WholeModelTest : public ::testing::TestWithParam<Case> {
     options.model.initializer_range = 0.3f;
     options.model.experts_per_token = GetParam().experts_per_token;
     options.overflow = GetParam().overflow;
+    if (GetParam().edit != nullptr) GetParam().edit(options.model);
     options.overflow.capacity_factor =
         *CapacityFactor::Parse(GetParam().capacity_factor);
     return options;
@@ -169,6 +186,36 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"Top1Rerouted", 1, "0.6", Overflow(4, false), true},
                       Case{"Top2ReroutedSurvivors", 2, "0.7",
                            Overflow(4, true, DropPolicy::kProbability)}),
+    [](const auto& info) { return info.param.name; });
+
+INSTANTIATE_TEST_SUITE_P(
+    Networks, WholeModelTest,
+    ::testing::Values(
+        Case{"MixedLayers", 2, "0", {}, false, MixedLayers},
+        Case{"MixedLayersCapacity", 2, "1.0", {}, false, MixedLayers},
+        Case{"SharedWithoutGate", 2, "0", {}, false,
+             [](ModelConfig& m) { m.feed_forward.n_shared_experts = 2; }},
+        Case{"Dense", 1, "0", {}, false,
+             [](ModelConfig& m) { m.feed_forward.first_k_dense_replace = 2; }},
+        Case{
+            "Relu", 1, "0", {}, false,
+            [](ModelConfig& m) { TwoMatrices(m, kernels::Activation::kRelu); }},
+        Case{
+            "Gelu", 2, "0", {}, false,
+            [](ModelConfig& m) { TwoMatrices(m, kernels::Activation::kGelu); }},
+        Case{
+            "Silu", 2, "0", {}, false,
+            [](ModelConfig& m) { TwoMatrices(m, kernels::Activation::kSilu); }},
+        Case{"GatedGelu", 2, "0", {}, false,
+             [](ModelConfig& m) {
+               m.feed_forward.activation.function = kernels::Activation::kGelu;
+             }},
+        Case{"GatedGeluTanh", 2, "0", {}, false,
+             [](ModelConfig& m) {
+               MixedLayers(m);
+               m.feed_forward.activation.function =
+                   kernels::Activation::kGeluTanh;
+             }}),
     [](const auto& info) { return info.param.name; });
 
 }  // namespace

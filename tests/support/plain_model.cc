@@ -223,19 +223,74 @@ void ApplyOverflow(const OverflowRule& rule, const std::vector<uint8_t>& valid,
   }
 }
 
+double ActivationOf(kernels::Activation activation, double a) {
+  switch (activation) {
+    case kernels::Activation::kSilu:
+      return a / (1.0 + std::exp(-a));
+    case kernels::Activation::kGelu:
+      return 0.5 * a * std::erfc(-a / std::sqrt(2.0));
+    case kernels::Activation::kGeluTanh:
+      return 0.5 * a *
+             (1.0 + std::tanh(std::sqrt(2.0 / std::acos(-1.0)) *
+                              (a + 0.044715 * a * a * a)));
+    case kernels::Activation::kRelu:
+      return std::max(a, 0.0);
+  }
+  return 0.0;
+}
+
+// The names of a network's matrices; without a gate the first is the only one
+// before `down`.
+struct NetworkNames {
+  std::string first, up, down;
+};
+
+Matrix Network(const Layer& layer, const NetworkNames& names, const Matrix& x) {
+  const kernels::ActivationKind kind = layer.config.feed_forward.activation;
+  Matrix act = Linear(x, layer.Get(names.first));
+  for (double& a : act.values) a = ActivationOf(kind.function, a);
+  if (kind.gated) {
+    const Matrix up = Linear(x, layer.Get(names.up));
+    for (size_t i = 0; i < act.values.size(); ++i) {
+      act.values[i] *= up.values[i];
+    }
+  }
+  return Linear(act, layer.Get(names.down));
+}
+
+Matrix DenseNetwork(const Layer& layer, const std::string& prefix,
+                    const Matrix& x) {
+  const bool gated = layer.config.feed_forward.activation.gated;
+  return Network(layer,
+                 {prefix + (gated ? ".gate_proj" : ".up_proj"),
+                  prefix + ".up_proj", prefix + ".down_proj"},
+                 x);
+}
+
 std::vector<double> Expert(const Layer& layer, int64_t expert,
                            const double* x) {
-  const int64_t hidden = layer.config.hidden_size;
-  const int64_t inner = layer.config.intermediate_size;
   const std::string prefix = absl::StrCat(".block_sparse_moe.experts.", expert);
-  Matrix row(1, hidden);
-  std::copy(x, x + hidden, row[0]);
-  const Matrix gate = Linear(row, layer.Get(prefix + ".w1"));
-  Matrix act = Linear(row, layer.Get(prefix + ".w3"));
-  for (int64_t i = 0; i < inner; ++i) {
-    act[0][i] *= gate[0][i] / (1.0 + std::exp(-gate[0][i]));
+  Matrix row(1, layer.config.hidden_size);
+  std::copy(x, x + row.width, row[0]);
+  return Network(layer, {prefix + ".w1", prefix + ".w3", prefix + ".w2"}, row)
+      .values;
+}
+
+void AddSharedExpert(const Layer& layer, const Matrix& x, Matrix& y) {
+  const FeedForwardConfig& config = layer.config.feed_forward;
+  if (SharedWidth(layer.config) == 0) return;
+  const bool qwen = config.shared_expert_intermediate_size > 0;
+  Matrix value = DenseNetwork(
+      layer, qwen ? ".mlp.shared_expert" : ".mlp.shared_experts", x);
+  if (config.shared_expert_gate) {
+    const Matrix logits = Linear(x, layer.Get(".mlp.shared_expert_gate"));
+    for (int64_t t = 0; t < x.rows; ++t) {
+      for (int64_t i = 0; i < x.width; ++i) {
+        value[t][i] /= 1.0 + std::exp(-logits[t][0]);
+      }
+    }
   }
-  return Linear(act, layer.Get(prefix + ".w2")).values;
+  Add(value, y);
 }
 
 void AddRouterLosses(const Matrix& probabilities,
@@ -299,6 +354,7 @@ Matrix Mixture(const Layer& layer, const Matrix& x,
       }
     }
   }
+  AddSharedExpert(layer, x, y);
   return y;
 }
 
@@ -328,8 +384,10 @@ PlainLosses RunPlainModel(const ModelConfig& config,
     Add(Attention(layer, Norm(x, layer.Get(".input_layernorm"), eps),
                   batch.sequence_length),
         x);
-    Add(Mixture(layer, Norm(x, layer.Get(".post_attention_layernorm"), eps),
-                batch.valid, overflow, losses),
+    const Matrix input = Norm(x, layer.Get(".post_attention_layernorm"), eps);
+    Add(HasExperts(config, i)
+            ? Mixture(layer, input, batch.valid, overflow, losses)
+            : DenseNetwork(layer, ".mlp", input),
         x);
   }
   const Matrix logits =

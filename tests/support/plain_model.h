@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The model as its papers write it, in double precision and plain loops: the
-// oracle of the whole model. Dropless or with capacity, one micro-batch.
+// oracle of the whole model. Dropless or with capacity, one micro-batch, no
+// dropout.
 #ifndef SWITCHYARD_TESTS_SUPPORT_PLAIN_MODEL_H_
 #define SWITCHYARD_TESTS_SUPPORT_PLAIN_MODEL_H_
 

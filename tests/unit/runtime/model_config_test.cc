@@ -149,7 +149,7 @@ TEST(ModelConfig, RefusesByName) {
       {With("sliding_window", "4096"), "\"sliding_window\" to be null"},
       {With("tie_word_embeddings", "true"),
        "\"tie_word_embeddings\" to be false, found true"},
-      {With("hidden_act", "\"gelu\""), "\"hidden_act\" to be \"silu\""},
+      {With("hidden_act", "\"tanh\""), "\"hidden_act\" to be one of"},
       {With("router_jitter_noise", "0.01"), "found 0.01"},
       {With("attention_dropout", "0.1"), "\"attention_dropout\" to be 0.0"},
       {With("model_type", "\"llama\""), "found \"llama\""},

@@ -75,6 +75,8 @@ TEST(SameRun, NamesTheFlagAndTheRank) {
       "--renormalize_survivors");
   ExpectRefused([](TrainOptions& o) { o.overflow.no_token_left_behind = 3; },
                 "--no_token_left_behind");
+  ExpectRefused([](TrainOptions& o) { o.expert_dropout = 0.1; },
+                "--expert_dropout");
 }
 
 TEST(SameRun, WhatTouchesNoNumberMayDiffer) {

@@ -384,7 +384,16 @@ struct MemoryCase {
   bool crowded;
   const char* capacity_factor;
   bool every_way = false;  // to treat overflow
+  void (*edit)(ModelConfig&) = nullptr;
 };
+
+// Layers of both kinds, and a shared expert with a gate.
+void MixLayers(ModelConfig& model) {
+  model.feed_forward.first_k_dense_replace = 1;
+  model.feed_forward.dense_intermediate_size = 80;
+  model.feed_forward.shared_expert_intermediate_size = 72;
+  model.feed_forward.shared_expert_gate = true;
+}
 
 class MemoryTest : public ::testing::TestWithParam<MemoryCase> {};
 
@@ -400,6 +409,7 @@ TEST_P(MemoryTest, ARunStaysWithinThePlan) {
       options.seq_len = 96;
       options.dtype = dtype;
       options.recompute = recompute;
+      if (c.edit != nullptr) c.edit(options.model);
       options.expert_parallel = c.width;
       options.overflow.capacity_factor =
           *CapacityFactor::Parse(c.capacity_factor);
@@ -488,19 +498,33 @@ TEST(MemoryTest, SigmoidsKeepTheirLogitsAndABiasIsCounted) {
 
 INSTANTIATE_TEST_SUITE_P(
     Layouts, MemoryTest,
-    ::testing::Values(MemoryCase{"alone", 1, 1, false, "0"},
-                      MemoryCase{"alone_crowded", 1, 1, true, "0"},
-                      MemoryCase{"alone_capacity", 1, 1, false, "1.25"},
-                      MemoryCase{"alone_overflow", 1, 1, false, "1.25", true},
-                      MemoryCase{"copies", 2, 1, false, "0"},
-                      MemoryCase{"two", 2, 2, false, "0"},
-                      MemoryCase{"two_crowded", 2, 2, true, "0"},
-                      MemoryCase{"four_crowded", 4, 4, true, "0"},
-                      MemoryCase{"pairs", 4, 2, true, "0"},
-                      MemoryCase{"eight_crowded", 8, 8, true, "0"},
-                      MemoryCase{"two_capacity", 2, 2, true, "1"},
-                      MemoryCase{"two_overflow", 2, 2, true, "1", true},
-                      MemoryCase{"idle", 5, 1, false, "0"}),
+    ::testing::Values(
+        MemoryCase{"alone", 1, 1, false, "0"},
+        MemoryCase{"alone_crowded", 1, 1, true, "0"},
+        MemoryCase{"alone_capacity", 1, 1, false, "1.25"},
+        MemoryCase{"alone_overflow", 1, 1, false, "1.25", true},
+        MemoryCase{"two_overflow", 2, 2, true, "1", true},
+        MemoryCase{"copies", 2, 1, false, "0"},
+        MemoryCase{"two", 2, 2, false, "0"},
+        MemoryCase{"two_crowded", 2, 2, true, "0"},
+        MemoryCase{"four_crowded", 4, 4, true, "0"},
+        MemoryCase{"pairs", 4, 2, true, "0"},
+        MemoryCase{"eight_crowded", 8, 8, true, "0"},
+        MemoryCase{"two_capacity", 2, 2, true, "1"},
+        MemoryCase{"idle", 5, 1, false, "0"},
+        MemoryCase{"mixed", 1, 1, false, "0", false, MixLayers},
+        MemoryCase{"mixed_crowded", 2, 2, true, "0", false, MixLayers},
+        MemoryCase{"dense", 2, 2, false, "0", false,
+                   [](ModelConfig& m) {
+                     m.feed_forward.first_k_dense_replace = 2;
+                     m.intermediate_size = 100;
+                   }},
+        MemoryCase{
+            "two_matrices", 1, 1, false, "0",
+            [](ModelConfig& m) {
+              MixLayers(m);
+              m.feed_forward.activation = {kernels::Activation::kRelu, false};
+            }}),
     [](const auto& info) { return std::string(info.param.name); });
 
 // The first micro-batch of a real model, with and without recomputation.
