@@ -30,6 +30,7 @@ struct Parameter {
   std::string name;
   Shape shape;
   bool is_norm = false;     // initial value 1, no weight decay by default
+  bool is_bias = false;     // initial value 0, likewise
   float init_stddev = 0;    // normal initial value of everything else
   int expert = -1;          // the expert that it belongs to, or -1
   int index = 0;            // among all logical parameters of the model
@@ -65,7 +66,7 @@ class ParameterStore {
   ParameterStore(const Grid& grid, DType dtype);
 
   // Declares the next parameter in the model's order.
-  enum class Kind { kMatrix, kNorm, kRouter };
+  enum class Kind { kMatrix, kNorm, kRouter, kBias };
   void Declare(std::string name, const Shape& shape, Kind kind,
                float init_stddev, int expert = -1);
   // Takes the memory; nothing can be declared after it.

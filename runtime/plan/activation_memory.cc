@@ -25,7 +25,7 @@ int64_t Saturated(Bytes bytes) {
 // Every tensor begins at a multiple of 64 bytes: so many of each layer and of
 // the rest of the model may lose what that takes.
 constexpr int64_t kAlignment = 64;
-constexpr int64_t kTensorsOfLayer = 32;
+constexpr int64_t kTensorsOfLayer = 40;
 
 Bytes AlignmentBytes(const ModelConfig& m) {
   return Bytes(kAlignment) * kTensorsOfLayer * (m.layers + 1);
@@ -58,13 +58,32 @@ struct Sizes {
   Bytes attention_scratch;
 };
 
+// The norm of queries and keys: its output, and inverses in fp32.
+Bytes QueryKeyNormBytes(const ModelConfig& m, const Sizes& s) {
+  if (m.attention.qk_norm == QkNorm::kNone) return 0;
+  const int64_t groups =
+      m.attention.qk_norm == QkNorm::kHead ? m.heads + m.kv_heads : 2;
+  return s.tokens * (s.queries + s.keys) * s.element +
+         s.tokens * groups * kFp32Bytes;
+}
+
+// Leaves of attention's biases and norms.
+Bytes AttentionLeaves(const ModelConfig& m, const Sizes& s) {
+  Bytes elements = 0;
+  if (m.attention.qkv_bias()) elements += s.queries + 2 * s.keys;
+  if (m.attention.output_bias()) elements += m.hidden_size;
+  if (m.attention.qk_norm != QkNorm::kNone) elements += s.queries + s.keys;
+  return elements * kFp32Bytes;
+}
+
 // What a block's backward pass reads, its two outputs apart: the sum and both
 // normalised inputs, attention's output, projections and context, the experts'
 // rows and results, their two projections and the product of these; in fp32 the
 // softmax's statistics and the norms'.
 Bytes LayerBytes(const ModelConfig& m, const Sizes& s) {
   return 4 * s.residual + s.tokens * (2 * s.queries + 2 * s.keys) * s.element +
-         s.tokens * kFp32Bytes * (m.heads + 2) + 2 * s.buffer + 3 * s.inner;
+         s.tokens * kFp32Bytes * (m.heads + 2) + QueryKeyNormBytes(m, s) +
+         2 * s.buffer + 3 * s.inner;
 }
 
 // What it takes besides: the gradients of the experts' rows and results and of
@@ -79,9 +98,11 @@ Bytes MoeBackwardBytes(const ModelConfig& m, const Sizes& s) {
          std::max(experts, router);
 }
 
-// The gradients of input, context and projections, and the operator's own.
-Bytes AttentionBackwardBytes(const Sizes& s) {
-  return s.residual + s.tokens * (2 * s.queries + 2 * s.keys) * s.element +
+// The gradients of input, context and projections, of vectors, and the
+// operator's own.
+Bytes AttentionBackwardBytes(const ModelConfig& m, const Sizes& s) {
+  return s.residual + AttentionLeaves(m, s) +
+         s.tokens * (2 * s.queries + 2 * s.keys) * s.element +
          s.attention_scratch;
 }
 
@@ -99,7 +120,7 @@ Bytes HeadBytes(const ModelConfig& m, const Sizes& s) {
 Bytes LargestTensor(const ModelConfig& m, const Sizes& s) {
   return std::max({s.wide, s.buffer, 2 * s.inner, s.attention_scratch,
                    s.tokens * (s.queries + 2 * s.keys) * s.element,
-                   s.tokens * m.experts * kFp32Bytes,
+                   AttentionLeaves(m, s), s.tokens * m.experts * kFp32Bytes,
                    HeadLogitBytes(m, s) * kFp32Bytes,
                    Bytes(m.vocabulary) * m.hidden_size * kFp32Bytes}) +
          kAlignment;
@@ -163,7 +184,7 @@ ArenaPeak ActivationPeak(const TrainOptions& options, const RoutedRows& rows) {
   const Bytes again = recompute ? outputs + layer : Bytes(0);
   const Bytes block =
       again + s.residual + Bytes(2 * m.hidden_size) * kFp32Bytes +
-      std::max(MoeBackwardBytes(m, s), AttentionBackwardBytes(s));
+      std::max(MoeBackwardBytes(m, s), AttentionBackwardBytes(m, s));
   const Bytes embedding = (s.tokens + m.vocabulary + 1) * 4;
   const Bytes peak = model + kept +
                      std::max({HeadBytes(m, s), block, embedding}) +

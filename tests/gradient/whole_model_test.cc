@@ -21,6 +21,8 @@ struct Case {
   const char* name;
   int64_t experts_per_token;
   const char* capacity_factor;
+  AttentionConfig attention = {};
+  int64_t heads = 2, kv_heads = 1, head_dim = 8;
 };
 
 class WholeModelTest : public ::testing::TestWithParam<Case> {
@@ -30,8 +32,10 @@ class WholeModelTest : public ::testing::TestWithParam<Case> {
     options.global_batch = options.micro_batch = 2;
     options.seq_len = 12;
     options.model.hidden_size = 16;
-    options.model.heads = 2;
-    options.model.kv_heads = 1;
+    options.model.heads = GetParam().heads;
+    options.model.kv_heads = GetParam().kv_heads;
+    options.model.head_dim = GetParam().head_dim;
+    options.model.attention = GetParam().attention;
     options.model.experts = 4;
     options.model.vocabulary = 20;
     options.model.initializer_range = 0.3f;
@@ -69,6 +73,19 @@ class WholeModelTest : public ::testing::TestWithParam<Case> {
            options.model.router_z_loss_coef * losses.z;
   }
 
+  // Norms are not 1 and biases not 0, as after some steps.
+  void Disturb(const OneRankModel& model) const {
+    for (const auto& parameter : model.store().parameters()) {
+      if (!parameter->is_norm && !parameter->is_bias) continue;
+      float* values = parameter->weight.data<float>();
+      for (int64_t i = 0; i < parameter->element_count(); ++i) {
+        const uint32_t word = Philox4x32(
+            MixKey(8, parameter->name), {static_cast<uint32_t>(i), 0, 0, 0})[0];
+        values[i] += static_cast<float>(word) * 0x1p-33f - 0.25f;
+      }
+    }
+  }
+
   static constexpr double kLabels = 19.0;  // of MakeBatch
 };
 
@@ -76,6 +93,7 @@ TEST_P(WholeModelTest, LossesAgreeWithThePlainModel) {
   const TrainOptions options = Options();
   const Batch batch = MakeBatch(options);
   OneRankModel model(options);
+  Disturb(model);
   ASSERT_TRUE(model.Train({batch}).ok());
   const PlainLosses expected =
       RunPlainModel(options.model, model.Weights(), batch, Capacity(options));
@@ -97,6 +115,7 @@ TEST_P(WholeModelTest, EveryParametersGradientIsTheCentralDifference) {
   const TrainOptions options = Options();
   const Batch batch = MakeBatch(options);
   OneRankModel model(options);
+  Disturb(model);
   ASSERT_TRUE(model.Train({batch}).ok());
   PlainWeights weights = model.Weights();
   constexpr double kStep = 1e-4;
@@ -138,12 +157,33 @@ TEST_P(WholeModelTest, EveryParametersGradientIsTheCentralDifference) {
   EXPECT_EQ(checked, 4 * static_cast<int>(model.store().parameters().size()));
 }
 
-INSTANTIATE_TEST_SUITE_P(Rules, WholeModelTest,
-                         ::testing::Values(Case{"Top2Dropless", 2, "0"},
-                                           Case{"Top1Raw", 1, "0"},
-                                           Case{"Top2Capacity", 2, "1.0"},
-                                           Case{"AllExperts", 4, "0"}),
-                         [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Rules, WholeModelTest,
+    ::testing::Values(Case{"Top2Dropless", 2, "0"}, Case{"Top1Raw", 1, "0"},
+                      Case{"Top2Capacity", 2, "1.0"},
+                      Case{"AllExperts", 4, "0"},
+                      Case{"HeadNormWindowBias",
+                           2,
+                           "0",
+                           {QkNorm::kHead, AttentionBias::kAll, 5},
+                           4,
+                           2,
+                           16},
+                      Case{"FullNormWindowQkvBias",
+                           2,
+                           "0",
+                           {QkNorm::kFull, AttentionBias::kQkv, 1},
+                           4,
+                           1,
+                           8},
+                      Case{"MultiHead",
+                           2,
+                           "1.0",
+                           {QkNorm::kHead, AttentionBias::kNone, 0},
+                           3,
+                           3,
+                           8}),
+    [](const auto& info) { return info.param.name; });
 
 }  // namespace
 }  // namespace switchyard::testing
