@@ -34,7 +34,7 @@ class OneRankModel {
   std::vector<int64_t> GradientUnits(const Parameter& parameter);
   std::vector<double> Gradient(const Parameter& parameter);
 
-  const ParameterStore& store() const { return runner_.store(); }
+  const ParameterStore& store() { return runner_.store(); }
   const StepStatistics& statistics() const { return statistics_; }
 
  private:

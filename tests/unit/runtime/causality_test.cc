@@ -124,10 +124,12 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(CapacityTest, AFutureTokenMayChangeThePast) {
   const ModelConfig model = Model({});
   int64_t changed_past = 0, changed_others = 0;
-  for (int64_t changed = kLength + 20; changed < 2 * kLength; changed += 7) {
-    const std::vector<bool> kept = Kept(model, changed, /*capacity=*/30);
-    for (int64_t t = 0; t < kLength; ++t) changed_others += !kept[t];
-    for (int64_t t = kLength; t < changed; ++t) changed_past += !kept[t];
+  for (const int64_t capacity : {20, 25, 30, 35}) {
+    for (int64_t changed = kLength + 20; changed < 2 * kLength; changed += 5) {
+      const std::vector<bool> kept = Kept(model, changed, capacity);
+      for (int64_t t = 0; t < kLength; ++t) changed_others += !kept[t];
+      for (int64_t t = kLength; t < changed; ++t) changed_past += !kept[t];
+    }
   }
   EXPECT_GT(changed_past, 0);
   EXPECT_GT(changed_others, 0) << "an earlier sequence's second choices";
