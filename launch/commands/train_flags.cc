@@ -73,7 +73,7 @@ void AddOptimizer(Registered* r, FlagSet* set) {
            "share of --steps over which wsd falls");
   set->Add("weight_decay", &o.weight_decay, "X",
            "AdamW's, on matrices and embeddings");
-  set->Add("decay_norms", &o.decay_norms, "", "decay norms too");
+  set->Add("decay_norms", &o.decay_norms, "", "decay norms and biases too");
   set->Add("beta1", &o.beta1, "X", "AdamW's");
   set->Add("beta2", &o.beta2, "X", "AdamW's");
   set->Add("adam_eps", &o.adam_eps, "X", "AdamW's");

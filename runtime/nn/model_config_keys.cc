@@ -33,6 +33,12 @@ constexpr ConfigKey kKeys[] = {
     {"dtype", kUsed},
     {"torch_dtype", kUsed},
     {"norm_topk_prob", kUsed},
+    {"attention_bias", kUsed},
+    {"max_window_layers", kUsed},
+    {"qk_norm", kUsed},
+    {"qkv_bias", kUsed},
+    {"sliding_window", kUsed},
+    {"use_sliding_window", kUsed},
     {"scoring_func", kUsed},
     {"softmax_after_topk", kUsed},
     {"routed_scaling_factor", kUsed},
@@ -72,7 +78,6 @@ constexpr ConfigKey kKeys[] = {
     {"transformers_version", kIgnored},
     {"use_cache", kIgnored},
 
-    {"attention_bias", kOnlyThis, "false"},
     {"attention_dropout", kOnlyThis, "0.0"},
     {"mlp_bias", kOnlyThis, "false"},
     {"model_type", kOnlyThis, "\"mixtral\""},
@@ -83,9 +88,7 @@ constexpr ConfigKey kKeys[] = {
     {"quantization_config", kOnlyThis, "null"},
     {"rope_scaling", kOnlyThis, "null"},
     {"router_jitter_noise", kOnlyThis, "0.0"},
-    {"sliding_window", kOnlyThis, "null"},
     {"tie_word_embeddings", kOnlyThis, "false"},
-    {"use_sliding_window", kOnlyThis, "false"},
 };
 
 }  // namespace

@@ -53,6 +53,7 @@ void ParameterStore::Declare(std::string name, const Shape& shape, Kind kind,
   parameter->name = std::move(name);
   parameter->shape = shape;
   parameter->is_norm = kind == Kind::kNorm;
+  parameter->is_bias = kind == Kind::kBias;
   parameter->init_stddev = InitialDeviation(shape, kind, init_stddev);
   parameter->init_cut = rule_.cut;
   parameter->expert = expert;
@@ -131,8 +132,8 @@ void ParameterStore::Allocate(Device& device) {
 void ParameterStore::InitialValue(Stream& stream, const Parameter& parameter,
                                   uint64_t seed, int64_t begin,
                                   const TensorView& out) {
-  if (parameter.is_norm) {
-    kernels::Fill(stream, 1.0f, out);
+  if (parameter.is_norm || parameter.is_bias) {
+    kernels::Fill(stream, parameter.is_norm ? 1.0f : 0.0f, out);
     return;
   }
   kernels::NormalArgs args;

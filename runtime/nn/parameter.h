@@ -39,6 +39,7 @@ struct Parameter {
   std::string name;
   Shape shape;
   bool is_norm = false;     // initial value 1, no weight decay by default
+  bool is_bias = false;     // initial value 0, likewise
   float init_stddev = 0;    // normal initial value of everything else,
   float init_cut = 0;       // cut at so many deviations; 0: not cut
   int expert = -1;          // the expert that it belongs to, or -1
@@ -86,7 +87,7 @@ class ParameterStore {
   void SetInitialValueRule(const InitialValueRule& rule) { rule_ = rule; }
   // Declares the next parameter in the model's order. An embedding is a matrix
   // that is looked up: no scale replaces its deviation, nor one of 0.
-  enum class Kind { kMatrix, kEmbedding, kNorm, kRouter };
+  enum class Kind { kMatrix, kEmbedding, kNorm, kRouter, kBias };
   void Declare(std::string name, const Shape& shape, Kind kind,
                float init_stddev, int expert = -1);
   void DeclareState(std::string name, const Shape& shape);

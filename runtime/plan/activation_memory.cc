@@ -25,7 +25,7 @@ int64_t Saturated(Bytes bytes) {
 // Every tensor begins at a multiple of 64 bytes: so many of each layer and of
 // the rest of the model may lose what that takes.
 constexpr int64_t kAlignment = 64;
-constexpr int64_t kTensorsOfLayer = 32;
+constexpr int64_t kTensorsOfLayer = 40;
 constexpr int64_t kTensorsOfSharedExpert = 8;
 
 Bytes AlignmentBytes(const ModelConfig& m) {
@@ -69,12 +69,30 @@ struct Sizes {
   Bytes attention_scratch;
 };
 
+// The norm of queries and keys: its output, and inverses in fp32.
+Bytes QueryKeyNormBytes(const ModelConfig& m, const Sizes& s) {
+  if (m.attention.qk_norm == QkNorm::kNone) return 0;
+  const int64_t groups =
+      m.attention.qk_norm == QkNorm::kHead ? m.heads + m.kv_heads : 2;
+  return s.tokens * (s.queries + s.keys) * s.element +
+         s.tokens * groups * kFp32Bytes;
+}
+
+// Leaves of attention's biases and norms.
+Bytes AttentionLeaves(const ModelConfig& m, const Sizes& s) {
+  Bytes elements = 0;
+  if (m.attention.qkv_bias()) elements += s.queries + 2 * s.keys;
+  if (m.attention.output_bias()) elements += m.hidden_size;
+  if (m.attention.qk_norm != QkNorm::kNone) elements += s.queries + s.keys;
+  return elements * kFp32Bytes;
+}
+
 // What a block's backward pass reads, its two outputs apart: the sum and both
 // normalised inputs, attention's output, projections and context; in fp32 the
 // softmax's statistics and the norms'.
 Bytes AttentionBytes(const ModelConfig& m, const Sizes& s) {
   return 4 * s.residual + s.tokens * (2 * s.queries + 2 * s.keys) * s.element +
-         s.tokens * kFp32Bytes * (m.heads + 2);
+         s.tokens * kFp32Bytes * (m.heads + 2) + QueryKeyNormBytes(m, s);
 }
 
 // And of the experts their rows and results, their projections and the product
@@ -110,9 +128,11 @@ Bytes MoeBackwardBytes(const TrainOptions& o, const Sizes& s) {
          (has_shared ? s.residual : Bytes(0)) + std::max(experts, router);
 }
 
-// The gradients of input, context and projections, and the operator's own.
-Bytes AttentionBackwardBytes(const Sizes& s) {
-  return s.residual + s.tokens * (2 * s.queries + 2 * s.keys) * s.element +
+// The gradients of input, context and projections, of vectors, and the
+// operator's own.
+Bytes AttentionBackwardBytes(const ModelConfig& m, const Sizes& s) {
+  return s.residual + AttentionLeaves(m, s) +
+         s.tokens * (2 * s.queries + 2 * s.keys) * s.element +
          s.attention_scratch;
 }
 
@@ -131,7 +151,7 @@ Bytes LargestTensor(const ModelConfig& m, const Sizes& s) {
   const Bytes inner = std::max({s.inner, s.dense_inner, s.shared_inner});
   return std::max({s.wide, s.buffer, 2 * inner, s.attention_scratch,
                    s.tokens * (s.queries + 2 * s.keys) * s.element,
-                   s.tokens * m.experts * kFp32Bytes,
+                   AttentionLeaves(m, s), s.tokens * m.experts * kFp32Bytes,
                    HeadLogitBytes(m, s) * kFp32Bytes,
                    Bytes(m.vocabulary) * m.hidden_size * kFp32Bytes}) +
          kAlignment;
@@ -226,7 +246,7 @@ ArenaPeak ActivationPeak(const TrainOptions& options, const RoutedRows& rows,
     if (layers == 0) return Bytes(0);
     const Bytes again = recompute ? outputs + layer : Bytes(0);
     return again + s.residual + Bytes(2 * m.hidden_size) * kFp32Bytes +
-           std::max(second_half, AttentionBackwardBytes(s));
+           std::max(second_half, AttentionBackwardBytes(m, s));
   };
   const Bytes block =
       std::max(

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "absl/numeric/int128.h"
 #include "switchyard/base/check.h"
 #include "switchyard/base/dtype.h"
 #include "switchyard/runtime/optim/shard_layout.h"
@@ -38,6 +39,26 @@ int64_t LargestDenseParameter(const ModelConfig& m) {
   if (expert_layers < m.layers) most = std::max(most, DenseWidth(m));
   if (expert_layers > 0) most = std::max(most, SharedWidth(m));
   return most * m.hidden_size;
+}
+
+// Elements of its biases and of the norms of queries and keys.
+int64_t AttentionVectors(const ModelConfig& m) {
+  const int64_t queries = m.heads * m.head_dim;
+  const int64_t keys = m.kv_heads * m.head_dim;
+  int64_t elements = 0;
+  if (m.attention.qkv_bias()) elements += queries + 2 * keys;
+  if (m.attention.output_bias()) elements += m.hidden_size;
+  if (m.attention.qk_norm == QkNorm::kHead) elements += 2 * m.head_dim;
+  if (m.attention.qk_norm == QkNorm::kFull) elements += queries + keys;
+  return elements;
+}
+
+// Pairs of a position of a sequence and one that it sees.
+int64_t VisiblePairs(const TrainOptions& o) {
+  const int64_t length = o.seq_len;
+  const int64_t given = o.model.attention.window;
+  const int64_t window = given > 0 ? std::min(given, length) : length;
+  return window * (window + 1) / 2 + (length - window) * window;
 }
 
 void CountRows(Plan* plan) {
@@ -130,15 +151,18 @@ TokenFlops CountFlops(const TrainOptions& o, const ParameterCounts& counts) {
       2 * (block_passes * blocks + 3 * (counts.router + counts.embedding));
   flops.experts = 2 * block_passes * ExpertLayerCount(m) * m.experts_per_token *
                   counts.expert;
-  // q·k and p·v over (T + 1) / 2 positions on average.
-  flops.attention =
-      2 * block_passes * m.layers * m.heads * m.head_dim * (o.seq_len + 1);
+  // q·k and p·v over the positions seen: (T + 1) / 2 on average without a
+  // window.
+  flops.attention = static_cast<int64_t>(
+      absl::int128(4 * block_passes * m.layers * m.heads * m.head_dim) *
+      VisiblePairs(o) / o.seq_len);
   return flops;
 }
 
 KvCache CountKvCache(const TrainOptions& o) {
   const int64_t head = 2 * o.model.layers * o.model.head_dim * Bytes(o.dtype);
-  return {head * o.model.kv_heads, head * o.model.heads, head};
+  return {head * o.model.kv_heads, head * o.model.heads, head,
+          o.model.attention.window};
 }
 
 }  // namespace
@@ -152,7 +176,8 @@ ParameterCounts CountParameters(const ModelConfig& m) {
   counts.networks =
       (m.layers - expert_layers) * NetworkParameters(m, DenseWidth(m)) +
       expert_layers * (NetworkParameters(m, SharedWidth(m)) + gate);
-  const int64_t layer = AttentionParameters(m) + 2 * m.hidden_size;
+  const int64_t layer =
+      AttentionParameters(m) + AttentionVectors(m) + 2 * m.hidden_size;
   counts.dense = 2 * counts.embedding + counts.router + m.layers * layer +
                  counts.networks + m.hidden_size;
   counts.expert = NetworkParameters(m, m.intermediate_size);

@@ -145,7 +145,11 @@ std::string CostPart(const Plan& plan) {
       absl::StrCat("KV cache per token in ", NameOf(plan.options.dtype), "\n"),
       Line("this model", ByteText(cache.this_model)),
       Line("multi-head", ByteText(cache.multi_head)),
-      Line("multi-query", ByteText(cache.multi_query)));
+      Line("multi-query", ByteText(cache.multi_query)),
+      cache.most_tokens > 0
+          ? Line("tokens of a sequence", GroupedText(cache.most_tokens),
+                 "at most: the window")
+          : "");
 }
 
 }  // namespace

@@ -57,7 +57,7 @@ struct TrainOptions {
   double min_lr_ratio = 0.1;
   double decay_fraction = 0.1;
   double weight_decay = 0.1;  // on matrices and embeddings
-  bool decay_norms = false;   // on norms too
+  bool decay_norms = false;   // on norms and biases too
   double beta1 = 0.9;
   double beta2 = 0.95;
   double adam_eps = 1e-8;

@@ -25,6 +25,8 @@ struct Case {
   OverflowOptions overflow;  // but for the factor
   bool loses_tokens = false;
   void (*edit)(ModelConfig&) = nullptr;
+  AttentionConfig attention = {};
+  int64_t heads = 2, kv_heads = 1, head_dim = 8;
 };
 
 // Layers of both kinds, fine-grained experts, a shared one with a gate.
@@ -49,8 +51,10 @@ class WholeModelTest : public ::testing::TestWithParam<Case> {
     options.global_batch = options.micro_batch = 2;
     options.seq_len = 12;
     options.model.hidden_size = 16;
-    options.model.heads = 2;
-    options.model.kv_heads = 1;
+    options.model.heads = GetParam().heads;
+    options.model.kv_heads = GetParam().kv_heads;
+    options.model.head_dim = GetParam().head_dim;
+    options.model.attention = GetParam().attention;
     options.model.experts = 4;
     options.model.vocabulary = 20;
     options.model.initializer_range = 0.3f;
@@ -84,6 +88,19 @@ class WholeModelTest : public ::testing::TestWithParam<Case> {
            options.model.router_z_loss_coef * losses.z;
   }
 
+  // Norms are not 1 and biases not 0, as after some steps.
+  void Disturb(OneRankModel& model) const {
+    for (const auto& parameter : model.store().parameters()) {
+      if (!parameter->is_norm && !parameter->is_bias) continue;
+      float* values = parameter->weight.data<float>();
+      for (int64_t i = 0; i < parameter->element_count(); ++i) {
+        const uint32_t word = Philox4x32(
+            MixKey(8, parameter->name), {static_cast<uint32_t>(i), 0, 0, 0})[0];
+        values[i] += static_cast<float>(word) * 0x1p-33f - 0.25f;
+      }
+    }
+  }
+
   static constexpr double kLabels = 19.0;  // of MakeBatch
 };
 
@@ -91,6 +108,7 @@ TEST_P(WholeModelTest, LossesAgreeWithThePlainModel) {
   const TrainOptions options = Options();
   const Batch batch = MakeBatch(options);
   OneRankModel model(options);
+  Disturb(model);
   ASSERT_TRUE(model.Train({batch}).ok());
   const PlainLosses expected =
       RunPlainModel(options.model, model.Weights(), batch,
@@ -121,6 +139,7 @@ TEST_P(WholeModelTest, EveryParametersGradientIsTheCentralDifference) {
   const TrainOptions options = Options();
   const Batch batch = MakeBatch(options);
   OneRankModel model(options);
+  Disturb(model);
   ASSERT_TRUE(model.Train({batch}).ok());
   PlainWeights weights = model.Weights();
   constexpr double kStep = 1e-4;
@@ -216,6 +235,32 @@ INSTANTIATE_TEST_SUITE_P(
                m.feed_forward.activation.function =
                    kernels::Activation::kGeluTanh;
              }}),
+    [](const auto& info) { return info.param.name; });
+
+INSTANTIATE_TEST_SUITE_P(
+    Attention, WholeModelTest,
+    ::testing::Values(
+        Case{.name = "HeadNormWindowBias",
+             .experts_per_token = 2,
+             .capacity_factor = "0",
+             .attention = {QkNorm::kHead, AttentionBias::kAll, 5},
+             .heads = 4,
+             .kv_heads = 2,
+             .head_dim = 16},
+        Case{.name = "FullNormWindowQkvBias",
+             .experts_per_token = 2,
+             .capacity_factor = "0",
+             .attention = {QkNorm::kFull, AttentionBias::kQkv, 4},
+             .heads = 4,
+             .kv_heads = 1,
+             .head_dim = 8},
+        Case{.name = "MultiHead",
+             .experts_per_token = 2,
+             .capacity_factor = "1.0",
+             .attention = {QkNorm::kHead, AttentionBias::kNone, 0},
+             .heads = 3,
+             .kv_heads = 3,
+             .head_dim = 8}),
     [](const auto& info) { return info.param.name; });
 
 }  // namespace

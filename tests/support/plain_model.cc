@@ -71,6 +71,23 @@ void RotateRows(Matrix& x, const ModelConfig& config, int64_t sequence_length) {
   }
 }
 
+// Of each run of weight.size() elements of a row.
+Matrix NormGroups(const Matrix& x, const std::vector<double>& weight,
+                  double eps) {
+  const int64_t width = static_cast<int64_t>(weight.size());
+  Matrix groups(x.rows * x.width / width, width);
+  groups.values = x.values;
+  Matrix y(x.rows, x.width);
+  y.values = Norm(groups, weight, eps).values;
+  return y;
+}
+
+void AddBias(const std::vector<double>& bias, Matrix& x) {
+  for (int64_t r = 0; r < x.rows; ++r) {
+    for (int64_t i = 0; i < x.width; ++i) x[r][i] += bias[i];
+  }
+}
+
 // out of one query head and position.
 void Attend(const double* query, const Matrix& k, const Matrix& v,
             int64_t first, int64_t last, int64_t column, int64_t head_dim,
@@ -102,14 +119,30 @@ struct Layer {
 
 Matrix Attention(const Layer& layer, const Matrix& x, int64_t sequence_length) {
   const ModelConfig& config = layer.config;
+  const AttentionConfig& options = config.attention;
+  const auto bias = [&](const char* name) -> const std::vector<double>& {
+    return layer.weights.at(
+        absl::StrCat(layer.prefix, ".self_attn.", name, ".bias"));
+  };
   Matrix q = Linear(x, layer.Get(".self_attn.q_proj"));
   Matrix k = Linear(x, layer.Get(".self_attn.k_proj"));
-  const Matrix v = Linear(x, layer.Get(".self_attn.v_proj"));
+  Matrix v = Linear(x, layer.Get(".self_attn.v_proj"));
+  if (options.bias != AttentionBias::kNone) {
+    AddBias(bias("q_proj"), q);
+    AddBias(bias("k_proj"), k);
+    AddBias(bias("v_proj"), v);
+  }
+  if (options.qk_norm != QkNorm::kNone) {
+    const double eps = config.rms_norm_eps;
+    q = NormGroups(q, layer.Get(".self_attn.q_norm"), eps);
+    k = NormGroups(k, layer.Get(".self_attn.k_norm"), eps);
+  }
   RotateRows(q, config, sequence_length);
   RotateRows(k, config, sequence_length);
   Matrix context(x.rows, q.width);
   for (int64_t r = 0; r < x.rows; ++r) {
-    const int64_t first = r - r % sequence_length;
+    int64_t first = r - r % sequence_length;
+    if (options.window > 0) first = std::max(first, r - options.window + 1);
     for (int64_t h = 0; h < config.heads; ++h) {
       const int64_t group = h / (config.heads / config.kv_heads);
       Attend(q[r] + h * config.head_dim, k, v, first, r,
@@ -117,7 +150,9 @@ Matrix Attention(const Layer& layer, const Matrix& x, int64_t sequence_length) {
              context[r] + h * config.head_dim);
     }
   }
-  return Linear(context, layer.Get(".self_attn.o_proj"));
+  Matrix y = Linear(context, layer.Get(".self_attn.o_proj"));
+  if (options.bias == AttentionBias::kAll) AddBias(bias("o_proj"), y);
+  return y;
 }
 
 struct Choice {

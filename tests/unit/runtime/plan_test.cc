@@ -179,6 +179,40 @@ TEST(Plan, KvCacheOfGroupedQueries) {
   EXPECT_EQ(plan.kv_cache.multi_query, 2 * 32 * 1 * 128 * 2);
 }
 
+TEST(Plan, AWindowLowersAttentionsWorkAndBoundsTheCache) {
+  TrainOptions options = Options("small");
+  options.seq_len = 255;
+  const Plan full = MakePlan(options, {1, 1, 1});
+  EXPECT_EQ(full.kv_cache.most_tokens, 0);
+  const ModelConfig& m = options.model;
+  for (const int64_t window : {1, 64, 254, 255, 1000}) {
+    options.model.attention.window = window;
+    int64_t pairs = 0;
+    for (int64_t t = 0; t < 255; ++t) pairs += std::min(t + 1, window);
+    const Plan plan = MakePlan(options, {1, 1, 1});
+    EXPECT_EQ(plan.flops.attention,
+              3 * m.layers * m.heads * m.head_dim * 2 * 2 * pairs / 255);
+    EXPECT_EQ(plan.flops.dense, full.flops.dense);
+    EXPECT_EQ(plan.kv_cache.this_model, full.kv_cache.this_model);
+    EXPECT_EQ(plan.kv_cache.most_tokens, window);
+    EXPECT_THAT(ToTable(plan), ::testing::HasSubstr("at most: the window"));
+  }
+}
+
+TEST(Plan, CountsBiasesAndNormsOfHeads) {
+  TrainOptions options = Options("tiny");  // 4 query heads, 2 of 32, hidden 128
+  const ParameterCounts plain = CountParameters(options.model);
+  const auto more = [&](const AttentionConfig& attention) {
+    options.model.attention = attention;
+    return CountParameters(options.model).dense - plain.dense;
+  };
+  EXPECT_EQ(more({QkNorm::kHead}), 2 * (32 + 32));
+  EXPECT_EQ(more({QkNorm::kFull}), 2 * (128 + 64));
+  EXPECT_EQ(more({QkNorm::kNone, AttentionBias::kQkv}), 2 * (128 + 64 + 64));
+  EXPECT_EQ(more({QkNorm::kNone, AttentionBias::kAll}),
+            2 * (128 + 64 + 64 + 128));
+}
+
 TEST(Plan, FlopsPerToken) {
   TrainOptions options = Options("small");
   options.seq_len = 255;

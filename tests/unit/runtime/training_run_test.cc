@@ -496,6 +496,29 @@ TEST(MemoryTest, SigmoidsKeepTheirLogitsAndABiasIsCounted) {
             4 * experts * options.micro_batch * options.seq_len);
 }
 
+// Queries and keys are normalised and projections have biases.
+TEST(AttentionMemoryTest, ARunStaysWithinThePlan) {
+  for (const QkNorm norm : {QkNorm::kHead, QkNorm::kFull}) {
+    for (const Recompute recompute : {Recompute::kNone, Recompute::kBlock}) {
+      TrainOptions options = SmallRun();
+      options.steps = 2;
+      options.warmup_steps = 0;
+      options.seq_len = 96;
+      options.recompute = recompute;
+      options.model.head_dim = 24;  // projections wider than the model
+      options.model.attention = {norm, AttentionBias::kAll, /*window=*/10};
+      const auto layout = ResolveLayout(options, 1, 1);
+      ASSERT_TRUE(layout.ok()) << layout.status();
+      const Plan plan = MakePlan(options, *layout);
+      const auto run = TrainOn(1, options, /*crowded=*/false);
+      ASSERT_TRUE(run.ok()) << run.status();
+      EXPECT_EQ(run->tensors, plan.memory.expected());
+      EXPECT_LE(run->used, plan.memory.activations + plan.memory.routed);
+      EXPECT_GE(run->used, (plan.memory.activations + plan.memory.routed) / 2);
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Layouts, MemoryTest,
     ::testing::Values(
@@ -520,7 +543,7 @@ INSTANTIATE_TEST_SUITE_P(
                      m.intermediate_size = 100;
                    }},
         MemoryCase{
-            "two_matrices", 1, 1, false, "0",
+            "two_matrices", 1, 1, false, "0", false,
             [](ModelConfig& m) {
               MixLayers(m);
               m.feed_forward.activation = {kernels::Activation::kRelu, false};
