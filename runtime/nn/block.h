@@ -55,10 +55,11 @@ class Block {
 
   // The least Parameter::index of the block.
   int first_parameter() const { return attention_norm_.parameter_index(); }
-  // Router::selection_bias.
-  TensorView selection_bias() const { return moe_.selection_bias(); }
-
   bool has_experts() const { return moe_ != nullptr; }
+  // Router::selection_bias; undefined in a block without experts.
+  TensorView selection_bias() const {
+    return has_experts() ? moe_->selection_bias() : TensorView();
+  }
 
  private:
   // The second half: of `input` into `delta`.

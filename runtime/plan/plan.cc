@@ -115,8 +115,9 @@ RankMemory CountMemory(const Plan& plan) {
         return CeilingOf(elements, ranks);
       });
   RankMemory memory;
-  const int64_t biases =
-      o.model.router.selection_bias ? o.model.layers * o.model.experts : 0;
+  const int64_t biases = o.model.router.selection_bias
+                             ? ExpertLayerCount(o.model) * o.model.experts
+                             : 0;
   memory.weights = (plan.rank_parameters - router) * Bytes(o.dtype) +
                    (router + biases) * kFp32Bytes;
   memory.gradients = plan.rank_parameters * kGradientBytes;

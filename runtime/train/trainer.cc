@@ -128,6 +128,12 @@ int64_t Rounds(int64_t micro_batches, int ranks) {
   return (micro_batches + ranks - 1) / ranks;
 }
 
+bool HasSelectionBiases(const Transformer& model) {
+  return std::all_of(
+      model.expert_layers().begin(), model.expert_layers().end(),
+      [&](int layer) { return model.selection_bias(layer).defined(); });
+}
+
 int64_t ResidentPeakBytes() {
   rusage usage;
   getrusage(RUSAGE_SELF, &usage);
@@ -152,7 +158,7 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(
       new Trainer(options, std::make_unique<Grid>(std::move(grid)), device,
                   std::move(parts)));
   if (options.balance.bias_update_rate > 0.0 &&
-      !trainer->runner_.model().selection_bias(0).defined()) {
+      !HasSelectionBiases(trainer->runner_.model())) {
     return absl::InvalidArgumentError(
         "expected routers with a selection bias for --bias_update_rate, found "
         "some without; let Router::selection_bias return one or set the flag "
@@ -278,9 +284,11 @@ void Trainer::UpdateBiases() {
   const float rate = static_cast<float>(options_.balance.bias_update_rate);
   if (rate == 0.0f) return;
   const Transformer& model = runner_.model();
-  for (int layer = 0; layer < model.layers(); ++layer) {
-    kernels::BiasUpdate(runner_.stream(), {statistics_.AssignedView(layer),
-                                           rate, model.selection_bias(layer)});
+  const absl::Span<const int> blocks = model.expert_layers();
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    kernels::BiasUpdate(runner_.stream(),
+                        {statistics_.AssignedView(static_cast<int>(i)), rate,
+                         model.selection_bias(blocks[i])});
   }
   runner_.stream().Wait();
 }
