@@ -208,7 +208,7 @@ Values Backward(Device& device, const Problem& in, const Decision& decision,
   TestTensor gates(device, DType::kFloat32, chosen, decision.gates, layout);
   TestTensor dgates(device, DType::kFloat32, chosen, flow.dgates, layout);
   TestTensor valid(device, DType::kUInt8, {in.tokens()}, flow.valid);
-  TestTensor balance(device, DType::kFloat32, {in.experts},
+  TestTensor balance(device, DType::kFloat32, {1, in.experts},
                      flow.balance_gradient);
   TestTensor dlogits(device, DType::kFloat32, all, layout);
   RouterBackwardArgs args = {.probabilities = probabilities,
