@@ -2,7 +2,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/launch/commands/routing_flags.h"
 
+#include "absl/strings/str_cat.h"
+
 namespace switchyard::launch {
+namespace {
+
+// They say how to drop, and mean nothing where nothing is dropped.
+constexpr const char* kNeedCapacity[] = {"min_capacity", "capacity_scope",
+                                         "drop_policy", "renormalize_survivors",
+                                         "no_token_left_behind"};
+
+}  // namespace
 
 void AddExplorationFlags(ExplorationOptions*, FlagSet*) {}
 
@@ -10,6 +20,51 @@ void AddOverflowFlags(OverflowOptions* options, FlagSet* set) {
   set->Add("capacity_factor", &options->capacity_factor, "X",
            "an expert takes at most X times its even share of a micro-batch; "
            "0 drops nothing");
+  set->Add("eval_capacity_factor", &options->eval_capacity_factor, "X",
+           "the same in evaluations", "--capacity_factor");
+  set->Add("min_capacity", &options->min_capacity, "N",
+           "an expert takes N assignments at least");
+  set->AddChoice("capacity_scope", &options->capacity_scope,
+                 {{"micro_batch", CapacityScope::kMicroBatch},
+                  {"sequence", CapacityScope::kSequence}},
+                 "tokens that share a capacity");
+  set->AddChoice("drop_policy", &options->drop_policy,
+                 {{"position", DropPolicy::kPosition},
+                  {"probability", DropPolicy::kProbability}},
+                 "who has a place first: earlier tokens, or those that are "
+                 "surer of their first choice");
+  set->Add("renormalize_survivors", &options->renormalize_survivors, "",
+           "give the gates of dropped choices to the token's kept ones");
+  set->Add("no_token_left_behind", &options->no_token_left_behind, "N",
+           "reroute what finds no room to the best N experts of its token; 0 "
+           "drops it");
+}
+
+absl::Status ResolveOverflowFlags(const FlagSet& set,
+                                  OverflowOptions* options) {
+  if (!options->dropless()) return absl::OkStatus();
+  for (const char* name : kNeedCapacity) {
+    // A run of a file of flags may be repeated without its capacity.
+    const bool counts =
+        set.OnCommandLine(name) ||
+        (set.Given(name) && !set.OnCommandLine("capacity_factor"));
+    if (!counts) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "expected --capacity_factor above 0 with --", name,
+        ", found 0, which drops nothing; give a factor such as 1.25 or leave "
+        "the flag out"));
+  }
+  OverflowOptions dropless;
+  dropless.capacity_factor = options->capacity_factor;
+  dropless.eval_capacity_factor = options->eval_capacity_factor;
+  *options = dropless;
+  return absl::OkStatus();
+}
+
+void LeaveOutOverflowFlags(const OverflowOptions& options,
+                           std::set<std::string>* names) {
+  if (!options.dropless()) return;
+  for (const char* name : kNeedCapacity) names->insert(name);
 }
 
 void AddBalanceFlags(BalanceOptions* options, FlagSet* set) {

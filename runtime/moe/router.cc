@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/runtime/moe/router.h"
 
+#include "switchyard/base/check.h"
 #include "switchyard/kernels/matmul.h"
+#include "switchyard/kernels/reroute.h"
 #include "switchyard/kernels/router.h"
 
 namespace switchyard {
@@ -55,6 +57,12 @@ const RouterFactory& TopKRouters() {
   return factory;
 }
 
+ConstTensorView Router::GatesOf(const Execution&, const RouterOutput&,
+                                const ConstTensorView&) const {
+  SWITCHYARD_CHECK(false) << "this router cannot reroute assignments";
+  return ConstTensorView();
+}
+
 void TopKRouter::Declare(ParameterStore& store, const ModelConfig& config,
                          const std::string& prefix) {
   store.Declare(prefix + ".gate.weight", {config.experts, config.hidden_size},
@@ -100,6 +108,22 @@ RouterOutput TopKRouter::Forward(const Execution& run,
   kernels::Router(run.stream, args);
   return {args.probabilities, args.logsumexp, args.experts, args.gates,
           keeps_logits ? logits : TensorView()};
+}
+
+ConstTensorView TopKRouter::GatesOf(const Execution& run,
+                                    const RouterOutput& output,
+                                    const ConstTensorView& experts) const {
+  const TensorView gates = run.New(DType::kFloat32, output.gates.shape());
+  kernels::ReroutedGates(
+      run.stream,
+      {.probabilities = output.probabilities,
+       .chosen = output.experts,
+       .chosen_gates = output.gates,
+       .experts = experts,
+       .normalize = rule_.gates != kernels::GateNormalization::kNone,
+       .scaling = rule_.scaling,
+       .gates = gates});
+  return gates;
 }
 
 void TopKRouter::Backward(const Execution& run, const ConstTensorView& input,

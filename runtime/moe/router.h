@@ -53,6 +53,13 @@ class Router {
                         const RouterOutput& output,
                         const RouterGradients& gradients,
                         const TensorView& dinput) const = 0;
+  // The gates that the router's rule gives for `experts`, int32 [tokens, k], to
+  // which overflow was rerouted; those of `output` for a token whose experts
+  // are the same. Backward then gets the experts and these gates. Needed where
+  // assignments are rerouted (overflow_options.h); by default a bug.
+  virtual ConstTensorView GatesOf(const Execution& run,
+                                  const RouterOutput& output,
+                                  const ConstTensorView& experts) const;
   // fp32 [experts]: added to the scores by which experts are chosen, never to
   // gates (kernels/router.h). A state tensor, the same on all ranks, which
   // whoever keeps loads level by it may write between two steps. Undefined: the
@@ -88,6 +95,8 @@ class TopKRouter : public Router {
   void Backward(const Execution& run, const ConstTensorView& input,
                 const RouterOutput& output, const RouterGradients& gradients,
                 const TensorView& dinput) const override;
+  ConstTensorView GatesOf(const Execution& run, const RouterOutput& output,
+                          const ConstTensorView& experts) const override;
   TensorView selection_bias() const override { return selection_bias_; }
 
  private:

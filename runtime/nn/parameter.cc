@@ -3,6 +3,7 @@
 #include "switchyard/runtime/nn/parameter.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "switchyard/base/philox.h"
@@ -35,13 +36,26 @@ ParameterStore::ParameterStore(const Grid& grid, DType dtype) : grid_(grid) {
   groups_.push_back(MakeGroup("experts", grid.expert_data(), dtype));
 }
 
+float ParameterStore::InitialDeviation(const Shape& shape, Kind kind,
+                                       float declared) const {
+  const bool multiplied = kind == Kind::kMatrix || kind == Kind::kRouter;
+  if (rule_.scale == 0.0 || !multiplied || shape.rank() != 2 ||
+      declared == 0.0f) {
+    return declared;
+  }
+  return static_cast<float>(
+      std::sqrt(rule_.scale / static_cast<double>(shape[1])));
+}
+
 void ParameterStore::Declare(std::string name, const Shape& shape, Kind kind,
                              float init_stddev, int expert) {
   auto parameter = std::make_unique<Parameter>();
   parameter->name = std::move(name);
   parameter->shape = shape;
   parameter->is_norm = kind == Kind::kNorm;
-  parameter->init_stddev = init_stddev;
+  parameter->is_bias = kind == Kind::kBias;
+  parameter->init_stddev = InitialDeviation(shape, kind, init_stddev);
+  parameter->init_cut = rule_.cut;
   parameter->expert = expert;
   parameter->index = static_cast<int>(parameters_.size());
   parameter->first_chunk = chunk_count_;
@@ -118,14 +132,15 @@ void ParameterStore::Allocate(Device& device) {
 void ParameterStore::InitialValue(Stream& stream, const Parameter& parameter,
                                   uint64_t seed, int64_t begin,
                                   const TensorView& out) {
-  if (parameter.is_norm) {
-    kernels::Fill(stream, 1.0f, out);
+  if (parameter.is_norm || parameter.is_bias) {
+    kernels::Fill(stream, parameter.is_norm ? 1.0f : 0.0f, out);
     return;
   }
   kernels::NormalArgs args;
   args.key = MixKey(MixKey(seed, "initial value"), parameter.name);
   args.first_element = begin;
   args.stddev = parameter.init_stddev;
+  args.cut = parameter.init_cut;
   args.y = out;
   kernels::Normal(stream, args);
 }

@@ -22,8 +22,10 @@ namespace switchyard {
 struct ParameterCounts {
   int64_t embedding = 0;  // vocabulary · hidden; the head has as many
   int64_t dense = 0;      // all but the experts: embedding, head, attention,
-                          // routers and norms
+                          // routers, norms and networks
   int64_t router = 0;     // of all layers; fp32 whatever the run's dtype
+  int64_t networks = 0;   // dense feed-forward networks and shared experts
+                          // with their gates, of all layers
   int64_t expert = 0;     // one expert of one layer
   int64_t experts = 0;    // all experts of all layers
   int64_t total = 0;
@@ -64,7 +66,8 @@ struct TokenFlops {
   int64_t dense = 0;  // embedding left out: it is a lookup; the router is never
                       // computed again
   int64_t experts = 0;
-  int64_t attention = 0;  // scores and their products, causal half
+  int64_t attention = 0;  // scores and their products, of what is seen alone;
+                          // rounded down
   int64_t total() const { return dense + experts + attention; }
 };
 
@@ -73,6 +76,8 @@ struct KvCache {
   int64_t this_model = 0;
   int64_t multi_head = 0;   // a key/value head for every query head
   int64_t multi_query = 0;  // one for all
+  // Tokens of a sequence that are kept at most: the sliding window; 0: all.
+  int64_t most_tokens = 0;
 };
 
 struct Plan {

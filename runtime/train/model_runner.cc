@@ -22,7 +22,9 @@ TransformerOptions ModelOptions(const TrainOptions& options,
   result.recompute = options.recompute == Recompute::kBlock;
   result.sequence_length = options.seq_len;
   result.moe.max_rows_per_rank = options.max_rows_per_rank;
-  result.moe.capacity = ExpertCapacity(options);
+  result.moe.overflow = OverflowRuleOf(options, /*training=*/true);
+  result.moe.eval_overflow = OverflowRuleOf(options, /*training=*/false);
+  result.moe.expert_dropout = options.expert_dropout;
   return result;
 }
 
@@ -147,14 +149,14 @@ absl::Status ModelRunner::Forward(const Execution& run, Pass pass,
                                   StepStatistics& statistics,
                                   Passed& passed) const {
   const bool present = round.batch != nullptr;
+  const int64_t layers = static_cast<int64_t>(model_->expert_layers().size());
   passed.tokens = ToDevice(run, round.batch);
   passed.tokens.micro_batch = round.index;
   passed.tokens.training = pass == Pass::kTrain;
   passed.loss_slot = present ? statistics.LossSlot(round.index)
                              : run.New(DType::kFloat64, {1});
-  passed.router_losses = present
-                             ? statistics.RouterLossSlot(round.index)
-                             : run.New(DType::kFloat64, {model_->layers(), 2});
+  passed.router_losses = present ? statistics.RouterLossSlot(round.index)
+                                 : run.New(DType::kFloat64, {layers, 2});
   // An evaluation has no gradient, and does not know the tokens of other ranks.
   const int64_t total_valid = statistics.total_valid();
   if (pass == Pass::kTrain && present && total_valid > 0) {
@@ -163,9 +165,10 @@ absl::Status ModelRunner::Forward(const Execution& run, Pass pass,
   }
   SWITCHYARD_ASSIGN_OR_RETURN(passed.saved,
                               model_->Forward(run, passed.tokens));
-  passed.decisions = run.NewHost<MoeLayer::Decision*>(model_->layers());
-  for (int layer = 0; layer < model_->layers(); ++layer) {
-    passed.decisions[layer] = &passed.saved.blocks[layer].decision;
+  passed.decisions = run.NewHost<MoeLayer::Decision*>(layers);
+  for (int layer = 0; layer < layers; ++layer) {
+    const int block = model_->expert_layers()[layer];
+    passed.decisions[layer] = &passed.saved.blocks[block].decision;
     statistics.AddRouting(layer, passed.decisions[layer]->routing);
     if (present) {
       passed.decisions[layer]->device_losses =
@@ -181,7 +184,7 @@ absl::Status ModelRunner::ShareCounts(const Execution& run, Pass pass,
                                       absl::Span<const MicroBatch> rounds,
                                       absl::Span<Passed> passed) {
   const int64_t window = balance_loss_->counted_together();
-  if (window == 0) return absl::OkStatus();
+  if (window == 0 || model_->expert_layers().empty()) return absl::OkStatus();
   const bool training = pass == Pass::kTrain;
   const int64_t ranks = world_.size();
   const int64_t begin = rounds.front().index / ranks * ranks;
@@ -192,7 +195,7 @@ absl::Status ModelRunner::ShareCounts(const Execution& run, Pass pass,
       << window;
   // An evaluation counts every micro-batch by itself.
   const int64_t windows = training ? (end - begin) / window : 1;
-  const int64_t layers = model_->layers();
+  const int64_t layers = static_cast<int64_t>(model_->expert_layers().size());
   const Execution keep = Keeping(run);
   const TensorView counts = keep.New(
       DType::kInt64,

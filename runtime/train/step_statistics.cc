@@ -16,7 +16,7 @@ StepStatistics::StepStatistics(Stream& stream, comm::Communicator& world,
       layers_(layers),
       experts_(experts),
       host_losses_(micro_batches * (1 + 4 * int64_t{layers})),
-      counts_(2 * int64_t{layers} * experts),
+      counts_(kCounts * int64_t{layers} * experts),
       tokens_(2 * micro_batches + 1) {
   const int64_t losses = static_cast<int64_t>(host_losses_.size());
   const int64_t counts = static_cast<int64_t>(counts_.size());
@@ -84,11 +84,15 @@ TensorView StepStatistics::DeviceLossSlot(int64_t micro_batch) const {
 }
 
 void StepStatistics::AddRouting(int layer, const Routing& routing) {
-  int64_t* assigned = counts_.data() + int64_t{layer} * experts_;
-  int64_t* kept = assigned + int64_t{layers_} * experts_;
-  for (int expert = 0; expert < experts_; ++expert) {
-    assigned[expert] += routing.assigned[expert];
-    kept[expert] += routing.kept[expert];
+  const absl::Span<const int32_t> counts[kCounts] = {
+      routing.assigned, routing.kept, routing.over_capacity, routing.rerouted,
+      routing.lost_tokens};
+  for (int which = 0; which < kCounts; ++which) {
+    int64_t* sums =
+        counts_.data() + (int64_t{which} * layers_ + layer) * experts_;
+    for (int expert = 0; expert < experts_; ++expert) {
+      sums[expert] += counts[which][expert];
+    }
   }
 }
 
@@ -143,12 +147,9 @@ ConstTensorView StepStatistics::AssignedView(int layer) const {
   return counts_view_.Rows(begin, begin + experts_);
 }
 
-absl::Span<const int64_t> StepStatistics::assigned() const {
-  return absl::MakeSpan(counts_).first(counts_.size() / 2);
-}
-
-absl::Span<const int64_t> StepStatistics::kept() const {
-  return absl::MakeSpan(counts_).last(counts_.size() / 2);
+absl::Span<const int64_t> StepStatistics::Counts(Count which) const {
+  const size_t size = counts_.size() / kCounts;
+  return absl::MakeSpan(counts_).subspan(which * size, size);
 }
 
 int64_t StepStatistics::dropped() const {

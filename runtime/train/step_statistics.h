@@ -3,7 +3,8 @@
 //
 // What a step observes, gathered so that no figure depends on the layout:
 // losses are kept per micro-batch, in double, and added in the order of
-// micro-batches; counts are integers.
+// micro-batches; counts are integers. `layers` are those with experts, numbered
+// from 0 in their order (Transformer::expert_layers).
 #ifndef SWITCHYARD_RUNTIME_TRAIN_STEP_STATISTICS_H_
 #define SWITCHYARD_RUNTIME_TRAIN_STEP_STATISTICS_H_
 
@@ -57,13 +58,32 @@ class StepStatistics {
   int64_t dropped() const;  // assignments
   // The largest over layers of (largest load of an expert) / (mean load).
   double max_load() const;
-  // Assignments before dropping and kept ones, [layers, experts].
-  absl::Span<const int64_t> assigned() const;
-  absl::Span<const int64_t> kept() const;
+  // [layers, experts]: assignments before dropping and rows that were kept;
+  // then, by the expert that was chosen, assignments that it had no room for,
+  // those of them that another expert took, and tokens that lost all they were
+  // assigned to (moe/routing.h).
+  absl::Span<const int64_t> assigned() const { return Counts(kAssigned); }
+  absl::Span<const int64_t> kept() const { return Counts(kKept); }
+  absl::Span<const int64_t> over_capacity() const {
+    return Counts(kOverCapacity);
+  }
+  absl::Span<const int64_t> rerouted() const { return Counts(kRerouted); }
+  absl::Span<const int64_t> lost_tokens() const { return Counts(kLostTokens); }
+
   // int64 [experts] of the device: those assigned in a layer.
   ConstTensorView AssignedView(int layer) const;
 
  private:
+  // Parts of counts_.
+  enum Count {
+    kAssigned,
+    kKept,
+    kOverCapacity,
+    kRerouted,
+    kLostTokens,
+    kCounts
+  };
+  absl::Span<const int64_t> Counts(Count which) const;
   // Of the layers' columns `which`, `which` + 2 and so on.
   double WeightedRouterLoss(int which) const;
   int64_t loss_columns() const { return 1 + 4 * int64_t{layers_}; }
@@ -75,10 +95,10 @@ class StepStatistics {
   const int experts_;
   Storage storage_;
   TensorView losses_;       // fp64 [micro-batches, 1 + 4 · layers]
-  TensorView counts_view_;  // int64 [2 · layers · experts]
+  TensorView counts_view_;  // int64 [kCounts · layers · experts]
   TensorView tokens_view_;  // int64 [2 · micro-batches + 1]
   std::vector<double> host_losses_;
-  std::vector<int64_t> counts_;  // assigned, then kept
+  std::vector<int64_t> counts_;  // [kCounts, layers, experts]
   std::vector<int64_t> tokens_;  // labels and valid by micro-batch; failures
 };
 

@@ -134,6 +134,20 @@ int64_t ResidentPeakBytes() {
   return int64_t{usage.ru_maxrss} * 1024;
 }
 
+// Routers of somebody else's may have none.
+absl::Status CheckBiases(const TrainOptions& options,
+                         const Transformer& model) {
+  if (options.balance.bias_update_rate == 0.0) return absl::OkStatus();
+  for (const int layer : model.expert_layers()) {
+    if (model.selection_bias(layer).defined()) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "expected a router with a selection bias in every layer for "
+        "--bias_update_rate, found none in layer ",
+        layer, "; let Router::selection_bias return one or set the flag to 0"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(
@@ -151,13 +165,7 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(
   std::unique_ptr<Trainer> trainer(
       new Trainer(options, std::make_unique<Grid>(std::move(grid)), device,
                   std::move(parts)));
-  if (options.balance.bias_update_rate > 0.0 &&
-      !trainer->runner_.model().selection_bias(0).defined()) {
-    return absl::InvalidArgumentError(
-        "expected routers with a selection bias for --bias_update_rate, found "
-        "some without; let Router::selection_bias return one or set the flag "
-        "to 0");
-  }
+  SWITCHYARD_RETURN_IF_ERROR(CheckBiases(options, trainer->runner_.model()));
   Stream& stream = trainer->runner_.stream();
   SWITCHYARD_RETURN_IF_ERROR(CompareFingerprints(
       world, ArithmeticFingerprint(stream, options.model, options.dtype)));
@@ -175,7 +183,7 @@ Trainer::Trainer(const TrainOptions& options, std::unique_ptr<Grid> grid,
                  OptimizerOptions(options), options.seed),
       statistics_(runner_.stream(), grid_->world(),
                   options.global_batch / options.micro_batch,
-                  static_cast<int>(options.model.layers),
+                  static_cast<int>(ExpertLayerCount(options.model)),
                   static_cast<int>(options.model.experts)) {
   if (parts_.schedule == nullptr) parts_.schedule = MakeSchedule(options);
   if (parts_.make_loss) runner_.SetLoss(parts_.make_loss(runner_.model()));
@@ -278,9 +286,11 @@ void Trainer::UpdateBiases() {
   const float rate = static_cast<float>(options_.balance.bias_update_rate);
   if (rate == 0.0f) return;
   const Transformer& model = runner_.model();
-  for (int layer = 0; layer < model.layers(); ++layer) {
-    kernels::BiasUpdate(runner_.stream(), {statistics_.AssignedView(layer),
-                                           rate, model.selection_bias(layer)});
+  int row = 0;
+  for (const int layer : model.expert_layers()) {
+    kernels::BiasUpdate(runner_.stream(), {statistics_.AssignedView(row), rate,
+                                           model.selection_bias(layer)});
+    ++row;
   }
   runner_.stream().Wait();
 }
@@ -331,7 +341,7 @@ absl::StatusOr<EvalMetrics> Trainer::Evaluate() {
   metrics.step = step_;
   if (micro_batches == 0) return metrics;
   StepStatistics statistics(runner_.stream(), grid_->world(), micro_batches,
-                            static_cast<int>(options_.model.layers),
+                            static_cast<int>(ExpertLayerCount(options_.model)),
                             static_cast<int>(options_.model.experts));
   statistics.Clear();
   absl::Status loaded;

@@ -71,7 +71,9 @@ class Trainer {
   absl::Status VisitState(StateVisitor& visitor);
 
   int64_t steps_done() const { return step_; }
-  // Of the last step: assignments before dropping, [layers, experts].
+  // Of the last step.
+  const StepStatistics& statistics() const { return statistics_; }
+  // Its assignments before dropping, [layers, experts].
   absl::Span<const int64_t> assigned() const { return statistics_.assigned(); }
   const Grid& grid() const { return *grid_; }
   ModelRunner& runner() { return runner_; }

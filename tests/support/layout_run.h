@@ -35,7 +35,8 @@ struct RunRecord {
   std::vector<int64_t> dropped;
   std::vector<double> max_loads;
   std::vector<int64_t> tokens;
-  std::vector<std::vector<int64_t>> assigned;   // [step][layers · experts]
+  std::vector<std::vector<int64_t>> assigned;  // [step][layers · experts]
+  std::vector<std::vector<int64_t>> over_capacity, rerouted, lost_tokens;
   std::vector<std::vector<int64_t>> checksums;  // of each parameter, each step
   double eval_loss = 0.0;
   double bits_per_byte = 0.0;

@@ -16,7 +16,7 @@ OneRankModel::OneRankModel(const TrainOptions& options)
       runner_(options, grid_, device_),
       statistics_(runner_.stream(), *world_,
                   options.global_batch / options.micro_batch,
-                  static_cast<int>(options.model.layers),
+                  static_cast<int>(ExpertLayerCount(options.model)),
                   static_cast<int>(options.model.experts)) {}
 
 absl::Status OneRankModel::Start(absl::Span<const Batch> batches) {

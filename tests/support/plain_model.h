@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The model as its papers write it, in double precision and plain loops: the
-// oracle of the whole model. Dropless or with capacity, one micro-batch.
+// oracle of the whole model. Dropless or with capacity, one micro-batch, no
+// dropout.
 #ifndef SWITCHYARD_TESTS_SUPPORT_PLAIN_MODEL_H_
 #define SWITCHYARD_TESTS_SUPPORT_PLAIN_MODEL_H_
 
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "switchyard/runtime/data/data_source.h"
+#include "switchyard/runtime/moe/overflow_options.h"
 #include "switchyard/runtime/nn/model_config.h"
 
 namespace switchyard::testing {
@@ -32,10 +34,9 @@ struct PlainLosses {
   std::vector<PlainRouting> layers;
 };
 
-// `capacity` 0: dropless.
 PlainLosses RunPlainModel(const ModelConfig& config,
                           const PlainWeights& weights, const Batch& batch,
-                          int64_t capacity = 0);
+                          const OverflowRule& overflow = {});
 
 }  // namespace switchyard::testing
 

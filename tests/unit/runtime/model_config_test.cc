@@ -146,10 +146,16 @@ TEST(ModelConfig, RefusesByName) {
       {With("num_expert_per_tok", "2"),
        "found \"num_expert_per_tok\"; the nearest known one is "
        "\"num_experts_per_tok\""},
-      {With("sliding_window", "4096"), "\"sliding_window\" to be null"},
+      {With("sliding_window", "0"),
+       "\"sliding_window\" between 1 and 16777216, found 0"},
+      {With("use_sliding_window", "true"),
+       "a number in \"sliding_window\" since \"use_sliding_window\" is true"},
+      {With("qk_norm", "\"layer\""), "\"none\", \"head\", \"full\""},
+      {With("qkv_bias", "1"), "\"qkv_bias\""},
+      {With("model_type", "\"qwen3_moe\""), "found \"qwen3_moe\""},
       {With("tie_word_embeddings", "true"),
        "\"tie_word_embeddings\" to be false, found true"},
-      {With("hidden_act", "\"gelu\""), "\"hidden_act\" to be \"silu\""},
+      {With("hidden_act", "\"tanh\""), "\"hidden_act\" to be one of"},
       {With("router_jitter_noise", "0.01"), "found 0.01"},
       {With("attention_dropout", "0.1"), "\"attention_dropout\" to be 0.0"},
       {With("model_type", "\"llama\""), "found \"llama\""},
@@ -162,6 +168,58 @@ TEST(ModelConfig, RefusesByName) {
     EXPECT_THAT(MessageOf(text),
                 AllOf(StartsWith("config.json: expected "), HasSubstr(part)));
   }
+}
+
+AttentionConfig AttentionOf(const std::string& keys) {
+  std::string text = kTiny;
+  const std::string none = ", \"sliding_window\": null";
+  text.replace(text.find(none), none.size(), "");
+  text.insert(1, keys);
+  const auto config = Parse(text);
+  EXPECT_TRUE(config.ok()) << config.status();
+  if (!config.ok()) return AttentionConfig();
+  const auto again = Parse(ToJson(*config));
+  EXPECT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->attention.qk_norm, config->attention.qk_norm);
+  EXPECT_EQ(again->attention.bias, config->attention.bias);
+  EXPECT_EQ(again->attention.window, config->attention.window);
+  return config->attention;
+}
+
+TEST(ModelConfig, ReadsAttentionsKeys) {
+  const AttentionConfig plain = AttentionOf("");
+  EXPECT_EQ(plain.qk_norm, QkNorm::kNone);
+  EXPECT_EQ(plain.bias, AttentionBias::kNone);
+  EXPECT_EQ(plain.window, 0);
+  EXPECT_EQ(AttentionOf(R"("qk_norm": "none",)").qk_norm, QkNorm::kNone);
+  EXPECT_EQ(AttentionOf(R"("qk_norm": "head",)").qk_norm, QkNorm::kHead);
+  EXPECT_EQ(AttentionOf(R"("qk_norm": "full",)").qk_norm, QkNorm::kFull);
+  EXPECT_EQ(AttentionOf(R"("qkv_bias": true,)").bias, AttentionBias::kQkv);
+  EXPECT_EQ(AttentionOf(R"("attention_bias": true,)").bias,
+            AttentionBias::kAll);
+  EXPECT_EQ(AttentionOf(R"("attention_bias": false, "qkv_bias": true,)").bias,
+            AttentionBias::kQkv);
+  EXPECT_EQ(AttentionOf(R"("sliding_window": 64,)").window, 64);
+  EXPECT_EQ(AttentionOf(R"("sliding_window": 64, "use_sliding_window": true,)")
+                .window,
+            64);
+  // As in Qwen's files.
+  EXPECT_EQ(AttentionOf(R"("sliding_window": 64, "use_sliding_window": false,
+                           "max_window_layers": 1,)")
+                .window,
+            0);
+}
+
+TEST(ModelConfig, ContradictoryAttentionIsRefused) {
+  EXPECT_THAT(MessageOf(With("attention_bias", "true, \"qkv_bias\": true")),
+              HasSubstr("found both; remove one"));
+  EXPECT_THAT(
+      MessageOf(With("max_window_layers", "1, \"use_sliding_window\": true")),
+      HasSubstr("is true, found none"));
+  EXPECT_THAT(
+      MessageOf(
+          With("sliding_window", "8").insert(1, "\"max_window_layers\": 1, ")),
+      HasSubstr("no \"max_window_layers\" beside a sliding window"));
 }
 
 TEST(ModelConfig, NeutralValuesAreAccepted) {

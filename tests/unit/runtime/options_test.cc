@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -60,6 +61,80 @@ TEST(TrainOptions, CapacityIsOfAMicroBatch) {
   EXPECT_EQ(ExpertCapacity(options), 11);  // 1.1 · 2 · 40 / 8
   options.micro_batch = 4;
   EXPECT_EQ(ExpertCapacity(options), 44);
+}
+
+TEST(TrainOptions, CapacityHasAFloorAScopeAndAnotherFactorInEvaluations) {
+  TrainOptions options = Valid();
+  options.seq_len = 40;
+  options.micro_batch = 4;
+  OverflowOptions& overflow = options.overflow;
+  overflow.capacity_factor = *CapacityFactor::Parse("1.1");
+  overflow.capacity_scope = CapacityScope::kSequence;
+  // Of each sequence: 1.1 · 2 · 40 / 8.
+  OverflowRule rule = OverflowRuleOf(options, /*training=*/true);
+  EXPECT_EQ(rule.capacity, 11);
+  EXPECT_EQ(rule.scope_tokens, 40);
+  EXPECT_EQ(ExpertCapacity(options), 4 * 11);
+  overflow.min_capacity = 15;
+  EXPECT_EQ(OverflowRuleOf(options, true).capacity, 15);
+  overflow.min_capacity = 100;
+  EXPECT_EQ(OverflowRuleOf(options, true).capacity, 40) << "all tokens";
+  overflow.min_capacity = 0;
+  EXPECT_EQ(OverflowRuleOf(options, false).capacity, 11) << "training's";
+  overflow.eval_capacity_factor = *CapacityFactor::Parse("2");
+  EXPECT_EQ(OverflowRuleOf(options, true).capacity, 11);
+  EXPECT_EQ(OverflowRuleOf(options, false).capacity, 20);
+  EXPECT_EQ(MostExpertRows(options), 4 * 11) << "there are no evaluations";
+  options.has_eval_data = true;
+  EXPECT_EQ(MostExpertRows(options), 4 * 20);
+  overflow.eval_capacity_factor = CapacityFactor();
+  EXPECT_EQ(OverflowRuleOf(options, false).capacity, 0) << "dropless";
+  EXPECT_EQ(MostExpertRows(options), 0);
+  EXPECT_FALSE(overflow.dropless());
+  overflow.no_token_left_behind = 5;
+  EXPECT_EQ(OverflowRuleOf(options, true).more_experts, 3);
+  EXPECT_EQ(OverflowRuleOf(options, false).more_experts, 0);
+  EXPECT_TRUE(Validate(options).ok()) << Validate(options);
+}
+
+TEST(TrainOptions, WaysToDropNeedACapacity) {
+  const auto refused = [](const std::function<void(OverflowOptions&)>& edit,
+                          const char* factor) {
+    TrainOptions options = Valid();
+    options.overflow.capacity_factor = *CapacityFactor::Parse(factor);
+    edit(options.overflow);
+    return std::string(Validate(options).message());
+  };
+  const std::function<void(OverflowOptions&)> edits[] = {
+      [](OverflowOptions& o) { o.min_capacity = 4; },
+      [](OverflowOptions& o) { o.capacity_scope = CapacityScope::kSequence; },
+      [](OverflowOptions& o) { o.drop_policy = DropPolicy::kProbability; },
+      [](OverflowOptions& o) { o.renormalize_survivors = true; },
+      [](OverflowOptions& o) { o.no_token_left_behind = 4; },
+  };
+  for (const auto& edit : edits) {
+    EXPECT_THAT(refused(edit, "0"),
+                ::testing::StartsWith("expected --capacity_factor above 0"));
+    EXPECT_EQ(refused(edit, "1.25"), "");
+  }
+  // The next best expert is that of the next probability.
+  TrainOptions biased = Valid();
+  biased.overflow.capacity_factor = *CapacityFactor::Parse("1.25");
+  biased.overflow.no_token_left_behind = 4;
+  biased.model.router.selection_bias = true;
+  EXPECT_THAT(std::string(Validate(biased.overflow, biased.model).message()),
+              HasSubstr("without a bias, with --no_token_left_behind"));
+  // Experts to try beyond the token's own, as far as there are any.
+  for (const int64_t experts : {1, 2, 9}) {
+    EXPECT_EQ(
+        refused([=](OverflowOptions& o) { o.no_token_left_behind = experts; },
+                "1.25"),
+        absl::StrCat("expected --no_token_left_behind above the model's "
+                     "experts per token, 2, and of at most its experts, 8, "
+                     "found ",
+                     experts,
+                     "; correct it, or leave it at 0, which reroutes nothing"));
+  }
 }
 
 TEST(TrainOptions, BetasStayBelowOneInFp32) {

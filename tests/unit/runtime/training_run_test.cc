@@ -383,7 +383,17 @@ struct MemoryCase {
   int ranks, width;
   bool crowded;
   const char* capacity_factor;
+  bool every_way = false;  // to treat overflow
+  void (*edit)(ModelConfig&) = nullptr;
 };
+
+// Layers of both kinds, and a shared expert with a gate.
+void MixLayers(ModelConfig& model) {
+  model.feed_forward.first_k_dense_replace = 1;
+  model.feed_forward.dense_intermediate_size = 80;
+  model.feed_forward.shared_expert_intermediate_size = 72;
+  model.feed_forward.shared_expert_gate = true;
+}
 
 class MemoryTest : public ::testing::TestWithParam<MemoryCase> {};
 
@@ -399,9 +409,16 @@ TEST_P(MemoryTest, ARunStaysWithinThePlan) {
       options.seq_len = 96;
       options.dtype = dtype;
       options.recompute = recompute;
+      if (c.edit != nullptr) c.edit(options.model);
       options.expert_parallel = c.width;
       options.overflow.capacity_factor =
           *CapacityFactor::Parse(c.capacity_factor);
+      if (c.every_way) {
+        options.overflow.capacity_scope = CapacityScope::kSequence;
+        options.overflow.drop_policy = DropPolicy::kProbability;
+        options.overflow.renormalize_survivors = true;
+        options.overflow.no_token_left_behind = 6;
+      }
       ASSERT_TRUE(Validate(options).ok()) << Validate(options);
       const auto layout = ResolveLayout(options, c.ranks, c.ranks);
       ASSERT_TRUE(layout.ok()) << layout.status();
@@ -479,19 +496,58 @@ TEST(MemoryTest, SigmoidsKeepTheirLogitsAndABiasIsCounted) {
             4 * experts * options.micro_batch * options.seq_len);
 }
 
+// Queries and keys are normalised and projections have biases.
+TEST(AttentionMemoryTest, ARunStaysWithinThePlan) {
+  for (const QkNorm norm : {QkNorm::kHead, QkNorm::kFull}) {
+    for (const Recompute recompute : {Recompute::kNone, Recompute::kBlock}) {
+      TrainOptions options = SmallRun();
+      options.steps = 2;
+      options.warmup_steps = 0;
+      options.seq_len = 96;
+      options.recompute = recompute;
+      options.model.head_dim = 24;  // projections wider than the model
+      options.model.attention = {norm, AttentionBias::kAll, /*window=*/10};
+      const auto layout = ResolveLayout(options, 1, 1);
+      ASSERT_TRUE(layout.ok()) << layout.status();
+      const Plan plan = MakePlan(options, *layout);
+      const auto run = TrainOn(1, options, /*crowded=*/false);
+      ASSERT_TRUE(run.ok()) << run.status();
+      EXPECT_EQ(run->tensors, plan.memory.expected());
+      EXPECT_LE(run->used, plan.memory.activations + plan.memory.routed);
+      EXPECT_GE(run->used, (plan.memory.activations + plan.memory.routed) / 2);
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Layouts, MemoryTest,
-    ::testing::Values(MemoryCase{"alone", 1, 1, false, "0"},
-                      MemoryCase{"alone_crowded", 1, 1, true, "0"},
-                      MemoryCase{"alone_capacity", 1, 1, false, "1.25"},
-                      MemoryCase{"copies", 2, 1, false, "0"},
-                      MemoryCase{"two", 2, 2, false, "0"},
-                      MemoryCase{"two_crowded", 2, 2, true, "0"},
-                      MemoryCase{"four_crowded", 4, 4, true, "0"},
-                      MemoryCase{"pairs", 4, 2, true, "0"},
-                      MemoryCase{"eight_crowded", 8, 8, true, "0"},
-                      MemoryCase{"two_capacity", 2, 2, true, "1"},
-                      MemoryCase{"idle", 5, 1, false, "0"}),
+    ::testing::Values(
+        MemoryCase{"alone", 1, 1, false, "0"},
+        MemoryCase{"alone_crowded", 1, 1, true, "0"},
+        MemoryCase{"alone_capacity", 1, 1, false, "1.25"},
+        MemoryCase{"alone_overflow", 1, 1, false, "1.25", true},
+        MemoryCase{"two_overflow", 2, 2, true, "1", true},
+        MemoryCase{"copies", 2, 1, false, "0"},
+        MemoryCase{"two", 2, 2, false, "0"},
+        MemoryCase{"two_crowded", 2, 2, true, "0"},
+        MemoryCase{"four_crowded", 4, 4, true, "0"},
+        MemoryCase{"pairs", 4, 2, true, "0"},
+        MemoryCase{"eight_crowded", 8, 8, true, "0"},
+        MemoryCase{"two_capacity", 2, 2, true, "1"},
+        MemoryCase{"idle", 5, 1, false, "0"},
+        MemoryCase{"mixed", 1, 1, false, "0", false, MixLayers},
+        MemoryCase{"mixed_crowded", 2, 2, true, "0", false, MixLayers},
+        MemoryCase{"dense", 2, 2, false, "0", false,
+                   [](ModelConfig& m) {
+                     m.feed_forward.first_k_dense_replace = 2;
+                     m.intermediate_size = 100;
+                   }},
+        MemoryCase{
+            "two_matrices", 1, 1, false, "0", false,
+            [](ModelConfig& m) {
+              MixLayers(m);
+              m.feed_forward.activation = {kernels::Activation::kRelu, false};
+            }}),
     [](const auto& info) { return std::string(info.param.name); });
 
 // The first micro-batch of a real model, with and without recomputation.
