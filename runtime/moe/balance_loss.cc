@@ -5,14 +5,6 @@
 #include "switchyard/kernels/balance_loss.h"
 
 namespace switchyard {
-namespace {
-
-int64_t Experts(absl::Span<MoeLayer::Decision* const> decisions) {
-  return decisions[0]->router.probabilities.dim(1);
-}
-
-}  // namespace
-
 int64_t ExpertBalanceLoss::Sequences(const TokenBatch& batch) const {
   const int64_t tokens = batch.valid.dim(0);
   if (settings_.sequence_length == 0 || tokens == 0) return 1;
@@ -53,7 +45,8 @@ void ExpertBalanceLoss::Compute(const Execution& run,
                                 const TokenBatch& batch, double weight,
                                 const TensorView& losses) const {
   const int64_t layers = static_cast<int64_t>(decisions.size());
-  const int64_t experts = Experts(decisions);
+  if (layers == 0) return;
+  const int64_t experts = decisions[0]->router.probabilities.dim(1);
   const int64_t sequences = Sequences(batch);
   const bool pooled = settings_.kind == BalanceLossKind::kHfMixtral;
   const TensorView gradients =

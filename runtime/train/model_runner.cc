@@ -149,16 +149,14 @@ absl::Status ModelRunner::Forward(const Execution& run, Pass pass,
                                   StepStatistics& statistics,
                                   Passed& passed) const {
   const bool present = round.batch != nullptr;
-  const int64_t layers =
-      static_cast<int64_t>(model_->expert_layers().size());
+  const int64_t layers = static_cast<int64_t>(model_->expert_layers().size());
   passed.tokens = ToDevice(run, round.batch);
   passed.tokens.micro_batch = round.index;
   passed.tokens.training = pass == Pass::kTrain;
   passed.loss_slot = present ? statistics.LossSlot(round.index)
                              : run.New(DType::kFloat64, {1});
-  passed.router_losses = present
-                             ? statistics.RouterLossSlot(round.index)
-                             : run.New(DType::kFloat64, {layers, 2});
+  passed.router_losses = present ? statistics.RouterLossSlot(round.index)
+                                 : run.New(DType::kFloat64, {layers, 2});
   // An evaluation has no gradient, and does not know the tokens of other ranks.
   const int64_t total_valid = statistics.total_valid();
   if (pass == Pass::kTrain && present && total_valid > 0) {
@@ -186,7 +184,7 @@ absl::Status ModelRunner::ShareCounts(const Execution& run, Pass pass,
                                       absl::Span<const MicroBatch> rounds,
                                       absl::Span<Passed> passed) {
   const int64_t window = balance_loss_->counted_together();
-  if (window == 0) return absl::OkStatus();
+  if (window == 0 || model_->expert_layers().empty()) return absl::OkStatus();
   const bool training = pass == Pass::kTrain;
   const int64_t ranks = world_.size();
   const int64_t begin = rounds.front().index / ranks * ranks;
@@ -197,8 +195,7 @@ absl::Status ModelRunner::ShareCounts(const Execution& run, Pass pass,
       << window;
   // An evaluation counts every micro-batch by itself.
   const int64_t windows = training ? (end - begin) / window : 1;
-  const int64_t layers =
-      static_cast<int64_t>(model_->expert_layers().size());
+  const int64_t layers = static_cast<int64_t>(model_->expert_layers().size());
   const Execution keep = Keeping(run);
   const TensorView counts = keep.New(
       DType::kInt64,

@@ -128,16 +128,24 @@ int64_t Rounds(int64_t micro_batches, int ranks) {
   return (micro_batches + ranks - 1) / ranks;
 }
 
-bool HasSelectionBiases(const Transformer& model) {
-  return std::all_of(
-      model.expert_layers().begin(), model.expert_layers().end(),
-      [&](int layer) { return model.selection_bias(layer).defined(); });
-}
-
 int64_t ResidentPeakBytes() {
   rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   return int64_t{usage.ru_maxrss} * 1024;
+}
+
+// Routers of somebody else's may have none.
+absl::Status CheckBiases(const TrainOptions& options,
+                         const Transformer& model) {
+  if (options.balance.bias_update_rate == 0.0) return absl::OkStatus();
+  for (const int layer : model.expert_layers()) {
+    if (model.selection_bias(layer).defined()) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "expected a router with a selection bias in every layer for "
+        "--bias_update_rate, found none in layer ",
+        layer, "; let Router::selection_bias return one or set the flag to 0"));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -157,13 +165,7 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(
   std::unique_ptr<Trainer> trainer(
       new Trainer(options, std::make_unique<Grid>(std::move(grid)), device,
                   std::move(parts)));
-  if (options.balance.bias_update_rate > 0.0 &&
-      !HasSelectionBiases(trainer->runner_.model())) {
-    return absl::InvalidArgumentError(
-        "expected routers with a selection bias for --bias_update_rate, found "
-        "some without; let Router::selection_bias return one or set the flag "
-        "to 0");
-  }
+  SWITCHYARD_RETURN_IF_ERROR(CheckBiases(options, trainer->runner_.model()));
   Stream& stream = trainer->runner_.stream();
   SWITCHYARD_RETURN_IF_ERROR(CompareFingerprints(
       world, ArithmeticFingerprint(stream, options.model, options.dtype)));
@@ -284,11 +286,11 @@ void Trainer::UpdateBiases() {
   const float rate = static_cast<float>(options_.balance.bias_update_rate);
   if (rate == 0.0f) return;
   const Transformer& model = runner_.model();
-  const absl::Span<const int> blocks = model.expert_layers();
-  for (size_t i = 0; i < blocks.size(); ++i) {
-    kernels::BiasUpdate(runner_.stream(),
-                        {statistics_.AssignedView(static_cast<int>(i)), rate,
-                         model.selection_bias(blocks[i])});
+  int row = 0;
+  for (const int layer : model.expert_layers()) {
+    kernels::BiasUpdate(runner_.stream(), {statistics_.AssignedView(row), rate,
+                                           model.selection_bias(layer)});
+    ++row;
   }
   runner_.stream().Wait();
 }
