@@ -149,16 +149,14 @@ absl::Status ModelRunner::Forward(const Execution& run, Pass pass,
                                   StepStatistics& statistics,
                                   Passed& passed) const {
   const bool present = round.batch != nullptr;
-  const int64_t layers =
-      static_cast<int64_t>(model_->expert_layers().size());
+  const int64_t layers = static_cast<int64_t>(model_->expert_layers().size());
   passed.tokens = ToDevice(run, round.batch);
   passed.tokens.micro_batch = round.index;
   passed.tokens.training = pass == Pass::kTrain;
   passed.loss_slot = present ? statistics.LossSlot(round.index)
                              : run.New(DType::kFloat64, {1});
-  passed.router_losses = present
-                             ? statistics.RouterLossSlot(round.index)
-                             : run.New(DType::kFloat64, {layers, 2});
+  passed.router_losses = present ? statistics.RouterLossSlot(round.index)
+                                 : run.New(DType::kFloat64, {layers, 2});
   // An evaluation has no gradient, and does not know the tokens of other ranks.
   const int64_t total_valid = statistics.total_valid();
   if (pass == Pass::kTrain && present && total_valid > 0) {
@@ -197,8 +195,7 @@ absl::Status ModelRunner::ShareCounts(const Execution& run, Pass pass,
       << window;
   // An evaluation counts every micro-batch by itself.
   const int64_t windows = training ? (end - begin) / window : 1;
-  const int64_t layers =
-      static_cast<int64_t>(model_->expert_layers().size());
+  const int64_t layers = static_cast<int64_t>(model_->expert_layers().size());
   const Execution keep = Keeping(run);
   const TensorView counts = keep.New(
       DType::kInt64,
