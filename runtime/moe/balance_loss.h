@@ -59,8 +59,8 @@ class BalanceLoss {
                      const TokenBatch&, const TensorView& /*counts*/) const {}
 
   // `decisions` are those of all layers with experts for one micro-batch; sets
-  // their balance_gradient. Their window_counts are the layer's row of what Count
-  // added. `weight` is the micro-batch's share of the valid tokens of the
+  // their balance_gradient. Their window_counts are the layer's row of what
+  // Count added. `weight` is the micro-batch's share of the valid tokens of the
   // global batch; 0 in an evaluation. Writes the micro-batch's losses without
   // coefficient into `losses`, fp64 [layers, 2]: balance, z.
   virtual void Compute(const Execution& run,

@@ -55,11 +55,12 @@ class Block {
 
   // The least Parameter::index of the block.
   int first_parameter() const { return attention_norm_.parameter_index(); }
-  bool has_experts() const { return moe_ != nullptr; }
-  // Router::selection_bias; undefined in a block without experts.
+  // Router::selection_bias; undefined without experts.
   TensorView selection_bias() const {
     return has_experts() ? moe_->selection_bias() : TensorView();
   }
+
+  bool has_experts() const { return moe_ != nullptr; }
 
  private:
   // The second half: of `input` into `delta`.

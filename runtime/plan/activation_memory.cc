@@ -248,10 +248,9 @@ ArenaPeak ActivationPeak(const TrainOptions& options, const RoutedRows& rows,
     return again + s.residual + Bytes(2 * m.hidden_size) * kFp32Bytes +
            std::max(second_half, AttentionBackwardBytes(m, s));
   };
-  const Bytes block =
-      std::max(
-          backward(expert_layers, expert_layer, MoeBackwardBytes(options, s)),
-          backward(dense_layers, dense_layer, s.dense_inner));
+  const Bytes block = std::max(
+      backward(expert_layers, expert_layer, MoeBackwardBytes(options, s)),
+      backward(dense_layers, dense_layer, s.dense_inner));
   const Bytes embedding = (s.tokens + m.vocabulary + 1) * 4;
   const Bytes peak = together * (model + kept + AlignmentBytes(m)) + gradients +
                      std::max({HeadBytes(m, s), block, embedding});
