@@ -55,8 +55,10 @@ class Block {
 
   // The least Parameter::index of the block.
   int first_parameter() const { return attention_norm_.parameter_index(); }
-  // Router::selection_bias.
-  TensorView selection_bias() const { return moe_.selection_bias(); }
+  // Router::selection_bias; undefined without experts.
+  TensorView selection_bias() const {
+    return has_experts() ? moe_->selection_bias() : TensorView();
+  }
 
   bool has_experts() const { return moe_ != nullptr; }
 
