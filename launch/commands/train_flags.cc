@@ -41,6 +41,8 @@ void AddRun(Registered* r, FlagSet* set) {
   set->Add("seed", &o.seed, "S",
            "of initial weights and of the order of the data");
   set->Add("log_every", &o.log_every, "N", "steps between lines of progress");
+  set->Add("layer_metrics_every", &o.layer_metrics_every, "N",
+           "steps between figures of each layer in metrics.jsonl; 0: none");
 }
 
 void AddBatch(Registered* r, FlagSet* set) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "switchyard/base/status.h"
+#include "switchyard/kernels/routing_statistics.h"
 #include "switchyard/runtime/plan/activation_memory.h"
 
 namespace switchyard {
@@ -108,6 +109,21 @@ void ModelRunner::Record(const Execution& run, const Transformer::Saved& saved,
   balance_loss_->Compute(keep, decisions, batch, weight, router_losses);
 }
 
+void ModelRunner::Describe(const Transformer::Saved& saved,
+                           const TokenBatch& batch,
+                           const StepStatistics& statistics) {
+  for (int layer = 0; layer < model_->layers(); ++layer) {
+    const RouterOutput& router = saved.blocks[layer].decision.router;
+    kernels::RoutingStatistics(
+        *stream_, {.probabilities = router.probabilities,
+                   .experts = router.experts,
+                   .valid = batch.valid,
+                   .sequence_length = options_.seq_len,
+                   .entropy = statistics.EntropySlot(batch.micro_batch, layer),
+                   .pairs = statistics.PairSlot(layer)});
+  }
+}
+
 absl::Status ModelRunner::Backward(const Execution& run,
                                    const TokenBatch& tokens,
                                    Transformer::Saved& saved,
@@ -156,6 +172,9 @@ absl::Status ModelRunner::RunInScopes(Pass pass, const Batch* batch,
   SWITCHYARD_ASSIGN_OR_RETURN(Transformer::Saved saved,
                               model_->Forward(run, tokens));
   Record(run, saved, tokens, weight, router_slot, statistics);
+  if (present && tokens.training && ReportsLayers(options_, step_)) {
+    Describe(saved, tokens, statistics);
+  }
   run.At(-1, "loss");
   if (pass == Pass::kTrain) {
     SWITCHYARD_RETURN_IF_ERROR(

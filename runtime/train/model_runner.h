@@ -72,6 +72,9 @@ class ModelRunner {
   void Record(const Execution& run, const Transformer::Saved& saved,
               const TokenBatch& batch, double weight,
               const TensorView& router_losses, StepStatistics& statistics);
+  // What the metrics of each layer need besides.
+  void Describe(const Transformer::Saved& saved, const TokenBatch& batch,
+                const StepStatistics& statistics);
 
   const TrainOptions options_;
   comm::Ledger& ledger_;

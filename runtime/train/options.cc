@@ -55,6 +55,7 @@ absl::Status CheckIntegers(const TrainOptions& o) {
       {"eval_every", o.eval_every, 0, kMaxSteps},
       {"eval_batches", o.eval_batches, 0, kMaxSteps},
       {"log_every", o.log_every, 1, kMaxSteps},
+      {"layer_metrics_every", o.layer_metrics_every, 0, kMaxSteps},
       {"stop_at", o.stop_at, 0, kMaxSteps},
   };
   for (const auto& range : ranges) {
@@ -187,6 +188,11 @@ absl::Status CheckExpertParallel(int64_t width, int64_t experts,
 int64_t ExpertCapacity(const TrainOptions& options) {
   return ExpertCapacity(options.overflow, options.model,
                         options.micro_batch * options.seq_len);
+}
+
+bool ReportsLayers(const TrainOptions& options, int64_t step) {
+  return options.layer_metrics_every > 0 &&
+         step % options.layer_metrics_every == 0;
 }
 
 void FillDefaults(TrainOptions* options) {

@@ -86,7 +86,8 @@ struct TrainOptions {
   int64_t eval_every = kDefault;  // steps; 0: never
   int64_t eval_batches = 8;       // of global_batch sequences; 0: all there are
   int64_t log_every = 1;          // steps between console lines
-  int64_t stop_at = 0;            // ends after this step; 0: after `steps`
+  int64_t layer_metrics_every = 1;  // steps between StepMetrics::layers; 0: off
+  int64_t stop_at = 0;              // ends after this step; 0: after `steps`
 };
 
 // Replaces what is kDefault.
@@ -113,6 +114,9 @@ int64_t DefaultExpertParallel(int64_t experts, int64_t ranks,
 
 // An error if `width` does not divide both the experts and the ranks.
 absl::Status CheckExpertParallel(int64_t width, int64_t experts, int64_t ranks);
+
+// Whether the step, counted from 1, has metrics of each layer.
+bool ReportsLayers(const TrainOptions& options, int64_t step);
 
 // The names that flags and files use.
 const char* NameOf(Schedule schedule);

@@ -62,6 +62,7 @@ std::vector<Told> WhatWasTold(const TrainOptions& o, const DataSource& data) {
       {"--isa", Hash(o.isa)},
       {"--eval_every", o.eval_every},
       {"--eval_batches", o.eval_batches},
+      {"--layer_metrics_every", o.layer_metrics_every},
   };
 }
 

@@ -15,8 +15,8 @@ StepStatistics::StepStatistics(Stream& stream, comm::Communicator& world,
       micro_batches_(micro_batches),
       layers_(layers),
       experts_(experts),
-      host_losses_(micro_batches * (1 + 2 * layers)),
-      counts_(2 * int64_t{layers} * experts),
+      host_losses_(micro_batches * losses_of_micro_batch()),
+      counts_(host_counts() + 3 * int64_t{layers}),
       tokens_(2 * micro_batches + 1) {
   const int64_t losses = static_cast<int64_t>(host_losses_.size());
   const int64_t counts = static_cast<int64_t>(counts_.size());
@@ -24,7 +24,7 @@ StepStatistics::StepStatistics(Stream& stream, comm::Communicator& world,
   storage_ =
       Storage(stream.device(), DType::kInt64, {losses + counts + tokens});
   losses_ =
-      storage_.View(DType::kFloat64, {micro_batches, 1 + 2 * int64_t{layers}});
+      storage_.View(DType::kFloat64, {micro_batches, losses_of_micro_batch()});
   counts_view_ =
       storage_.View(DType::kInt64, {counts}, losses * sizeof(double));
   tokens_view_ = storage_.View(DType::kInt64, {tokens},
@@ -35,6 +35,7 @@ void StepStatistics::Clear() {
   std::fill(tokens_.begin(), tokens_.end(), 0);
   std::fill(counts_.begin(), counts_.end(), 0);
   stream_.Zero(losses_);
+  stream_.Zero(counts_view_);
 }
 
 void StepStatistics::SetTokens(int64_t micro_batch, int64_t labels,
@@ -78,6 +79,18 @@ TensorView StepStatistics::RouterLossSlot(int64_t micro_batch) const {
       .Reshaped({layers_, 2});
 }
 
+TensorView StepStatistics::EntropySlot(int64_t micro_batch, int layer) const {
+  const int64_t column = 1 + 2 * int64_t{layers_} + layer;
+  return losses_.Rows(micro_batch, micro_batch + 1)
+      .Columns(column, column + 1)
+      .Reshaped({1});
+}
+
+TensorView StepStatistics::PairSlot(int layer) const {
+  const int64_t first = host_counts() + 3 * int64_t{layer};
+  return counts_view_.Rows(first, first + 3);
+}
+
 void StepStatistics::AddRouting(int layer, const Routing& routing) {
   int64_t* assigned = counts_.data() + int64_t{layer} * experts_;
   int64_t* kept = assigned + int64_t{layers_} * experts_;
@@ -85,10 +98,11 @@ void StepStatistics::AddRouting(int layer, const Routing& routing) {
     assigned[expert] += routing.assigned[expert];
     kept[expert] += routing.kept[expert];
   }
+  counts_[2 * int64_t{layers_} * experts_ + layer] += routing.outgoing_rows;
 }
 
 absl::Status StepStatistics::ShareResults() {
-  stream_.CopyToDevice(counts_view_, counts_.data());
+  stream_.CopyToDevice(counts_view_.Rows(0, host_counts()), counts_.data());
   comm::Ticket counts = world_.AllReduce(stream_, counts_view_,
                                          comm::ReduceOp::kSum, {-1, "counts"});
   absl::Status status = counts.Wait();
@@ -105,9 +119,7 @@ absl::Status StepStatistics::ShareResults() {
 
 double StepStatistics::loss_sum() const {
   double sum = 0.0;
-  for (int64_t i = 0; i < micro_batches_; ++i) {
-    sum += host_losses_[i * (1 + 2 * layers_)];
-  }
+  for (int64_t i = 0; i < micro_batches_; ++i) sum += Loss(i, 0);
   return sum;
 }
 
@@ -118,9 +130,19 @@ double StepStatistics::WeightedRouterLoss(int which) const {
   for (int64_t i = 0; i < micro_batches_; ++i) {
     const double weight = static_cast<double>(valid(i)) / total;
     for (int layer = 0; layer < layers_; ++layer) {
-      sum +=
-          weight * host_losses_[i * (1 + 2 * layers_) + 1 + 2 * layer + which];
+      sum += weight * Loss(i, 1 + 2 * layer + which);
     }
+  }
+  return sum;
+}
+
+double StepStatistics::WeightedRouterLoss(int layer, int which) const {
+  const double total = static_cast<double>(total_valid());
+  double sum = 0.0;
+  if (total == 0.0) return sum;
+  for (int64_t i = 0; i < micro_batches_; ++i) {
+    const double weight = static_cast<double>(valid(i)) / total;
+    sum += weight * Loss(i, 1 + 2 * layer + which);
   }
   return sum;
 }
@@ -128,12 +150,44 @@ double StepStatistics::WeightedRouterLoss(int which) const {
 double StepStatistics::balance() const { return WeightedRouterLoss(0); }
 double StepStatistics::z() const { return WeightedRouterLoss(1); }
 
+double StepStatistics::balance(int layer) const {
+  return WeightedRouterLoss(layer, 0);
+}
+double StepStatistics::z(int layer) const {
+  return WeightedRouterLoss(layer, 1);
+}
+
+double StepStatistics::entropy_sum(int layer) const {
+  double sum = 0.0;
+  for (int64_t i = 0; i < micro_batches_; ++i) {
+    sum += Loss(i, 1 + 2 * int64_t{layers_} + layer);
+  }
+  return sum;
+}
+
 absl::Span<const int64_t> StepStatistics::assigned() const {
-  return absl::MakeSpan(counts_).first(counts_.size() / 2);
+  return absl::MakeSpan(counts_).first(int64_t{layers_} * experts_);
 }
 
 absl::Span<const int64_t> StepStatistics::kept() const {
-  return absl::MakeSpan(counts_).last(counts_.size() / 2);
+  const int64_t count = int64_t{layers_} * experts_;
+  return absl::MakeSpan(counts_).subspan(count, count);
+}
+
+absl::Span<const int64_t> StepStatistics::assigned(int layer) const {
+  return assigned().subspan(int64_t{layer} * experts_, experts_);
+}
+
+absl::Span<const int64_t> StepStatistics::kept(int layer) const {
+  return kept().subspan(int64_t{layer} * experts_, experts_);
+}
+
+int64_t StepStatistics::sent(int layer) const {
+  return counts_[2 * int64_t{layers_} * experts_ + layer];
+}
+
+absl::Span<const int64_t> StepStatistics::pairs(int layer) const {
+  return absl::MakeSpan(counts_).subspan(host_counts() + 3 * int64_t{layer}, 3);
 }
 
 int64_t StepStatistics::dropped() const {
@@ -143,13 +197,22 @@ int64_t StepStatistics::dropped() const {
   return dropped;
 }
 
+double StepStatistics::dropped_share() const {
+  int64_t sum = 0;
+  for (int64_t count : assigned()) sum += count;
+  if (sum == 0) return 0.0;
+  return static_cast<double>(dropped()) / static_cast<double>(sum);
+}
+
+int64_t StepStatistics::dead_experts() const {
+  return std::count(assigned().begin(), assigned().end(), 0);
+}
+
 double StepStatistics::max_load() const {
   double result = 0.0;
   for (int layer = 0; layer < layers_; ++layer) {
-    const absl::Span<const int64_t> loads =
-        assigned().subspan(int64_t{layer} * experts_, experts_);
     int64_t sum = 0, largest = 0;
-    for (int64_t load : loads) {
+    for (int64_t load : assigned(layer)) {
       sum += load;
       largest = std::max(largest, load);
     }

@@ -41,6 +41,10 @@ class StepStatistics {
   // Where the operators of a micro-batch write: fp64 [1] and [layers, 2].
   TensorView LossSlot(int64_t micro_batch) const;
   TensorView RouterLossSlot(int64_t micro_batch) const;
+  // Of one layer (kernels/routing_statistics.h): fp64 [1], and int64 [3] that
+  // all micro-batches of this rank add to.
+  TensorView EntropySlot(int64_t micro_batch, int layer) const;
+  TensorView PairSlot(int layer) const;
   void AddRouting(int layer, const Routing& routing);
 
   // After the passes: sums over all ranks.
@@ -50,15 +54,40 @@ class StepStatistics {
   // without coefficient.
   double balance() const;
   double z() const;
-  int64_t dropped() const;  // assignments
+  int64_t dropped() const;       // assignments
+  double dropped_share() const;  // of the assignments
+  int64_t dead_experts() const;  // without an assignment, of all layers
   // The largest over layers of (largest load of an expert) / (mean load).
   double max_load() const;
   // Assignments before dropping and kept ones, [layers, experts].
   absl::Span<const int64_t> assigned() const;
   absl::Span<const int64_t> kept() const;
 
+  // The same of one layer: [experts], and losses without coefficient.
+  absl::Span<const int64_t> assigned(int layer) const;
+  absl::Span<const int64_t> kept(int layer) const;
+  double balance(int layer) const;
+  double z(int layer) const;
+  // Kept assignments whose expert is on another rank than their token.
+  int64_t sent(int layer) const;
+  // 0 where no operator wrote into the slots.
+  double entropy_sum(int layer) const;  // over valid tokens, in nats
+  // Neighbours, those with the same first choice, and those whose two best
+  // choices meet.
+  absl::Span<const int64_t> pairs(int layer) const;
+
  private:
+  // By micro-batch: the loss, balance and z by layer, entropies by layer.
+  int64_t losses_of_micro_batch() const { return 1 + 3 * int64_t{layers_}; }
+  double Loss(int64_t micro_batch, int64_t column) const {
+    return host_losses_[micro_batch * losses_of_micro_batch() + column];
+  }
+  // What the operators count on the device comes after what the host does.
+  int64_t host_counts() const {
+    return 2 * int64_t{layers_} * experts_ + layers_;
+  }
   double WeightedRouterLoss(int which) const;
+  double WeightedRouterLoss(int layer, int which) const;
 
   Stream& stream_;
   comm::Communicator& world_;
@@ -66,11 +95,12 @@ class StepStatistics {
   const int layers_;
   const int experts_;
   Storage storage_;
-  TensorView losses_;       // fp64 [micro-batches, 1 + 2 · layers]
-  TensorView counts_view_;  // int64 [2 · layers · experts]
+  TensorView losses_;  // fp64 [micro-batches, 1 + 3 · layers]
+  TensorView
+      counts_view_;  // int64 [2 · layers · experts + layers + 3 · layers]
   TensorView tokens_view_;  // int64 [2 · micro-batches + 1]
   std::vector<double> host_losses_;
-  std::vector<int64_t> counts_;  // assigned, then kept
+  std::vector<int64_t> counts_;  // assigned, kept, sent; pairs
   std::vector<int64_t> tokens_;  // labels and valid by micro-batch; failures
 };
 

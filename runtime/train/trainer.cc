@@ -174,6 +174,7 @@ Trainer::Trainer(const TrainOptions& options, std::unique_ptr<Grid> grid,
   runner_.SetBalanceLoss(std::move(parts_.balance_loss));
   const int64_t micro_batches = options.global_batch / options.micro_batch;
   batches_.resize(Rounds(micro_batches, grid_->world().size()));
+  layers_.resize(options.model.layers);
 }
 
 int64_t Trainer::last_step() const {
@@ -277,6 +278,12 @@ absl::StatusOr<StepMetrics> Trainer::Step() {
   metrics.tokens = statistics_.total_valid();
   metrics.dropped = statistics_.dropped();
   metrics.max_load = statistics_.max_load();
+  metrics.dropped_share = statistics_.dropped_share();
+  metrics.dead_experts = statistics_.dead_experts();
+  if (ReportsLayers(options_, metrics.step)) {
+    FillLayerMetrics(statistics_, options_.model, absl::MakeSpan(layers_));
+    metrics.layers = layers_;
+  }
   metrics.step_seconds = Now() - start;
   metrics.tokens_per_second =
       static_cast<double>(metrics.tokens) / metrics.step_seconds;

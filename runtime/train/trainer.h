@@ -71,8 +71,10 @@ class Trainer {
   absl::Status VisitState(StateVisitor& visitor);
 
   int64_t steps_done() const { return step_; }
-  // Of the last step: assignments before dropping, [layers, experts].
+  // Of the last step: assignments before dropping and kept ones, [layers,
+  // experts].
   absl::Span<const int64_t> assigned() const { return statistics_.assigned(); }
+  absl::Span<const int64_t> kept() const { return statistics_.kept(); }
   const Grid& grid() const { return *grid_; }
   ModelRunner& runner() { return runner_; }
   ShardedAdamW& optimizer() { return optimizer_; }
@@ -110,6 +112,7 @@ class Trainer {
   Batch eval_batch_;
   int64_t step_ = 0;
   absl::Status deferred_;
+  std::vector<LayerMetrics> layers_;
   RunSummary summary_;
   RecentRates rates_;
 };
