@@ -10,7 +10,7 @@
 // A row of NaN still gives k distinct experts.
 //
 // An operand of another shape or dtype is a bug: a check ends the process. So
-// is, in the backward pass, an expert that does not exist.
+// is a replayed expert that does not exist, or one in the backward pass.
 #ifndef SWITCHYARD_KERNELS_ROUTER_H_
 #define SWITCHYARD_KERNELS_ROUTER_H_
 
@@ -25,6 +25,8 @@ struct RouterArgs {
   TensorView logsumexp;      // fp32 [tokens]
   TensorView experts;        // int32 [tokens, k], best first
   TensorView gates;          // fp32 [tokens, k]
+  // int32 [tokens, k], optional: chosen instead of the largest, distinct ones.
+  ConstTensorView replayed = {};
 };
 void Router(Stream& stream, const RouterArgs& args);
 

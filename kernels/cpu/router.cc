@@ -107,6 +107,15 @@ HWY_INLINE void TopK(const float* probabilities, int64_t experts, int64_t k,
   }
 }
 
+HWY_INLINE void Replay(const int32_t* replayed, int64_t experts, int64_t k,
+                       int32_t* chosen) {
+  for (int64_t j = 0; j < k; ++j) {
+    SWITCHYARD_CHECK(0 <= replayed[j] && replayed[j] < experts)
+        << "expert " << replayed[j] << " of " << experts;
+    chosen[j] = replayed[j];
+  }
+}
+
 HWY_INLINE void Gates(const float* probabilities, const int32_t* chosen,
                       int64_t k, bool renormalize, float* gates) {
   float sum = 0.0f;
@@ -135,7 +144,12 @@ void RouterBlock(const RouterArgs& args, int64_t begin, int64_t end) {
         args.logits.data<float>() + t * args.logits.row_stride(), experts, p);
     const V log = VectorLog(d, hn::Set(d, softmax.sum));
     logsumexp[t] = softmax.max + hn::GetLane(log);
-    TopK(p, experts, k, left, chosen);
+    if (args.replayed.defined()) {
+      Replay(args.replayed.data<int32_t>() + t * args.replayed.row_stride(),
+             experts, k, chosen);
+    } else {
+      TopK(p, experts, k, left, chosen);
+    }
     Gates(p, chosen, k, renormalize,
           args.gates.data<float>() + t * args.gates.row_stride());
   }

@@ -27,7 +27,8 @@ void MoeLayer::Declare(ParameterStore& store, const ModelConfig& config,
 MoeLayer::MoeLayer(const ParameterStore& store, const Grid& grid,
                    const ModelConfig& config, const MoeOptions& options,
                    int layer, const std::string& prefix)
-    : router_(options.routers->Make(store, config, MixturePrefix(prefix))),
+    : layer_(layer),
+      router_(options.routers->Make(store, config, MixturePrefix(prefix))),
       dispatcher_(grid, layer, options.max_rows_per_rank),
       experts_(store, grid, config, MixturePrefix(prefix)),
       capacity_(options.capacity) {}
@@ -40,6 +41,16 @@ ConstTensorView MoeLayer::RouterInput(const Execution& run,
   return wide;
 }
 
+TokenBatch MoeLayer::OfLayer(const TokenBatch& batch) const {
+  TokenBatch result = batch;
+  if (batch.replayed.defined()) {
+    const int64_t tokens = batch.ids.dim(0);
+    result.replayed =
+        batch.replayed.Rows(layer_ * tokens, (layer_ + 1) * tokens);
+  }
+  return result;
+}
+
 absl::StatusOr<MoeLayer::Decision> MoeLayer::Decide(
     const Execution& run, const ConstTensorView& input,
     const TokenBatch& batch) const {
@@ -49,7 +60,7 @@ absl::StatusOr<MoeLayer::Decision> MoeLayer::Decide(
       run.stream, run.decision_arena, run.decision_arena, run.host_arena,
       run.format, run.ledger,         run.step,           run.seed};
   Decision decision;
-  decision.router = router_->Forward(keep, router_input, batch);
+  decision.router = router_->Forward(keep, router_input, OfLayer(batch));
   SWITCHYARD_RETURN_IF_ERROR(dispatcher_.Plan(
       keep, decision.router, batch.valid, capacity_, decision.routing));
   return decision;

@@ -77,6 +77,10 @@ class MoeLayer {
                                       const ConstTensorView& doutput,
                                       const TensorView& dinput) const;
 
+  // The batch as this layer's router sees it.
+  TokenBatch OfLayer(const TokenBatch& batch) const;
+
+  int layer_;
   std::unique_ptr<Router> router_;
   TokenDispatcher dispatcher_;
   ExpertBank experts_;

@@ -43,10 +43,11 @@ TopKRouter::TopKRouter(const ParameterStore& store, const ModelConfig& config,
 
 RouterOutput TopKRouter::Forward(const Execution& run,
                                  const ConstTensorView& input,
-                                 const TokenBatch&) const {
+                                 const TokenBatch& batch) const {
   const int64_t tokens = input.dim(0);
   kernels::RouterArgs args;
   args.renormalize = renormalize_;
+  args.replayed = batch.replayed;
   args.probabilities = run.New(DType::kFloat32, {tokens, experts_});
   args.logsumexp = run.New(DType::kFloat32, {tokens});
   args.experts = run.New(DType::kInt32, {tokens, experts_per_token_});

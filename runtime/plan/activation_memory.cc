@@ -44,6 +44,9 @@ struct Sizes {
         buffer_rows(segment_rows + rows.outgoing),
         buffer(buffer_rows * o.model.hidden_size * element),
         inner(segment_rows * o.model.intermediate_size * element),
+        replayed(o.routing_replay.empty()
+                     ? Bytes(0)
+                     : tokens * o.model.layers * o.model.experts_per_token * 4),
         attention_scratch(kernels::AttentionBackwardScratchBytes(
             o.micro_batch * o.seq_len, o.model.heads, o.model.kv_heads,
             o.model.head_dim, o.seq_len)) {}
@@ -53,8 +56,9 @@ struct Sizes {
   Bytes wide;           // the same in fp32
   Bytes queries, keys;  // elements of a token
   Bytes segment_rows, buffer_rows;
-  Bytes buffer;  // [buffer rows, hidden]
-  Bytes inner;   // [segment rows, intermediate]
+  Bytes buffer;    // [buffer rows, hidden]
+  Bytes inner;     // [segment rows, intermediate]
+  Bytes replayed;  // experts of all layers, int32 [layers · tokens, k]
   Bytes attention_scratch;
 };
 
@@ -98,7 +102,7 @@ Bytes HeadBytes(const ModelConfig& m, const Sizes& s) {
 
 Bytes LargestTensor(const ModelConfig& m, const Sizes& s) {
   return std::max({s.wide, s.buffer, 2 * s.inner, s.attention_scratch,
-                   s.tokens * (s.queries + 2 * s.keys) * s.element,
+                   s.replayed, s.tokens * (s.queries + 2 * s.keys) * s.element,
                    s.tokens * m.experts * kFp32Bytes,
                    HeadLogitBytes(m, s) * kFp32Bytes,
                    Bytes(m.vocabulary) * m.hidden_size * kFp32Bytes}) +
@@ -165,7 +169,7 @@ ArenaPeak ActivationPeak(const TrainOptions& options, const RoutedRows& rows) {
       again + s.residual + Bytes(2 * m.hidden_size) * kFp32Bytes +
       std::max(MoeBackwardBytes(m, s), AttentionBackwardBytes(s));
   const Bytes embedding = (s.tokens + m.vocabulary + 1) * 4;
-  const Bytes peak = model + kept +
+  const Bytes peak = model + s.replayed + kept +
                      std::max({HeadBytes(m, s), block, embedding}) +
                      AlignmentBytes(m);
   return {Saturated(peak), Saturated(LargestTensor(m, s))};

@@ -78,7 +78,7 @@ int ModelRunner::arena_growth_count() const {
          host_arena_.growth_count();
 }
 
-TokenBatch ModelRunner::ToDevice(const Execution& run,
+TokenBatch ModelRunner::ToDevice(const Execution& run, Pass pass,
                                  const Batch* batch) const {
   const int64_t tokens =
       batch == nullptr ? 0 : batch->sequences * batch->sequence_length;
@@ -90,17 +90,33 @@ TokenBatch ModelRunner::ToDevice(const Execution& run,
     run.stream.CopyToDevice(labels, batch->labels.data());
     run.stream.CopyToDevice(valid, batch->valid.data());
   }
-  return {ids, labels, valid};
+  TokenBatch result = {ids, labels, valid};
+  if (batch != nullptr && pass == Pass::kTrain && !batch->experts.empty()) {
+    const TensorView replayed =
+        run.New(DType::kInt32,
+                {model_->layers() * tokens, options_.model.experts_per_token});
+    run.stream.CopyToDevice(replayed, batch->experts.data());
+    result.replayed = replayed;
+  }
+  return result;
 }
 
-void ModelRunner::Record(const Execution& run, const Transformer::Saved& saved,
-                         const TokenBatch& batch, double weight,
-                         const TensorView& router_losses,
-                         StepStatistics& statistics) {
+absl::Span<MoeLayer::Decision* const> ModelRunner::DecisionsOf(
+    const Execution& run, const Transformer::Saved& saved) const {
   const absl::Span<MoeLayer::Decision*> decisions =
       run.NewHost<MoeLayer::Decision*>(model_->layers());
   for (int layer = 0; layer < model_->layers(); ++layer) {
     decisions[layer] = &saved.blocks[layer].decision;
+  }
+  return decisions;
+}
+
+void ModelRunner::Record(const Execution& run,
+                         absl::Span<MoeLayer::Decision* const> decisions,
+                         const TokenBatch& batch, double weight,
+                         const TensorView& router_losses,
+                         StepStatistics& statistics) {
+  for (int layer = 0; layer < model_->layers(); ++layer) {
     statistics.AddRouting(layer, decisions[layer]->routing);
   }
   const Execution keep{run.stream,     run.decision_arena, run.decision_arena,
@@ -109,11 +125,11 @@ void ModelRunner::Record(const Execution& run, const Transformer::Saved& saved,
   balance_loss_->Compute(keep, decisions, batch, weight, router_losses);
 }
 
-void ModelRunner::Describe(const Transformer::Saved& saved,
+void ModelRunner::Describe(absl::Span<MoeLayer::Decision* const> decisions,
                            const TokenBatch& batch,
                            const StepStatistics& statistics) {
   for (int layer = 0; layer < model_->layers(); ++layer) {
-    const RouterOutput& router = saved.blocks[layer].decision.router;
+    const RouterOutput& router = decisions[layer]->router;
     kernels::RoutingStatistics(
         *stream_, {.probabilities = router.probabilities,
                    .experts = router.experts,
@@ -154,7 +170,7 @@ absl::Status ModelRunner::RunInScopes(Pass pass, const Batch* batch,
   ArenaScope decisions(decision_arena_);
   ArenaScope tables(host_arena_);
   const bool present = batch != nullptr;
-  TokenBatch tokens = ToDevice(run, batch);
+  TokenBatch tokens = ToDevice(run, pass, batch);
   tokens.micro_batch = index;
   tokens.training = pass == Pass::kTrain;
   const TensorView loss_slot =
@@ -171,9 +187,13 @@ absl::Status ModelRunner::RunInScopes(Pass pass, const Batch* batch,
 
   SWITCHYARD_ASSIGN_OR_RETURN(Transformer::Saved saved,
                               model_->Forward(run, tokens));
-  Record(run, saved, tokens, weight, router_slot, statistics);
-  if (present && tokens.training && ReportsLayers(options_, step_)) {
-    Describe(saved, tokens, statistics);
+  const absl::Span<MoeLayer::Decision* const> decided = DecisionsOf(run, saved);
+  Record(run, decided, tokens, weight, router_slot, statistics);
+  if (present && tokens.training) {
+    if (ReportsLayers(options_, step_)) {
+      Describe(decided, tokens, statistics);
+    }
+    if (trace_ != nullptr) trace_->Keep(tokens.micro_batch, decided);
   }
   run.At(-1, "loss");
   if (pass == Pass::kTrain) {

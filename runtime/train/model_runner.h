@@ -16,6 +16,7 @@
 #include "switchyard/runtime/nn/loss.h"
 #include "switchyard/runtime/nn/transformer.h"
 #include "switchyard/runtime/train/options.h"
+#include "switchyard/runtime/train/routing_trace.h"
 #include "switchyard/runtime/train/step_statistics.h"
 
 namespace switchyard {
@@ -45,6 +46,9 @@ class ModelRunner {
     return Run(Pass::kEvaluate, batch, index, statistics, nullptr);
   }
 
+  // Shows the decisions about every micro-batch that trains; null: to nobody.
+  void SetTrace(RoutingTrace* trace) { trace_ = trace; }
+
   // The step that the ledger's positions tell.
   void SetStep(int64_t step) { step_ = step; }
 
@@ -68,13 +72,18 @@ class ModelRunner {
   absl::Status Backward(const Execution& run, const TokenBatch& tokens,
                         Transformer::Saved& saved, const TensorView& loss_slot,
                         const StepStatistics& statistics);
-  TokenBatch ToDevice(const Execution& run, const Batch* batch) const;
-  void Record(const Execution& run, const Transformer::Saved& saved,
+  TokenBatch ToDevice(const Execution& run, Pass pass,
+                      const Batch* batch) const;
+  // All layers', in a table of `run`.
+  absl::Span<MoeLayer::Decision* const> DecisionsOf(
+      const Execution& run, const Transformer::Saved& saved) const;
+  void Record(const Execution& run,
+              absl::Span<MoeLayer::Decision* const> decisions,
               const TokenBatch& batch, double weight,
               const TensorView& router_losses, StepStatistics& statistics);
   // What the metrics of each layer need besides.
-  void Describe(const Transformer::Saved& saved, const TokenBatch& batch,
-                const StepStatistics& statistics);
+  void Describe(absl::Span<MoeLayer::Decision* const> decisions,
+                const TokenBatch& batch, const StepStatistics& statistics);
 
   const TrainOptions options_;
   comm::Ledger& ledger_;
@@ -90,6 +99,7 @@ class ModelRunner {
   std::unique_ptr<Transformer> model_;
   std::unique_ptr<Loss> loss_;
   std::unique_ptr<BalanceLoss> balance_loss_;
+  RoutingTrace* trace_ = nullptr;
 };
 
 }  // namespace switchyard

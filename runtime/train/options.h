@@ -71,6 +71,10 @@ struct TrainOptions {
   OverflowOptions overflow;
   BalanceOptions balance;
   int64_t max_rows_per_rank = 0;  // of expert inputs; 0: no limit
+  // Files of routing (docs/routing_trace.md): one that this run writes, and one
+  // whose experts it takes. Empty: none.
+  std::string routing_trace;
+  std::string routing_replay;
 
   // How it is computed; no bit depends on these, apart from the instruction
   // set.

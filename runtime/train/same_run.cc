@@ -56,6 +56,8 @@ std::vector<Told> WhatWasTold(const TrainOptions& o, const DataSource& data) {
       {"--bad_gradient", static_cast<int64_t>(o.bad_gradient)},
       {"--capacity_factor", Hash(o.overflow.capacity_factor.ToString())},
       {"--max_rows_per_rank", o.max_rows_per_rank},
+      {"--routing_trace", o.routing_trace.empty() ? 0 : 1},
+      {"--routing_replay", o.routing_replay.empty() ? 0 : 1},
       {"--expert_parallel", o.expert_parallel},
       {"--recompute", static_cast<int64_t>(o.recompute)},
       {"--determinism", static_cast<int64_t>(o.determinism)},

@@ -30,6 +30,8 @@
 #include "switchyard/runtime/train/model_runner.h"
 #include "switchyard/runtime/train/options.h"
 #include "switchyard/runtime/train/recent_rates.h"
+#include "switchyard/runtime/train/routing_replay.h"
+#include "switchyard/runtime/train/routing_trace.h"
 
 namespace switchyard {
 
@@ -83,6 +85,8 @@ class Trainer {
   Trainer(const TrainOptions& options, std::unique_ptr<Grid> grid,
           Device& device, TrainerParts parts);
 
+  // Opens the files of routing that the options name.
+  absl::Status OpenRouting();
   // Keeps an error of this rank alone until the next LoadBatches, where all
   // ranks learn of it.
   void Defer(const absl::Status& status);
@@ -106,6 +110,8 @@ class Trainer {
   std::unique_ptr<Grid> grid_;
   TrainerParts parts_;
   ModelRunner runner_;
+  std::unique_ptr<RoutingTrace> trace_;    // null: none
+  std::unique_ptr<RoutingReplay> replay_;  // null: none
   ShardedAdamW optimizer_;
   StepStatistics statistics_;
   std::vector<Batch> batches_;  // of this rank, by round
