@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/nearest_name.h"
 #include "switchyard/launch/commands/train.h"
+#include "switchyard/launch/commands/verify_layouts.h"
 #include "switchyard/launch/version.h"
 #include "switchyard/launch/wait_policy.h"
 #include "switchyard/launch/world.h"
@@ -20,7 +21,9 @@ constexpr char kUsage[] =
     "Usage: switchyard <command> [--flag value]...\n"
     "\n"
     "Commands:\n"
-    "  train    train a mixture-of-experts language model\n"
+    "  train            train a mixture-of-experts language model\n"
+    "  verify-layouts   compare a few steps of a run on several layouts, bit "
+    "for bit\n"
     "\n"
     "switchyard <command> --help lists the flags of a command;\n"
     "switchyard --version tells the version.\n";
@@ -36,6 +39,9 @@ int Main(const std::vector<std::string>& arguments) {
   if (command == "train") {
     return Train(absl::MakeConstSpan(arguments).subspan(1));
   }
+  if (command == "verify-layouts") {
+    return VerifyLayouts(absl::MakeConstSpan(arguments).subspan(1));
+  }
   if (command == "--help" || command == "-h" || command == "help") {
     return Print(stdout, kUsage, 0);
   }
@@ -44,7 +50,7 @@ int Main(const std::vector<std::string>& arguments) {
   }
   if (command.empty()) return Print(stderr, kUsage, 1);
   const absl::string_view nearest =
-      NearestName(command, {"train", "--help", "--version"});
+      NearestName(command, {"train", "verify-layouts", "--help", "--version"});
   return Print(
       stderr,
       absl::StrCat(
