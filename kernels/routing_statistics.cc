@@ -27,4 +27,13 @@ void RoutingStatistics(Stream& stream, const RoutingStatisticsArgs& args) {
   stream.Enqueue([args, threads] { cpu::RoutingStatistics(args, threads); });
 }
 
+void ValueRange(Stream& stream, const ValueRangeArgs& args) {
+  CheckRank(args.values, 1);
+  CheckPacked("values", args.values, DType::kFloat32, args.values.shape());
+  CheckPacked("range", args.range, DType::kFloat32, {2});
+  SWITCHYARD_CHECK(args.values.dim(0) > 0) << "expected a value, found none";
+  CheckCpu(stream);
+  stream.Enqueue([args] { cpu::ValueRange(args); });
+}
+
 }  // namespace switchyard::kernels

@@ -41,6 +41,13 @@ struct RoutingStatisticsArgs {
 };
 void RoutingStatistics(Stream& stream, const RoutingStatisticsArgs& args);
 
+// range = the smallest and the largest value; both NaN if one is.
+struct ValueRangeArgs {
+  ConstTensorView values;  // fp32 [count], at least one
+  TensorView range;        // fp32 [2]
+};
+void ValueRange(Stream& stream, const ValueRangeArgs& args);
+
 }  // namespace switchyard::kernels
 
 #endif  // SWITCHYARD_KERNELS_ROUTING_STATISTICS_H_

@@ -3,6 +3,7 @@
 #include "switchyard/kernels/cpu/routing_statistics.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 
 #include "switchyard/base/cpu/floating_point_mode.h"
@@ -132,6 +133,19 @@ void RoutingStatistics(const RoutingStatisticsArgs& args, int threads) {
     pairs[2] += blocks[i].either;
   }
   *args.entropy.data<double>() = sum;
+}
+
+void ValueRange(const ValueRangeArgs& args) {
+  const float* values = args.values.data<float>();
+  float smallest = values[0], largest = values[0];
+  for (int64_t i = 1; i < args.values.dim(0); ++i) {
+    // A NaN stays: no comparison with it is true.
+    if (std::isnan(values[i])) smallest = largest = values[i];
+    if (values[i] < smallest) smallest = values[i];
+    if (values[i] > largest) largest = values[i];
+  }
+  args.range.data<float>()[0] = smallest;
+  args.range.data<float>()[1] = largest;
 }
 
 }  // namespace switchyard::kernels::cpu

@@ -8,6 +8,7 @@
 namespace switchyard::kernels::cpu {
 
 void RoutingStatistics(const RoutingStatisticsArgs& args, int threads);
+void ValueRange(const ValueRangeArgs& args);
 
 }  // namespace switchyard::kernels::cpu
 

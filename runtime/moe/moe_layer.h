@@ -67,6 +67,9 @@ class MoeLayer {
                                       const TokenBatch& batch, float z_gradient,
                                       const ConstTensorView& doutput) const;
 
+  // Router::selection_bias.
+  TensorView selection_bias() const { return router_->selection_bias(); }
+
  private:
   // fp32 of the input, for the router.
   ConstTensorView RouterInput(const Execution& run,

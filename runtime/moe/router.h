@@ -49,6 +49,11 @@ class Router {
                         const RouterOutput& output,
                         const RouterGradients& gradients,
                         const TensorView& dinput) const = 0;
+  // fp32 [experts]: added to the scores by which experts are chosen, never to
+  // gates (kernels/router.h). A state tensor, the same on all ranks, which
+  // whoever keeps loads level by it may write between two steps. Undefined: the
+  // router has none.
+  virtual TensorView selection_bias() const { return TensorView(); }
 };
 
 // The kind of router that a model has: what each layer's learns, and the router

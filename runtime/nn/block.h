@@ -50,6 +50,8 @@ class Block {
 
   // The least Parameter::index of the block.
   int first_parameter() const { return attention_norm_.parameter_index(); }
+  // Router::selection_bias.
+  TensorView selection_bias() const { return moe_.selection_bias(); }
 
  private:
   // `sum` and `delta`: where the output goes. Decides only if told to.

@@ -54,6 +54,10 @@ class Transformer {
   int layers() const { return static_cast<int>(blocks_.size()); }
   // [vocabulary, hidden]; its gradient is the head's to add.
   const Parameter& head() const { return head_; }
+  // Router::selection_bias of a layer: undefined where it has none.
+  TensorView selection_bias(int layer) const {
+    return blocks_[layer]->selection_bias();
+  }
 
  private:
   // Tells run.listener of layer `layer`, whose gradients are among the first

@@ -197,13 +197,14 @@ Trainer::Trainer(const TrainOptions& options, std::unique_ptr<Grid> grid,
       statistics_(runner_.stream(), grid_->world(),
                   options.global_batch / options.micro_batch,
                   static_cast<int>(options.model.layers),
-                  static_cast<int>(options.model.experts)) {
+                  static_cast<int>(options.model.experts)),
+      layers_(options.model.layers),
+      bias_ranges_(runner_.stream(), runner_.model()) {
   if (parts_.schedule == nullptr) parts_.schedule = MakeSchedule(options);
   if (parts_.make_loss) runner_.SetLoss(parts_.make_loss(runner_.model()));
   runner_.SetBalanceLoss(std::move(parts_.balance_loss));
   const int64_t micro_batches = options.global_batch / options.micro_batch;
   batches_.resize(Rounds(micro_batches, grid_->world().size()));
-  layers_.resize(options.model.layers);
 }
 
 absl::Status Trainer::OpenRouting() {
@@ -343,6 +344,7 @@ absl::StatusOr<StepMetrics> Trainer::Step() {
   metrics.dead_experts = statistics_.dead_experts();
   if (ReportsLayers(options_, metrics.step)) {
     FillLayerMetrics(statistics_, options_.model, absl::MakeSpan(layers_));
+    bias_ranges_.Fill(absl::MakeSpan(layers_));
     metrics.layers = layers_;
   }
   metrics.step_seconds = Now() - start;

@@ -26,6 +26,7 @@
 #include "switchyard/runtime/optim/schedule.h"
 #include "switchyard/runtime/optim/sharded_adamw.h"
 #include "switchyard/runtime/optim/state_visitor.h"
+#include "switchyard/runtime/train/bias_ranges.h"
 #include "switchyard/runtime/train/metrics_sink.h"
 #include "switchyard/runtime/train/model_runner.h"
 #include "switchyard/runtime/train/options.h"
@@ -119,6 +120,7 @@ class Trainer {
   int64_t step_ = 0;
   absl::Status deferred_;
   std::vector<LayerMetrics> layers_;
+  BiasRanges bias_ranges_;
   RunSummary summary_;
   RecentRates rates_;
 };

@@ -199,6 +199,34 @@ TEST(RoutingStatisticsTest,
   EXPECT_NEAR(100 * pairs[2] / pairs[0], 100 * (1 - 15.0 / 28), 1.0);
 }
 
+TEST(ValueRangeTest, IsTheSmallestAndTheLargest) {
+  CpuDevice device;
+  const auto stream = device.NewStream();
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const struct {
+    Values values, range;
+  } cases[] = {
+      {{-0.5}, {-0.5, -0.5}},
+      {{0, 0.25, -1, 0.125}, {-1, 0.25}},
+      {{3, 2, 1}, {1, 3}},
+  };
+  for (const auto& item : cases) {
+    TestTensor values(device, DType::kFloat32,
+                      {static_cast<int64_t>(item.values.size())}, item.values);
+    TestTensor range(device, DType::kFloat32, {2});
+    ValueRange(*stream, {values, range});
+    stream->Wait();
+    EXPECT_EQ(range.Read(), item.range);
+  }
+  for (const Values& with_nan : {Values{nan, 1, 2}, {1, nan, 2}, {1, 2, nan}}) {
+    TestTensor values(device, DType::kFloat32, {3}, with_nan);
+    TestTensor range(device, DType::kFloat32, {2});
+    ValueRange(*stream, {values, range});
+    stream->Wait();
+    EXPECT_TRUE(std::isnan(range.Read()[0]) && std::isnan(range.Read()[1]));
+  }
+}
+
 TEST(RoutingStatisticsTest, GivesTheSameBitsOnAnyNumberOfThreads) {
   Inputs in = RandomInputs(1001, 24, 3, 7);
   for (double& valid : in.valid) valid = valid > 0;

@@ -8,6 +8,8 @@
 #include <functional>
 #include <memory>
 #include <numeric>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -146,6 +148,63 @@ TEST(LayerMetricsTest, OneChoiceHasNoSecond) {
         EXPECT_TRUE(std::isnan(step.layers[0].repeat_first_or_second));
       });
   EXPECT_TRUE(status.ok()) << status;
+}
+
+// A router of somebody else's, with a bias in every other layer.
+class BiasedRouter : public TopKRouter {
+ public:
+  BiasedRouter(const ParameterStore& store, const ModelConfig& config,
+               const std::string& prefix, TensorView bias)
+      : TopKRouter(store, config, prefix), bias_(bias) {}
+  TensorView selection_bias() const override { return bias_; }
+
+ private:
+  TensorView bias_;
+};
+
+class BiasedRouters : public RouterFactory {
+ public:
+  explicit BiasedRouters(const TensorView& bias) : bias_(bias) {}
+  void Declare(ParameterStore& store, const ModelConfig& config,
+               const std::string& prefix) const override {
+    TopKRouters().Declare(store, config, prefix);
+  }
+  std::unique_ptr<Router> Make(const ParameterStore& store,
+                               const ModelConfig& config,
+                               const std::string& prefix) const override {
+    if (prefix.find("layers.1.") == std::string::npos) {
+      return TopKRouters().Make(store, config, prefix);
+    }
+    return std::make_unique<BiasedRouter>(store, config, prefix, bias_);
+  }
+
+ private:
+  TensorView bias_;
+};
+
+TEST(LayerMetricsTest, TheBiasIsThatOfTheLayerThatHasOne) {
+  const TrainOptions options = Options();
+  CpuDevice device;
+  Storage storage(device, DType::kFloat32, {8});
+  const TensorView bias = storage.View(DType::kFloat32, {8});
+  const float values[] = {0, 0.5f, -0.25f, 0, 0, 0, 0.125f, 0};
+  device.NewStream()->CopyToDevice(bias, values);
+  const BiasedRouters routers(bias);
+  const auto world = comm::NewSelfCommunicator();
+  SyntheticData data(options.model.vocabulary, options.seq_len,
+                     options.global_batch);
+  TrainerParts parts;
+  parts.data = &data;
+  parts.routers = &routers;
+  const auto trainer =
+      Trainer::Create(options, *world, device, std::move(parts));
+  ASSERT_TRUE(trainer.ok()) << trainer.status();
+  const auto step = (*trainer)->Step();
+  ASSERT_TRUE(step.ok()) << step.status();
+  EXPECT_FALSE(step->layers[0].bias_min.has_value());
+  EXPECT_FALSE(step->layers[0].bias_max.has_value());
+  EXPECT_EQ(step->layers[1].bias_min, -0.25);
+  EXPECT_EQ(step->layers[1].bias_max, 0.5);
 }
 
 double SentRows(const StepMetrics& step) {
