@@ -45,6 +45,7 @@ void Arena::Compact() {
   if (blocks_.size() <= 1) return;
   blocks_.clear();
   blocks_.emplace_back(device_, reserved_bytes_);
+  ++growth_count_;
   block_ = 0;
   offset_ = 0;
 }

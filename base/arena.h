@@ -38,7 +38,7 @@ class Arena {
   size_t peak_bytes() const { return peak_bytes_; }
   // Bytes taken from the device.
   size_t reserved_bytes() const { return reserved_bytes_; }
-  // How often memory was taken from the device.
+  // How often memory was taken from the device, also to join blocks.
   int growth_count() const { return growth_count_; }
 
  private:

@@ -31,6 +31,21 @@ absl::Status WriteAll(int file, absl::string_view content,
   return absl::OkStatus();
 }
 
+// Opens a new file beside `path` and says which. A file that is there already
+// is passed over: it may be what a process that was killed left, or belong to
+// one with the same id on another host. The caller's umask holds, which
+// mkostemp would not heed. -1 and errno if there is none.
+int CreateBeside(const std::string& path, std::string& name) {
+  constexpr int kNames = 10000;
+  int file = -1;
+  for (int i = 0; i < kNames && file < 0; ++i) {
+    name = absl::StrCat(path, ".tmp.", getpid(), ".", i);
+    file = open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (file < 0 && errno != EEXIST) break;
+  }
+  return file;
+}
+
 }  // namespace
 
 absl::Status SystemError(int error, absl::string_view what,
@@ -73,9 +88,8 @@ absl::StatusOr<std::string> ReadFile(const std::string& path,
 
 absl::Status WriteFileAtomically(const std::string& path,
                                  absl::string_view content) {
-  const std::string temporary = absl::StrCat(path, ".tmp.", getpid());
-  const int file =
-      open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  std::string temporary;
+  const int file = CreateBeside(path, temporary);
   if (file < 0) return SystemError(errno, "create", temporary);
   absl::Status status = WriteAll(file, content, temporary);
   if (fsync(file) != 0) status.Update(SystemError(errno, "write", temporary));

@@ -25,7 +25,8 @@ absl::Status SystemError(int error, absl::string_view what,
 // `max_bytes`; PermissionDenied if it cannot be opened.
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t max_bytes);
 
-// Writes `content` under a temporary name beside `path`, then renames it.
+// Writes `content` under a new temporary name beside `path`, then renames it.
+// What writes that were cut off have left there is in nobody's way.
 absl::Status WriteFileAtomically(const std::string& path,
                                  absl::string_view content);
 

@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The extents of a tensor: at most four, each zero or more, outermost first.
+// The extents of a tensor: at most four, each zero or more, outermost first, of
+// at most 2^60 elements.
 #ifndef SWITCHYARD_BASE_SHAPE_H_
 #define SWITCHYARD_BASE_SHAPE_H_
 
@@ -17,6 +18,8 @@ namespace switchyard {
 class Shape {
  public:
   static constexpr int kMaxRank = 4;
+  // So that the bytes of every dtype fit an int64_t.
+  static constexpr int64_t kMaxElements = int64_t{1} << 60;
 
   Shape() = default;  // rank 0: no elements are addressed through it
   Shape(std::initializer_list<int64_t> dims) {
@@ -25,6 +28,7 @@ class Shape {
       SWITCHYARD_CHECK(dim >= 0) << dim;
       dims_[rank_++] = dim;
     }
+    CheckProduct();
   }
 
   int rank() const { return rank_; }
@@ -50,6 +54,7 @@ class Shape {
     SWITCHYARD_CHECK(rank_ > 0 && rows >= 0) << rows;
     Shape result = *this;
     result.dims_[0] = rows;
+    result.CheckProduct();
     return result;
   }
 
@@ -62,6 +67,18 @@ class Shape {
   friend bool operator!=(const Shape& a, const Shape& b) { return !(a == b); }
 
  private:
+  // Of the extents that are not zero: no product of some of them may overflow.
+  void CheckProduct() const {
+    int64_t product = 1;
+    for (int axis = 0; axis < rank_; ++axis) {
+      if (dims_[axis] == 0) continue;
+      SWITCHYARD_CHECK(
+          !__builtin_mul_overflow(product, dims_[axis], &product) &&
+          product <= kMaxElements)
+          << ToString() << " has too many elements";
+    }
+  }
+
   std::array<int64_t, kMaxRank> dims_ = {0, 0, 0, 0};
   int rank_ = 0;
 };

@@ -4,8 +4,9 @@
 #
 # Tokens per second of `switchyard train` and of bench/peers/torch_moe.py on the
 # same model and text: `small`, 16 sequences of 256 bytes a step, 2 ranks of one
-# thread, fp32. Pairs run in turn (A B A B ...); prints each pair's ratio and
-# the medians.
+# thread, fp32. Both compute the 8 sequences of a rank at once, each with its own
+# balance loss, and share out the experts over both ranks. Pairs run in turn
+# (A B A B ...); prints each pair's ratio and the medians.
 #
 #   bench/compare_with_peer.sh TEXT [PAIRS]
 #
@@ -13,6 +14,8 @@
 # PYTHON              a Python that has torch (default python3)
 # DTYPE               fp32 or bf16 (default fp32)
 # STEPS               steps of a run (default 30)
+# MICRO_BATCH         sequences at once (default 8, as the peer; train's own
+#                     default is 2)
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 text=${1:?usage: bench/compare_with_peer.sh TEXT [PAIRS]}
@@ -21,6 +24,7 @@ program=${SWITCHYARD_PROGRAM:-$root/build/release/switchyard}
 python=${PYTHON:-python3}
 dtype=${DTYPE:-fp32}
 steps=${STEPS:-30}
+micro_batch=${MICRO_BATCH:-8}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
@@ -28,7 +32,8 @@ ours() {
   rm -rf "$work/run"
   "$root/launch/mpirun.sh" -n 2 "$program" train \
     --model "$root/examples/models/small" --data "$text" --out "$work/run" \
-    --steps "$steps" --seq_len 256 --global_batch 16 --threads 1 \
+    --steps "$steps" --seq_len 256 --global_batch 16 \
+    --micro_batch "$micro_batch" --expert_parallel 2 --threads 1 \
     --dtype "$dtype" --lr 1e-3 --schedule constant --warmup_steps 0 \
     --clip_norm 0 --eval_every 0 > "$work/ours.log"
   sed -n 's/.*"tokens_per_second": *\([0-9.e+]*\).*/\1/p' \

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/comm/recorded_communicator.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "switchyard/base/check.h"
@@ -42,6 +43,39 @@ void CheckAliasing(const ConstTensorView& whole, const ConstTensorView& part,
   SWITCHYARD_CHECK(p + part.byte_count() <= begin ||
                    p >= begin + whole.byte_count())
       << "a buffer may be this rank's part of the other, or be outside it";
+}
+
+bool Overlap(const ConstTensorView& a, const ConstTensorView& b) {
+  return AddressOf(a) < AddressOf(b) + b.byte_count() &&
+         AddressOf(b) < AddressOf(a) + a.byte_count();
+}
+
+// `received`: not empty ones, by offset.
+void CheckDisjointBlocks(absl::Span<const Block> received) {
+  for (size_t i = 1; i < received.size(); ++i) {
+    const Block& before = received[i - 1];
+    SWITCHYARD_CHECK(received[i].offset - before.offset >= before.count)
+        << "what comes from rank " << received[i].peer << " at "
+        << received[i].offset << " overlaps what comes from rank "
+        << before.peer << " at " << before.offset << " + " << before.count;
+  }
+}
+
+// `sent` begins `shift` elements behind where its offset in the buffer that
+// receives would be. Of disjoint blocks the last that begins before its end is
+// the only one that can reach into it.
+void CheckOutside(absl::Span<const Block> received, const Block& sent,
+                  int64_t shift) {
+  const int64_t begin = sent.offset + shift;
+  const auto behind = std::partition_point(
+      received.begin(), received.end(),
+      [end = begin + sent.count](const Block& b) { return b.offset < end; });
+  if (behind == received.begin()) return;
+  const Block& last = *(behind - 1);
+  SWITCHYARD_CHECK(last.offset + last.count <= begin)
+      << "what goes to rank " << sent.peer << " at " << begin << " + "
+      << sent.count << " is overwritten by what comes from rank " << last.peer
+      << " at " << last.offset << " + " << last.count;
 }
 
 }  // namespace
@@ -140,6 +174,7 @@ Ticket RecordedCommunicator::AllToAllV(Stream& stream,
       << NameOf(send.dtype()) << " " << NameOf(recv.dtype());
   CheckBlocks(send_blocks, send.element_count());
   CheckBlocks(recv_blocks, recv.element_count());
+  CheckDisjoint(send, send_blocks, recv, recv_blocks);
   Pending& pending = Prepare(CallKind::kAllToAllV, caller);
   Call& call = pending.call;
   call.dtype = send.dtype();
@@ -260,6 +295,29 @@ void RecordedCommunicator::CheckBlocks(absl::Span<const Block> blocks,
     SWITCHYARD_CHECK(block.count >= 0 && block.offset >= 0 &&
                      block.count <= element_count - block.offset)
         << block.offset << " + " << block.count << " of " << element_count;
+  }
+}
+
+// What is received lands nowhere twice, nor where it is sent from: often both
+// are parts of one buffer.
+void RecordedCommunicator::CheckDisjoint(const ConstTensorView& send,
+                                         absl::Span<const Block> send_blocks,
+                                         const ConstTensorView& recv,
+                                         absl::Span<const Block> recv_blocks) {
+  sorted_blocks_.clear();
+  // How many of them are empty depends on the routing, the list does not.
+  sorted_blocks_.reserve(recv_blocks.size());
+  for (const Block& block : recv_blocks) {
+    if (block.count > 0) sorted_blocks_.push_back(block);
+  }
+  std::sort(sorted_blocks_.begin(), sorted_blocks_.end(),
+            [](const Block& a, const Block& b) { return a.offset < b.offset; });
+  CheckDisjointBlocks(sorted_blocks_);
+  if (!Overlap(send, recv)) return;
+  const int64_t shift = (AddressOf(send) - AddressOf(recv)) /
+                        static_cast<int64_t>(SizeOf(send.dtype()));
+  for (const Block& block : send_blocks) {
+    if (block.count > 0) CheckOutside(sorted_blocks_, block, shift);
   }
 }
 

@@ -108,6 +108,10 @@ class RecordedCommunicator : public Communicator {
   void CheckCounts(absl::Span<const int64_t> counts, int64_t total,
                    int64_t mine) const;
   void CheckBlocks(absl::Span<const Block> blocks, int64_t element_count) const;
+  void CheckDisjoint(const ConstTensorView& send,
+                     absl::Span<const Block> send_blocks,
+                     const ConstTensorView& recv,
+                     absl::Span<const Block> recv_blocks);
 
   const GroupIdentity identity_;
   const int rank_;
@@ -115,6 +119,7 @@ class RecordedCommunicator : public Communicator {
   ledger::GroupLedger record_;
   std::vector<std::unique_ptr<Pending>> pendings_;
   std::vector<Pending*> free_;
+  std::vector<Block> sorted_blocks_;  // kept, so that a step allocates nothing
   int64_t next_sequence_ = 1;
   uint64_t split_count_ = 0;
   int64_t sent_bytes_ = 0;

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/number_text.h"
+#include "switchyard/launch/control_group.h"
 
 namespace switchyard::launch {
 namespace {
@@ -19,7 +20,7 @@ constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
 }  // namespace
 
 HostMemory ReadHostMemory(const std::string& host) {
-  HostMemory memory = {host, kNoLimit, kNoLimit};
+  HostMemory memory = {host, kNoLimit, kNoLimit, ReadControlGroupLimit()};
   const int64_t pages = sysconf(_SC_PHYS_PAGES);
   const int64_t page_bytes = sysconf(_SC_PAGESIZE);
   if (pages > 0 && page_bytes > 0 && pages <= kNoLimit / page_bytes) {
@@ -44,13 +45,19 @@ absl::Status CheckMemory(const HostMemory& memory, int64_t ranks,
         "; raise the limit (ulimit -v), use more ranks or a smaller model"));
   }
   // Divided, so that the product cannot overflow.
-  if (rank_bytes > memory.physical / ranks) {
+  const bool limited = memory.control_group < memory.physical;
+  const int64_t all = limited ? memory.control_group : memory.physical;
+  if (rank_bytes > all / ranks) {
     return absl::ResourceExhaustedError(absl::StrCat(
         kWhat, "the memory of ", memory.host, ", found that ",
         ranks == 1 ? "one rank needs " : absl::StrCat(ranks, " ranks need "),
-        ranks == 1 ? "" : "each ", ByteText(rank_bytes), " and it has ",
-        ByteText(memory.physical),
-        "; use more hosts, a wider --expert_parallel or a smaller model "
+        ranks == 1 ? "" : "each ", ByteText(rank_bytes),
+        limited ? " and the job's control group may use " : " and it has ",
+        ByteText(all),
+        limited ? "; raise that limit (of the container or the "
+                  "job),"
+                : ";",
+        " use more hosts, a wider --expert_parallel or a smaller model "
         "(--dry_run prints the plan)"));
   }
   return absl::OkStatus();

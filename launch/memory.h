@@ -7,6 +7,7 @@
 #define SWITCHYARD_LAUNCH_MEMORY_H_
 
 #include <cstdint>
+#include <limits>
 #include <string>
 
 #include "absl/status/status.h"
@@ -17,6 +18,8 @@ struct HostMemory {
   std::string host;
   int64_t physical = 0;       // bytes of the machine
   int64_t address_space = 0;  // bytes that one process may map
+  // Bytes that the system lets all ranks of the machine have.
+  int64_t control_group = std::numeric_limits<int64_t>::max();
 };
 
 // Of this machine and process; what cannot be found out is without limit.

@@ -21,6 +21,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/check.h"
+#include "switchyard/launch/terminal.h"
 
 namespace switchyard::launch {
 namespace {
@@ -50,14 +51,23 @@ bool ClaimReport() {
   return bind(claim, reinterpret_cast<const sockaddr*>(&address), length) == 0;
 }
 
-}  // namespace
+// Of rank 0 of this or another process: what is said next begins below it.
+const char* EndOfLiveLine() {
+  return OutputIsTerminal() && ErrorIsTerminal() ? "\n" : "";
+}
 
-void ReportOnce(const std::string& message) {
+void Report(const char* before, const std::string& message) {
   if (!ClaimReport()) return;
-  std::fprintf(stderr, "switchyard: %s\n", message.c_str());
+  // At once, or another process writes between.
+  const std::string text = absl::StrCat(before, "switchyard: ", message, "\n");
+  std::fwrite(text.data(), 1, text.size(), stderr);
   std::fflush(nullptr);
   poll(nullptr, 0, kLingerMilliseconds);
 }
+
+}  // namespace
+
+void ReportOnce(const std::string& message) { Report("", message); }
 
 void SignalReporter::BlockSignals() {
   const sigset_t signals = SignalSet({SIGTERM});
@@ -107,8 +117,10 @@ void SignalReporter::WaitForSignal(comm::Communicator& world) {
     if (at_signal_) at_signal_();
   }
   if (signal.ssi_signo == SIGTERM) {
-    ReportOnce(
-        absl::StrCat("asked to end (SIGTERM); ", world.ledger().Report()));
+    Report(EndOfLiveLine(),
+           absl::StrCat("asked to end (SIGTERM); ", world.ledger().Report()));
+  } else {
+    std::fputs(EndOfLiveLine(), stderr);
   }
   std::_Exit(128 + static_cast<int>(signal.ssi_signo));
 }

@@ -53,25 +53,38 @@ int FindLauncher() {
   return 0;
 }
 
-// Opens what the launcher writes to; -1 if that is another user's, or not
-// there.
-int OpenLauncherOutput() {
+// Opens the launcher's own descriptor `number`; -1 if that is another user's,
+// or not there.
+int OpenOfLauncher(int number) {
   const int launcher = FindLauncher();
   if (launcher == 0) return -1;
-  const std::string path = absl::StrCat("/proc/", launcher, "/fd/1");
+  const std::string path = absl::StrCat("/proc/", launcher, "/fd/", number);
   return open(path.c_str(), O_WRONLY | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+}
+
+bool LauncherHasTerminal(int number) {
+  const int launcher = OpenOfLauncher(number);
+  if (launcher < 0) return false;
+  const bool terminal = isatty(launcher) != 0;
+  close(launcher);
+  return terminal;
+}
+
+bool IsRankOfOpenMpi() {
+  return std::getenv("OMPI_COMM_WORLD_RANK") != nullptr;
 }
 
 }  // namespace
 
 bool OutputIsTerminal() {
   if (isatty(STDOUT_FILENO) == 0) return false;
-  if (std::getenv("OMPI_COMM_WORLD_RANK") == nullptr) return true;
-  const int launcher = OpenLauncherOutput();
-  if (launcher < 0) return false;
-  const bool terminal = isatty(launcher) != 0;
-  close(launcher);
-  return terminal;
+  return !IsRankOfOpenMpi() || LauncherHasTerminal(STDOUT_FILENO);
+}
+
+bool ErrorIsTerminal() {
+  // mpirun gives its ranks a pipe.
+  if (IsRankOfOpenMpi()) return LauncherHasTerminal(STDERR_FILENO);
+  return isatty(STDERR_FILENO) != 0;
 }
 
 int TerminalColumns() {
@@ -80,7 +93,7 @@ int TerminalColumns() {
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) {
     return size.ws_col;
   }
-  const int launcher = OpenLauncherOutput();
+  const int launcher = OpenOfLauncher(STDOUT_FILENO);
   const bool known = launcher >= 0 && ioctl(launcher, TIOCGWINSZ, &size) == 0;
   if (launcher >= 0) close(launcher);
   return known && size.ws_col > 0 ? size.ws_col : 80;

@@ -21,6 +21,10 @@ namespace switchyard::comm {
 // A collective call of its ranks; MPI must be up with MPI_THREAD_FUNNELED or
 // more. Errors are those of NewMpiWorld (mpi_environment.h).
 //
+// Set MPI_ERRORS_RETURN on MPI_COMM_WORLD before: Open MPI tells it of errors
+// of all non-blocking collectives, and its default is to end the job, without a
+// report.
+//
 // After a communicator has returned an error, the transfers of the failed call
 // may still be under way in MPI, and no world of this process makes an MPI call
 // again. Nor should the program: MPI could write into memory that was given

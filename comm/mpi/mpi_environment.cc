@@ -46,6 +46,10 @@ absl::StatusOr<std::unique_ptr<MpiEnvironment>> MpiEnvironment::Start(
     int provided = 0;
     SWITCHYARD_RETURN_IF_MPI_ERROR(
         MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided));
+    // Open MPI tells errors of non-blocking collectives to the handler of
+    // MPI_COMM_WORLD, whatever their communicator's: by default it would end
+    // the job before there is a report.
+    MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN);
   }
   // From here on its destructor undoes what was started.
   std::unique_ptr<MpiEnvironment> environment = std::unique_ptr<MpiEnvironment>(

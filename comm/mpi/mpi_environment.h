@@ -22,7 +22,8 @@ namespace switchyard::comm {
 
 class MpiEnvironment {
  public:
-  // Starts MPI with MPI_THREAD_FUNNELED unless it is up already.
+  // Starts MPI with MPI_THREAD_FUNNELED, and errors that are returned, unless
+  // it is up already.
   // FailedPrecondition if it was finalised before (it cannot start twice), if
   // it is up with a lower thread level, if the caller is not MPI's main thread,
   // or if the process was started as one of several ranks by a launcher that is

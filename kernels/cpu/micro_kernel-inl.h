@@ -27,7 +27,7 @@ using TileVec = hn::Vec<TileTag>;
 inline constexpr int kTileLanes = static_cast<int>(hn::MaxLanes(TileTag()));
 inline constexpr int kTileColumns = 2 * kTileLanes;
 // As many rows as registers hold, and a lesser number for what remains.
-#if HWY_TARGET == HWY_AVX3
+#if HWY_TARGET <= HWY_AVX3
 inline constexpr int kTileRows = 12, kSmallTileRows = 8;
 #else
 inline constexpr int kTileRows = 6, kSmallTileRows = 4;

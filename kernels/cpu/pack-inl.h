@@ -84,16 +84,17 @@ void PackFromRows(const T* from, int64_t stride, int64_t depth, int64_t columns,
   }
 }
 
-// A panel from columns: number r of step k is from[r * stride + k]. `rows` of
-// them exist.
-template <int kWidth, typename T>
-void PackFromColumns(const T* from, int64_t stride, int64_t depth, int64_t rows,
-                     float* to) {
+// Of every step of a panel from columns, kCount numbers from `first` on: number
+// r of step k is from[r * stride + k]. `rows` of them exist.
+template <int kWidth, int kCount, typename T>
+void PackSomeFromColumns(const T* from, int64_t stride, int64_t depth,
+                         int64_t rows, int first, float* to) {
   static const T zeros[kGemmDepth] = {};
-  const T* source[kWidth];
-  for (int r = 0; r < kWidth; ++r) {
-    source[r] = r < rows ? from + r * stride : zeros;
+  const T* source[kCount];
+  for (int r = 0; r < kCount; ++r) {
+    source[r] = first + r < rows ? from + (first + r) * stride : zeros;
   }
+  to += first;
   int64_t k = 0;
 #if HWY_TARGET != HWY_SCALAR
   const hn::CappedTag<float, 4> d;
@@ -103,7 +104,7 @@ void PackFromColumns(const T* from, int64_t stride, int64_t depth, int64_t rows,
   for (; k + 4 <= depth; k += 4) {
     float* step = to + k * kWidth;
     int r = 0;
-    for (; r + 4 <= kWidth; r += 4) {
+    for (; r + 4 <= kCount; r += 4) {
       const auto row0 = LoadFloats(d, source[r] + k, all);
       const auto row1 = LoadFloats(d, source[r + 1] + k, all);
       const auto row2 = LoadFloats(d, source[r + 2] + k, all);
@@ -120,7 +121,7 @@ void PackFromColumns(const T* from, int64_t stride, int64_t depth, int64_t rows,
       put(2, hn::InterleaveLower(dd, high01, high23));
       put(3, hn::InterleaveUpper(dd, high01, high23));
     }
-    for (; r + 2 <= kWidth; r += 2) {
+    for (; r + 2 <= kCount; r += 2) {
       const auto row0 = LoadFloats(d, source[r] + k, all);
       const auto row1 = LoadFloats(d, source[r + 1] + k, all);
       const auto low = hn::InterleaveLower(d, row0, row1);
@@ -133,8 +134,25 @@ void PackFromColumns(const T* from, int64_t stride, int64_t depth, int64_t rows,
   }
 #endif
   for (; k < depth; ++k) {
-    for (int r = 0; r < kWidth; ++r) {
+    for (int r = 0; r < kCount; ++r) {
       to[k * kWidth + r] = Widened(source[r][k]);
+    }
+  }
+}
+
+// A panel from columns. Not more rows at a time than fill a cache line of the
+// panel: rows that lie a power of two apart share few places in the cache, and
+// of 32 each would push another one out before its line is used up.
+template <int kWidth, typename T>
+void PackFromColumns(const T* from, int64_t stride, int64_t depth, int64_t rows,
+                     float* to) {
+  constexpr int kLine = 16;  // floats
+  if constexpr (kWidth <= kLine) {
+    PackSomeFromColumns<kWidth, kWidth>(from, stride, depth, rows, 0, to);
+  } else {
+    static_assert(kWidth % kLine == 0);
+    for (int first = 0; first < kWidth; first += kLine) {
+      PackSomeFromColumns<kWidth, kLine>(from, stride, depth, rows, first, to);
     }
   }
 }

@@ -17,10 +17,17 @@ constexpr int kBlocks = 3;  // between each pair of ranks, as for three experts
 // Elements of block `b` from `sender` to `receiver`.
 using CountOf = std::function<int64_t(int sender, int receiver, int b)>;
 
-// Where the value of an element says where it came from.
+constexpr int kMaxRanks = 9;
+
+// Where the value of an element says where it came from: all of it in two
+// bytes. Of the lowest byte, all that uint8 keeps, those of two elements differ
+// if they lie at the same place of different blocks or at different places
+// (fewer than 256 apart) of the same one.
 template <typename T>
 T ValueOf(int sender, int receiver, int b, int64_t i) {
-  return Cast<T>(((sender * 8 + receiver) * 4 + b) * 64 + i % 64);
+  const int64_t block = (sender * kMaxRanks + receiver) * kBlocks + b;
+  static_assert(kMaxRanks * kMaxRanks * kBlocks <= 256);
+  return Cast<T>((block + 149 * i) % 256 + 256 * (i % 64));
 }
 
 template <typename T>
@@ -83,6 +90,7 @@ class AllToAllTest : public ConformanceTest {
   }
 
   void RunAllDtypes(const CountOf& count_of) {
+    ASSERT_LE(GetParam().ranks, kMaxRanks);
     OnEveryRank([&](Rank& rank) -> absl::Status {
       SWITCHYARD_RETURN_IF_ERROR(Case<float>(rank, count_of));
       SWITCHYARD_RETURN_IF_ERROR(Case<BFloat16>(rank, count_of));

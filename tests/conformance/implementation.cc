@@ -27,10 +27,10 @@ std::string NameOfParam(const ::testing::TestParamInfo<Implementation>& info) {
 }
 
 void ConformanceTest::OnEveryRank(
-    const std::function<absl::Status(Rank&)>& body) {
+    const std::function<absl::Status(Rank&)>& body, double timeout_seconds) {
   const Implementation& it = GetParam();
   Options options;
-  options.timeout_seconds = 60;
+  options.timeout_seconds = timeout_seconds;
   if (it.max_call_elements > 0) {
     options.max_call_elements = it.max_call_elements;
   }

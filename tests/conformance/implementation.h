@@ -55,7 +55,8 @@ std::string NameOfParam(const ::testing::TestParamInfo<Implementation>& info);
 class ConformanceTest : public ::testing::TestWithParam<Implementation> {
  protected:
   // Runs the test's body on every rank; an error is a failure.
-  void OnEveryRank(const std::function<absl::Status(Rank&)>& body);
+  void OnEveryRank(const std::function<absl::Status(Rank&)>& body,
+                   double timeout_seconds = 60);
 };
 
 }  // namespace switchyard::comm

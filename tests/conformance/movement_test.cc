@@ -87,15 +87,6 @@ TEST_P(MovementTest, Broadcast) {
   });
 }
 
-TEST_P(MovementTest, Barrier) {
-  OnEveryRank([](Rank& rank) -> absl::Status {
-    for (int i = 0; i < 10; ++i) {
-      SWITCHYARD_RETURN_IF_ERROR(rank.world.Barrier(kCaller).Wait());
-    }
-    return absl::OkStatus();
-  });
-}
-
 INSTANTIATE_TEST_SUITE_P(All, MovementTest,
                          ::testing::ValuesIn(Implementations()), NameOfParam);
 

@@ -17,7 +17,6 @@
 #include "switchyard/base/storage.h"
 #include "switchyard/comm/mpi/from_mpi.h"
 #include "switchyard/comm/mpi/mpi_environment.h"
-#include "switchyard/tests/conformance/mpi_main.h"
 #include "switchyard/tests/support/temporary_folder.h"
 
 namespace switchyard::comm {
@@ -140,11 +139,3 @@ TEST(MpiHostTest, LedgersAreFilesOnlyWhileTheWorldLives) {
 
 }  // namespace
 }  // namespace switchyard::comm
-
-int main(int argc, char** argv) {
-  int provided = 0;
-  MPI_Init_thread(&argc, &argv, MPI_THREAD_FUNNELED, &provided);
-  const int result = switchyard::comm::RunTestsOnAllRanks(argc, argv);
-  MPI_Finalize();
-  return result;
-}

@@ -4,13 +4,10 @@
 // The suite on MPI, as many ranks as mpirun started.
 #include <mpi.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 
 #include "switchyard/comm/mpi/mpi_environment.h"
 #include "switchyard/tests/conformance/implementation.h"
-#include "switchyard/tests/conformance/mpi_main.h"
 
 namespace switchyard::comm {
 namespace {
@@ -32,13 +29,3 @@ std::vector<Implementation> Implementations() {
 }
 
 }  // namespace switchyard::comm
-
-int main(int argc, char** argv) {
-  // Before the tests are named: their names hold the number of ranks.
-  const auto environment = switchyard::comm::MpiEnvironment::Start();
-  if (!environment.ok()) {
-    std::fprintf(stderr, "%s\n", environment.status().ToString().c_str());
-    return EXIT_FAILURE;
-  }
-  return switchyard::comm::RunTestsOnAllRanks(argc, argv);
-}

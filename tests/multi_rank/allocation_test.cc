@@ -2,14 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A step that sees no new maximum of routed rows allocates nothing and makes no
-// primitive. Every allocation and mapping of the program and of its libraries
-// goes through the functions below (the C library maps memory for its malloc by
-// itself, but then malloc was called).
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-
-#include <atomic>
+// primitive.
 #include <cstdlib>
 #include <memory>
 #include <set>
@@ -25,58 +18,9 @@
 #include "switchyard/comm/thread/thread_communicator.h"
 #include "switchyard/kernels/matmul.h"
 #include "switchyard/runtime/train/trainer.h"
+#include "switchyard/tests/multi_rank/allocation_counter.h"
 #include "switchyard/tests/support/layout_run.h"
 #include "switchyard/tests/support/synthetic_data.h"
-
-extern "C" {
-void* __libc_malloc(size_t bytes);
-void* __libc_calloc(size_t count, size_t bytes);
-void* __libc_realloc(void* data, size_t bytes);
-void* __libc_memalign(size_t alignment, size_t bytes);
-}
-
-namespace {
-std::atomic<bool> counting{false};
-std::atomic<int64_t> allocations{0};
-
-void Count() {
-  if (counting.load(std::memory_order_relaxed)) ++allocations;
-}
-}  // namespace
-
-extern "C" {
-void* malloc(size_t bytes) {
-  Count();
-  return __libc_malloc(bytes);
-}
-void* calloc(size_t count, size_t bytes) {
-  Count();
-  return __libc_calloc(count, bytes);
-}
-void* realloc(void* data, size_t bytes) {
-  Count();
-  return __libc_realloc(data, bytes);
-}
-void* aligned_alloc(size_t alignment, size_t bytes) {
-  Count();
-  return __libc_memalign(alignment, bytes);
-}
-int posix_memalign(void** data, size_t alignment, size_t bytes) {
-  Count();
-  *data = __libc_memalign(alignment, bytes);
-  return *data == nullptr ? 12 : 0;
-}
-void* mmap(void* address, size_t bytes, int protection, int flags, int file,
-           off_t offset) noexcept {
-  Count();
-  return reinterpret_cast<void*>(
-      syscall(SYS_mmap, address, bytes, protection, flags, file, offset));
-}
-void* mmap64(void* address, size_t bytes, int protection, int flags, int file,
-             off64_t offset) noexcept {
-  return mmap(address, bytes, protection, flags, file, offset);
-}
-}
 
 namespace switchyard::testing {
 namespace {
@@ -133,14 +77,11 @@ absl::Status CountedStep(Trainer& trainer, int64_t* count) {
     return world.Barrier({-1, "allocation test"}).Wait();
   };
   SWITCHYARD_RETURN_IF_ERROR(all_here());
-  if (world.rank() == 0) counting = true;
+  if (world.rank() == 0) StartCounting();
   SWITCHYARD_RETURN_IF_ERROR(all_here());
   const absl::Status status = trainer.Step().status();
   SWITCHYARD_RETURN_IF_ERROR(all_here());
-  if (world.rank() == 0) {
-    counting = false;
-    *count = allocations.exchange(0);
-  }
+  if (world.rank() == 0) *count = StopCounting();
   return status;
 }
 
@@ -208,20 +149,18 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 TEST(AllocationTest, TheCounterCounts) {
-  counting = true;
+  StartCounting();
   void* volatile data = std::malloc(1);
-  counting = false;
+  EXPECT_EQ(StopCounting(), 1);
   std::free(data);
-  EXPECT_EQ(allocations.exchange(0), 1);
 
   // The guarded CPU maps its memory (from within a library where those are
   // shared), and keeps a list of it.
   GuardedDevice guarded;
-  counting = true;
+  StartCounting();
   void* const mapped = guarded.Allocate(1);
-  counting = false;
+  EXPECT_EQ(StopCounting(), 2);
   guarded.Free(mapped, 1);
-  EXPECT_EQ(allocations.exchange(0), 2);
 }
 
 }  // namespace

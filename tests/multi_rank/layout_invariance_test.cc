@@ -12,7 +12,9 @@
 
 #include "gtest/gtest.h"
 #include "switchyard/comm/self/self_communicator.h"
+#include "switchyard/kernels/instruction_set.h"
 #include "switchyard/kernels/lm_head.h"
+#include "switchyard/kernels/matmul.h"
 #include "switchyard/kernels/norms.h"
 #include "switchyard/runtime/nn/transformer.h"
 #include "switchyard/runtime/optim/shard_layout.h"
@@ -210,6 +212,17 @@ TEST(LayoutInvarianceTest, AStepWithoutALabelHasNoLossAndNoGradient) {
   EXPECT_TRUE(std::isnan(record.losses[0])) << "absent";
   EXPECT_EQ(record.norms[0], 0.0);
   EXPECT_EQ(Difference(record, MustRun({1, 1, 1}, options, edit)), "");
+}
+
+// So runs in bf16, above, are about these products, and capped ones about ours.
+TEST(LayoutInvarianceTest, BFloat16IsMultipliedByTheProcessorThatCan) {
+  TrainOptions options = SmallRun();
+  options.dtype = DType::kBFloat16;
+  options.steps = 1;
+  options.warmup_steps = 0;
+  MustRun({2, 2, 1}, options);
+  EXPECT_EQ(kernels::MatMulPrimitiveCount() > 0,
+            kernels::HasBFloat16Products());
 }
 
 TEST(LayoutInvarianceTest, TheComparisonCanFail) {

@@ -34,11 +34,24 @@ TEST(Memory, LimitsOfAProcessCount) {
               HasSubstr("ulimit -v"));
 }
 
+TEST(Memory, RanksShareTheLimitOfTheirControlGroup) {
+  const HostMemory memory = {"node1", 1000, kMost, 600};
+  EXPECT_TRUE(CheckMemory(memory, 2, 300).ok());
+  EXPECT_THAT(std::string(CheckMemory(memory, 2, 301).message()),
+              AllOf(HasSubstr("control group may use 600 B"),
+                    HasSubstr("raise that limit")));
+  // A limit above what the machine has says nothing.
+  const HostMemory wide = {"node1", 1000, kMost, 2000};
+  EXPECT_THAT(std::string(CheckMemory(wide, 1, 1001).message()),
+              HasSubstr("it has 1.0 kB"));
+}
+
 TEST(Memory, OfThisMachine) {
   const HostMemory memory = ReadHostMemory("here");
   EXPECT_EQ(memory.host, "here");
   EXPECT_GT(memory.physical, 1 << 20);
   EXPECT_GT(memory.address_space, 1 << 20);
+  EXPECT_GT(memory.control_group, 1 << 20);
 }
 
 }  // namespace
