@@ -89,7 +89,7 @@ absl::Status ConsoleSink::OnStep(const StepMetrics& metrics) {
     absl::StrAppend(&line, "  dead ", metrics.dead_experts);
   }
   if (metrics.dropped > 0) {
-    absl::StrAppendFormat(&line, "  dropped %.2g%%",
+    absl::StrAppendFormat(&line, "  dropped %.3g%%",
                           100.0 * metrics.dropped_share);
   }
   PrintProgress(line);

@@ -279,11 +279,27 @@ TEST_F(ConsoleSinkTest, PrintsPlainLines) {
   }
   EXPECT_EQ(Text(),
             "step 3/7  ETA 0:02  loss 0.6667  grad 0.1  lr 0.0003  "
-            "41,235 tok/s  load 1.25  dead 2  dropped 0.17%\n"
+            "41,235 tok/s  load 1.25  dead 2  dropped 0.171%\n"
             "step 6/7  ETA 0:01  loss 0.6667  grad 0.1  lr 0.0003  "
-            "41,235 tok/s  load 1.25  dead 2  dropped 0.17%\n"
+            "41,235 tok/s  load 1.25  dead 2  dropped 0.171%\n"
             "step 7/7  ETA 0:00  loss 0.6667  grad 0.1  lr 0.0003  "
-            "41,235 tok/s  load 1.25  dead 2  dropped 0.17%\n");
+            "41,235 tok/s  load 1.25  dead 2  dropped 0.171%\n");
+}
+
+TEST_F(ConsoleSinkTest, DeadExpertsAndDropsAreToldWhereThereAreAny) {
+  ConsoleSink sink(stream_, {.last_step = 2});
+  StepMetrics metrics = Step();
+  metrics.step = 1;
+  metrics.dead_experts = 0;
+  metrics.dropped = 4096;
+  metrics.dropped_share = 1.0;
+  ASSERT_TRUE(sink.OnStep(metrics).ok());
+  metrics.step = 2;
+  metrics.dropped = 0;
+  ASSERT_TRUE(sink.OnStep(metrics).ok());
+  EXPECT_THAT(Text(), ::testing::AllOf(HasSubstr("load 1.25  dropped 100%\n"),
+                                       HasSubstr("load 1.25\n"),
+                                       Not(HasSubstr("dead"))));
 }
 
 TEST_F(ConsoleSinkTest, RewritesOneLiveLine) {
