@@ -9,7 +9,8 @@ namespace switchyard::kernels {
 namespace {
 
 void CheckHeads(const ConstTensorView& q, const ConstTensorView& k,
-                const ConstTensorView& v, int64_t sequence_length) {
+                const ConstTensorView& v, int64_t sequence_length,
+                int64_t window) {
   CheckFloating(q);
   CheckRank(q, 3);
   CheckRank(k, 3);
@@ -22,12 +23,14 @@ void CheckHeads(const ConstTensorView& q, const ConstTensorView& k,
   SWITCHYARD_CHECK(sequence_length > 0 && q.dim(0) % sequence_length == 0)
       << "expected a sequence length that divides " << q.dim(0)
       << " rows, found " << sequence_length;
+  SWITCHYARD_CHECK(window >= 0)
+      << "expected a window of some keys, or 0 for all, found " << window;
 }
 
 }  // namespace
 
 void Attention(Stream& stream, Arena& arena, const AttentionArgs& args) {
-  CheckHeads(args.q, args.k, args.v, args.sequence_length);
+  CheckHeads(args.q, args.k, args.v, args.sequence_length, args.window);
   CheckTensor("out", args.out, args.q.dtype(), args.q.shape());
   CheckTensor("logsumexp", args.logsumexp, DType::kFloat32,
               {args.q.dim(0), args.q.dim(1)});
@@ -58,7 +61,7 @@ int64_t AttentionBackwardScratchBytes(int64_t rows, int64_t heads,
 
 void AttentionBackward(Stream& stream, Arena& arena,
                        const AttentionBackwardArgs& args) {
-  CheckHeads(args.q, args.k, args.v, args.sequence_length);
+  CheckHeads(args.q, args.k, args.v, args.sequence_length, args.window);
   const DType dtype = args.q.dtype();
   CheckTensor("out", args.out, dtype, args.q.shape());
   CheckTensor("logsumexp", args.logsumexp, DType::kFloat32,

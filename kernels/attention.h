@@ -7,8 +7,14 @@
 //
 //   p = softmax over s <= t of (q_t · k_s) · scale,   out_t = sum_s p_ts v_s
 //
+// With a sliding window of W (Beltagy et al., 2004.05150; W as in Hugging
+// Face's Mistral), s > t - W too: a query sees the last W positions, its own
+// among them. Tiles that no query sees are passed over, so that work grows with
+// length · W; a window of the sequence's length or more has no effect, on no
+// bit.
+//
 // Rows are sequences one after the other: row b · sequence_length + t. A row is
-// a function of the rows before it alone, bit for bit, as long as all are
+// a function of the rows that it sees alone, bit for bit, as long as all are
 // finite. Any head_dim; multiples of 16 are fastest.
 //
 // An operand of another shape or dtype is a bug: a check ends the process.
@@ -28,6 +34,7 @@ struct AttentionArgs {
   float scale = 1.0f;           // 1/sqrt(head_dim) in all models here
   TensorView out;               // [rows, H, head_dim], q's dtype
   TensorView logsumexp;         // fp32 [rows, H]: of the scaled scores
+  int64_t window = 0;           // keys that a query sees at most; 0: all
 };
 // `arena` gives scratch memory that returns when the call's scope ends.
 void Attention(Stream& stream, Arena& arena, const AttentionArgs& args);
@@ -48,10 +55,12 @@ struct AttentionBackwardArgs {
   int64_t sequence_length = 0;
   float scale = 1.0f;
   TensorView dq, dk, dv;  // as q, k, v; overwritten; may be strided
+  int64_t window = 0;     // as in the forward pass
 };
 
 // Bytes that AttentionBackward takes from its arena: keys, values, queries and
-// their gradients in packed tiles of fp32, and up to four shares of dq.
+// their gradients in packed tiles of fp32, and up to four shares of dq. A
+// window changes nothing.
 int64_t AttentionBackwardScratchBytes(int64_t rows, int64_t heads,
                                       int64_t kv_heads, int64_t head_dim,
                                       int64_t sequence_length);

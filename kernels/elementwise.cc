@@ -38,6 +38,7 @@ void Fill(Stream& stream, float value, const TensorView& y) {
 void Normal(Stream& stream, const NormalArgs& args) {
   CheckDType(args.y, DType::kFloat32);
   SWITCHYARD_CHECK(args.first_element >= 0) << args.first_element;
+  SWITCHYARD_CHECK(args.cut == 0.0f || args.cut >= 1.0f) << args.cut;
   CheckCpu(stream);
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::Normal(args, threads); });

@@ -29,11 +29,16 @@ void Fill(Stream& stream, float value, const TensorView& y);
 // rounded once. Cut the tensor as you like: an element's value does not change,
 // nor does it on another instruction set. Elements 4c to 4c + 3 come from the
 // words of counter (c, c >> 32, 0x6e6f726d, 0).
+//
+// With a cut, an element further than that from 0 is drawn again, with the
+// counter's last word 1, 2, ...: a truncated normal number. `stddev` is that of
+// before; cut at 2 (3) it is 0.880 (0.987) times that.
 struct NormalArgs {
   uint64_t key = 0;
   int64_t first_element = 0;
   float stddev = 1.0f;
-  TensorView y;  // fp32
+  TensorView y;      // fp32
+  float cut = 0.0f;  // in standard deviations, at least 1; 0: none
 };
 void Normal(Stream& stream, const NormalArgs& args);
 

@@ -21,6 +21,29 @@ void CheckPerExpert(const char* name, const ConstTensorView& view) {
   CheckPacked(name, view, DType::kInt32, view.shape());
 }
 
+// What only some ways to drop have.
+void CheckOverflow(const PositionsArgs& args) {
+  const Shape& shape = args.experts.shape();
+  SWITCHYARD_CHECK(
+      args.scope_tokens >= 0 &&
+      (args.scope_tokens == 0 || shape[0] % args.scope_tokens == 0))
+      << shape[0] << " tokens in scopes of " << args.scope_tokens;
+  if (args.order.defined()) {
+    CheckPacked("order", args.order, DType::kInt32, {shape[0]});
+  }
+  if (args.overflow.defined()) {
+    CheckPacked("overflow", args.overflow, DType::kInt32,
+                {kOverflowCounts, args.assigned.dim(0)});
+  }
+  SWITCHYARD_CHECK(args.next_experts.defined() == args.placed.defined())
+      << "next_experts and placed belong together";
+  if (!args.next_experts.defined()) return;
+  CheckRank(args.next_experts, 2);
+  CheckTensor("next_experts", args.next_experts, DType::kInt32,
+              {shape[0], args.next_experts.dim(1)});
+  CheckTensor("placed", args.placed, DType::kInt32, shape);
+}
+
 }  // namespace
 
 void Positions(Stream& stream, const PositionsArgs& args) {
@@ -32,6 +55,7 @@ void Positions(Stream& stream, const PositionsArgs& args) {
   SWITCHYARD_CHECK(args.capacity >= 0)
       << "capacity must be a number of rows, or 0 for no limit, got "
       << args.capacity;
+  CheckOverflow(args);
   CheckCpu(stream);
   stream.Enqueue([args] { cpu::Positions(args); });
 }

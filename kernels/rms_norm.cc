@@ -6,14 +6,27 @@
 #include "switchyard/kernels/cpu/rms_norm.h"
 
 namespace switchyard::kernels {
+namespace {
+
+// x is [rows, width] or [rows, groups, width]; the others fit it.
+void CheckNormalized(const ConstTensorView& x, const ConstTensorView& weight,
+                     const ConstTensorView& inverse_rms) {
+  CheckFloating(x);
+  const Shape& shape = x.shape();
+  SWITCHYARD_CHECK(shape.rank() == 2 || shape.rank() == 3)
+      << "expected 2 or 3 dimensions, found " << shape.ToString();
+  const bool groups = shape.rank() == 3;
+  CheckPacked("weight", weight, x.dtype(), {shape[groups ? 2 : 1]});
+  CheckPacked("inverse_rms", inverse_rms, DType::kFloat32,
+              groups ? Shape{shape[0], shape[1]} : Shape{shape[0]});
+}
+
+}  // namespace
 
 void RmsNorm(Stream& stream, const RmsNormArgs& args) {
-  CheckFloating(args.x);
-  CheckRank(args.x, 2);
+  CheckNormalized(args.x, args.weight, args.inverse_rms);
   const DType dtype = args.x.dtype();
   const Shape& shape = args.x.shape();
-  CheckPacked("weight", args.weight, dtype, {shape[1]});
-  CheckPacked("inverse_rms", args.inverse_rms, DType::kFloat32, {shape[0]});
   CheckTensor("y", args.y, dtype, shape);
   SWITCHYARD_CHECK(args.add.defined() == args.sum.defined())
       << "sum must be given with add, and only then";
@@ -27,16 +40,13 @@ void RmsNorm(Stream& stream, const RmsNormArgs& args) {
 }
 
 void RmsNormBackward(Stream& stream, const RmsNormBackwardArgs& args) {
-  CheckFloating(args.x);
-  CheckRank(args.x, 2);
+  CheckNormalized(args.x, args.weight, args.inverse_rms);
   const DType dtype = args.x.dtype();
   const Shape& shape = args.x.shape();
   CheckTensor("dy", args.dy, dtype, shape);
-  CheckPacked("weight", args.weight, dtype, {shape[1]});
-  CheckPacked("inverse_rms", args.inverse_rms, DType::kFloat32, {shape[0]});
   if (args.dsum.defined()) CheckTensor("dsum", args.dsum, dtype, shape);
   CheckTensor("dx", args.dx, dtype, shape);
-  CheckPacked("dweight", args.dweight, DType::kFloat32, {shape[1]});
+  CheckPacked("dweight", args.dweight, DType::kFloat32, args.weight.shape());
   CheckCpu(stream);
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::RmsNormBackward(args, threads); });

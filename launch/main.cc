@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/nearest_name.h"
+#include "switchyard/launch/commands/explain.h"
 #include "switchyard/launch/commands/train.h"
 #include "switchyard/launch/commands/verify_layouts.h"
 #include "switchyard/launch/version.h"
@@ -24,6 +25,7 @@ constexpr char kUsage[] =
     "  train            train a mixture-of-experts language model\n"
     "  verify-layouts   compare a few steps of a run on several layouts, bit "
     "for bit\n"
+    "  explain          what a rule computes, with the numbers of a model\n"
     "\n"
     "switchyard <command> --help lists the flags of a command;\n"
     "switchyard --version tells the version.\n";
@@ -34,6 +36,15 @@ int Print(std::FILE* stream, const std::string& text, int exit_code) {
   return exit_code;
 }
 
+int Explain(absl::Span<const std::string> arguments) {
+  const absl::StatusOr<std::string> page = ExplainPage(arguments);
+  if (page.ok()) return Print(stdout, *page, 0);
+  return Print(
+      stderr,
+      absl::StrCat("switchyard: ", std::string(page.status().message()), "\n"),
+      1);
+}
+
 int Main(const std::vector<std::string>& arguments) {
   const std::string command = arguments.empty() ? "" : arguments[0];
   if (command == "train") {
@@ -42,6 +53,9 @@ int Main(const std::vector<std::string>& arguments) {
   if (command == "verify-layouts") {
     return VerifyLayouts(absl::MakeConstSpan(arguments).subspan(1));
   }
+  if (command == "explain") {
+    return Explain(absl::MakeConstSpan(arguments).subspan(1));
+  }
   if (command == "--help" || command == "-h" || command == "help") {
     return Print(stdout, kUsage, 0);
   }
@@ -49,8 +63,8 @@ int Main(const std::vector<std::string>& arguments) {
     return Print(stdout, absl::StrCat("switchyard ", Version(), "\n"), 0);
   }
   if (command.empty()) return Print(stderr, kUsage, 1);
-  const absl::string_view nearest =
-      NearestName(command, {"train", "verify-layouts", "--help", "--version"});
+  const absl::string_view nearest = NearestName(
+      command, {"train", "verify-layouts", "explain", "--help", "--version"});
   return Print(
       stderr,
       absl::StrCat(

@@ -119,12 +119,15 @@ void TrainingLoop::ComputeBalanceLoss(const Execution& run,
                                       const Transformer::Saved& saved,
                                       const TokenBatch& tokens) {
   std::vector<MoeLayer::Decision*> decisions;
-  for (auto& block : saved.blocks) decisions.push_back(&block.decision);
+  for (int layer : model_->expert_layers()) {
+    decisions.push_back(&saved.blocks[layer].decision);
+  }
   // The micro-batch's share of the step's tokens.
   const double weight = static_cast<double>(tokens.ids.dim(0)) /
                         static_cast<double>(kTokensOfStep);
+  const int64_t layers = static_cast<int64_t>(decisions.size());
   const TensorView losses =
-      run.New(DType::kFloat64, {model_->layers(), 2});  // not reported
+      run.New(DType::kFloat64, {layers, 2});  // not reported
   balance_loss_.Compute(run, decisions, tokens, weight, losses);
 }
 

@@ -57,17 +57,23 @@ void AttentionPackTile(const AttentionArgs& args, const AttentionGrid& grid,
   }
 }
 
-// Takes the tile's scores into max and sum and makes weights of them.
-HWY_INLINE void RunningSoftmax(const TilePair& pair, QueryState& state) {
+// Takes the tile's scores into max and sum and makes weights of them. A row
+// that sees none of the tile's keys keeps what it has.
+template <class Pair>
+HWY_INLINE void RunningSoftmax(const Pair& pair, QueryState& state) {
   const D d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  constexpr float kMinusInfinity = -std::numeric_limits<float>::infinity();
   HWY_ALIGN float max[kQueryTile] = {};
   for (int64_t r = 0; r < pair.query_rows; ++r) {
     float* scores = state.scores + r * kScoreStride;
     const int64_t visible = pair.Visible(r);
     MaskLastVector(visible, scores);
-    V greatest = hn::Load(d, scores);
-    for (int64_t c = lanes; c < visible; c += lanes) {
+    MaskFirstVector(pair, r, scores);
+    int64_t c = FirstVector(pair, r);
+    V greatest = Pair::kWindow && c >= visible ? hn::Set(d, kMinusInfinity)
+                                               : hn::Load(d, scores + c);
+    for (c += lanes; c < visible; c += lanes) {
       greatest = hn::Max(greatest, hn::Load(d, scores + c));
     }
     max[r] = hn::GetLane(hn::MaxOfLanes(d, greatest));
@@ -85,12 +91,13 @@ HWY_INLINE void RunningSoftmax(const TilePair& pair, QueryState& state) {
     const int64_t visible = pair.Visible(r);
     const V row_max = hn::Set(d, state.max[r]);
     V sum = hn::Zero(d);
-    for (int64_t c = 0; c < visible; c += lanes) {
+    for (int64_t c = FirstVector(pair, r); c < visible; c += lanes) {
       const V p = VectorExp2(d, hn::Sub(hn::Load(d, scores + c), row_max));
       hn::Store(p, d, scores + c);
       sum = hn::Add(sum, p);
     }
     state.sum[r] += hn::GetLane(hn::SumOfLanes(d, sum));
+    ZeroInFront(pair, r, scores);
     ZeroBehind(visible, scores);
   }
 }
@@ -134,28 +141,44 @@ HWY_INLINE void PackQueries(const AttentionGrid& grid, HeadRows<const T> from,
   }
 }
 
-// One head's way over the keys up to the last that its queries see.
+// One head's queries meet one tile of keys.
+template <class Pair>
+HWY_INLINE void PassTile(const AttentionGrid& grid, const Pair& pair,
+                         bool first, const float* queries, const float* keys,
+                         QueryState& state) {
+  const float* values = keys + grid.KeyTileSize();
+  ScoreProduct(grid, pair, queries, keys, state.scores);
+  RunningSoftmax(pair, state);
+  if (first) {
+    QueryProduct<Into::kNothing>(grid, pair, state.scores, values, state.factor,
+                                 state.out);
+  } else {
+    QueryProduct<Into::kScaledSum>(grid, pair, state.scores, values,
+                                   state.factor, state.out);
+  }
+}
+
+// One head's way over the keys that its queries see.
 HWY_INLINE void PassKeys(const AttentionGrid& grid, int64_t tile,
                          const float* queries, const float* packed,
                          QueryState& state) {
+  using Limits = std::numeric_limits<float>;
   const int64_t rows = grid.QueryRows(tile);
+  const int64_t first = grid.FirstKeyTile(tile);
+  // With a window, a row may see no key of the first tile: then its maximum is
+  // a number, so that the difference of two of them is one.
+  const float least =
+      grid.window < grid.length ? Limits::lowest() : -Limits::infinity();
   for (int64_t r = 0; r < kQueryTile; ++r) {
-    state.max[r] = r < rows ? -std::numeric_limits<float>::infinity() : 0.0f;
+    state.max[r] = r < rows ? least : 0.0f;
     state.sum[r] = r < rows ? 0.0f : 1.0f;
   }
-  for (int64_t j = 0; j <= grid.LastKeyTile(tile); ++j) {
+  for (int64_t j = first; j <= grid.LastKeyTile(tile); ++j) {
     const float* keys = packed + j * 2 * grid.KeyTileSize();
-    const float* values = keys + grid.KeyTileSize();
-    const TilePair pair = {rows, tile * kQueryTile - j * kKeyTile};
-    ScoreProduct(grid, pair, queries, keys, state.scores);
-    RunningSoftmax(pair, state);
-    if (j == 0) {
-      QueryProduct<Into::kNothing>(grid, pair, state.scores, values,
-                                   state.factor, state.out);
-    } else {
-      QueryProduct<Into::kScaledSum>(grid, pair, state.scores, values,
-                                     state.factor, state.out);
-    }
+    const CausalPair causal = {rows, tile * kQueryTile - j * kKeyTile};
+    WithMask(grid, causal, [&](const auto& pair) HWY_ATTR {
+      PassTile(grid, pair, j == first, queries, keys, state);
+    });
   }
 }
 
@@ -206,7 +229,7 @@ HWY_EXPORT(AttentionQueryTile);
 }  // namespace
 
 int64_t AttentionScratch(const AttentionArgs& args) {
-  const AttentionGrid grid(args.q, args.k, args.sequence_length);
+  const AttentionGrid grid(args.q, args.k, args.sequence_length, args.window);
   return grid.sequences * grid.kv_heads * grid.key_tiles * 2 *
          grid.KeyTileSize();
 }
@@ -215,7 +238,7 @@ void Attention(const AttentionArgs& args, float* packed, int threads) {
   if (args.q.dim(0) == 0) return;
   const auto pack_tile = SWITCHYARD_DISPATCH(AttentionPackTile);
   const auto query_tile = SWITCHYARD_DISPATCH(AttentionQueryTile);
-  const AttentionGrid grid(args.q, args.k, args.sequence_length);
+  const AttentionGrid grid(args.q, args.k, args.sequence_length, args.window);
   const int64_t pairs = grid.sequences * grid.kv_heads;
   const int64_t key_tiles = pairs * grid.key_tiles;
   ParallelFor(threads, key_tiles,

@@ -120,7 +120,8 @@ void AttentionBackwardPack(const AttentionBackwardArgs& args,
 }
 
 // From scores to weights, and from dout · v to the scores' gradients.
-HWY_INLINE void SoftmaxGradient(const TilePair& pair, const float* log_sums,
+template <class Pair>
+HWY_INLINE void SoftmaxGradient(const Pair& pair, const float* log_sums,
                                 const float* deltas, KeyState& state) {
   const D d;
   const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
@@ -129,21 +130,25 @@ HWY_INLINE void SoftmaxGradient(const TilePair& pair, const float* log_sums,
     float* dscores = state.dscores + r * kScoreStride;
     const int64_t visible = pair.Visible(r);
     MaskLastVector(visible, weights);
+    MaskFirstVector(pair, r, weights);
     const V log_sum = hn::Set(d, log_sums[r]);
     const V delta = hn::Set(d, deltas[r]);
-    for (int64_t c = 0; c < visible; c += lanes) {
+    for (int64_t c = FirstVector(pair, r); c < visible; c += lanes) {
       const V p = VectorExp2(d, hn::Sub(hn::Load(d, weights + c), log_sum));
       hn::Store(p, d, weights + c);
       hn::Store(hn::Mul(p, hn::Sub(hn::Load(d, dscores + c), delta)), d,
                 dscores + c);
     }
+    ZeroInFront(pair, r, weights);
+    ZeroInFront(pair, r, dscores);
     ZeroBehind(visible, weights);
     ZeroBehind(visible, dscores);
   }
 }
 
 // One tile of keys with one tile of one head's queries.
-HWY_INLINE void AddPair(const AttentionGrid& grid, const TilePair& pair,
+template <class Pair>
+HWY_INLINE void AddPair(const AttentionGrid& grid, const Pair& pair,
                         int64_t key_rows, const float* key_tile,
                         const float* query_tile, bool first_share,
                         KeyState& state, float* share) {
@@ -194,12 +199,16 @@ void KeyChunk(const AttentionBackwardArgs& args, const BackwardPlan& plan,
     std::fill_n(state.dk, 2 * grid.KeyTileSize(), 0.0f);  // and dv
     for (int64_t h = 0; h < grid.heads_per_kv_head(); ++h) {
       const int64_t head = kv_head * grid.heads_per_kv_head() + h;
-      for (int64_t i = grid.FirstQueryTile(j); i < grid.query_tiles; ++i) {
+      for (int64_t i = grid.FirstQueryTile(j); i <= grid.LastQueryTile(j);
+           ++i) {
         const int64_t index = plan.QueryTileIndex(sequence, head, i);
-        const TilePair pair = {grid.QueryRows(i),
-                               i * kQueryTile - j * kKeyTile};
-        AddPair(grid, pair, rows, key_tile, plan.QueryTile(scratch, index),
-                j == begin, state, plan.Share(scratch, chunk, index));
+        const CausalPair causal = {grid.QueryRows(i),
+                                   i * kQueryTile - j * kKeyTile};
+        const bool first_share = j == std::max(begin, grid.FirstKeyTile(i));
+        WithMask(grid, causal, [&](const auto& pair) HWY_ATTR {
+          AddPair(grid, pair, rows, key_tile, plan.QueryTile(scratch, index),
+                  first_share, state, plan.Share(scratch, chunk, index));
+        });
       }
     }
     const int64_t first = sequence * grid.length + j * kKeyTile;
@@ -230,9 +239,10 @@ void WriteQueries(const AttentionBackwardArgs& args, const BackwardPlan& plan,
   const int64_t tile = index % grid.query_tiles;
   const int64_t head = index / grid.query_tiles % grid.heads;
   const int64_t sequence = index / grid.query_tiles / grid.heads;
+  const int64_t first_chunk = grid.FirstKeyTile(tile) / plan.chunk_tiles;
   const int64_t last_chunk = grid.LastKeyTile(tile) / plan.chunk_tiles;
-  float* sum = plan.Share(scratch, 0, index);
-  for (int64_t chunk = 1; chunk <= last_chunk; ++chunk) {
+  float* sum = plan.Share(scratch, first_chunk, index);
+  for (int64_t chunk = first_chunk + 1; chunk <= last_chunk; ++chunk) {
     const float* share = plan.Share(scratch, chunk, index);
     for (int64_t i = 0; i < grid.QueryTileSize(); i += lanes) {
       hn::Store(hn::Add(hn::Load(d, sum + i), hn::Load(d, share + i)), d,

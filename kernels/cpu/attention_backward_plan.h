@@ -14,7 +14,7 @@ namespace switchyard::kernels::cpu {
 // Where packed tiles and shares of dq lie in the scratch memory.
 struct BackwardPlan {
   explicit BackwardPlan(const AttentionBackwardArgs& args)
-      : grid(args.q, args.k, args.sequence_length) {
+      : grid(args.q, args.k, args.sequence_length, args.window) {
     // At most four shares of dq; no chunk is shorter than four tiles.
     chunk_tiles = std::max<int64_t>(4, (grid.key_tiles + 3) / 4);
     chunks = (grid.key_tiles + chunk_tiles - 1) / chunk_tiles;

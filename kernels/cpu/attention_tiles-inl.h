@@ -130,8 +130,10 @@ void PackTransposed(HeadRows<const T> from, int64_t rows, int64_t head_dim,
   }
 }
 
-// Where a tile of queries meets a tile of keys.
-struct TilePair {
+// Where a tile of queries meets a tile of keys, of which the causal mask alone
+// leaves something out.
+struct CausalPair {
+  static constexpr bool kWindow = false;
   int64_t query_rows;
   // First query's position minus first key's: query r sees keys [0, r + offset]
   // of the tile. Not negative.
@@ -149,11 +151,45 @@ struct TilePair {
   int64_t FirstQuery(int64_t s) const {
     return std::max<int64_t>(0, s - offset);
   }
+  // Behind the last query that sees a key of the block of keys from s on.
+  int64_t QueryEnd(int64_t /*s*/) const { return query_rows; }
+  // The first key that query r, and so the block of rows from r on, sees.
+  static constexpr int64_t Begin(int64_t /*r*/) { return 0; }
 };
+
+// The same where a window leaves out keys too: query r sees none before key
+// r + low, and may see none at all.
+struct WindowPair : CausalPair {
+  static constexpr bool kWindow = true;
+  WindowPair(const CausalPair& pair, int64_t window)
+      : CausalPair(pair), low(pair.offset - window + 1) {}
+
+  int64_t QueryEnd(int64_t s) const {
+    return std::min(query_rows, s + kBlockRows - low);
+  }
+  int64_t Begin(int64_t r) const {
+    return std::clamp<int64_t>(r + low, 0, kKeyTile);
+  }
+
+  int64_t low;
+};
+
+// Calls body(pair) with what it takes to mask the pair: a window is left out
+// where all queries see the tile's first key.
+template <class Body>
+HWY_INLINE void WithMask(const AttentionGrid& grid, const CausalPair& pair,
+                         const Body& body) {
+  if (pair.query_rows - 1 + pair.offset < grid.window) {
+    body(pair);
+  } else {
+    body(WindowPair(pair, grid.window));
+  }
+}
 
 // scores [queries, keys] = rows [queries, head_dim] · columns [head_dim, keys],
 // where some query of a block sees some key of a panel.
-HWY_INLINE void ScoreProduct(const AttentionGrid& grid, const TilePair& pair,
+template <class Pair>
+HWY_INLINE void ScoreProduct(const AttentionGrid& grid, const Pair& pair,
                              const float* rows, const float* columns,
                              float* scores) {
   const hn::ScalableTag<float> d;
@@ -161,6 +197,7 @@ HWY_INLINE void ScoreProduct(const AttentionGrid& grid, const TilePair& pair,
   for (int64_t c = 0; c < kKeyTile; c += panel) {
     for (int64_t r = 0; r < pair.query_rows; r += kBlockRows) {
       if (c >= pair.VisibleToBlock(r)) continue;
+      if (Pair::kWindow && c + panel <= pair.Begin(r)) continue;
       BlockProduct<2, Into::kNothing>(
           grid.head_dim, rows + r * grid.width, grid.width, 1, columns + c,
           kKeyTile, nullptr, scores + r * kScoreStride + c, kScoreStride);
@@ -183,32 +220,37 @@ HWY_INLINE void ForEachPanel(int64_t head_dim, const Body& body) {
 
 // result [queries, head_dim] = old + weights [queries, keys] · rows [keys,
 // head_dim], over the keys that a block of queries sees.
-template <Into kInto>
-HWY_INLINE void QueryProduct(const AttentionGrid& grid, const TilePair& pair,
+template <Into kInto, class Pair>
+HWY_INLINE void QueryProduct(const AttentionGrid& grid, const Pair& pair,
                              const float* weights, const float* rows,
                              const float* factors, float* result) {
   ForEachPanel(grid.head_dim, [&](int64_t c, auto vectors) HWY_ATTR {
     for (int64_t r = 0; r < pair.query_rows; r += kBlockRows) {
-      BlockProduct<vectors(), kInto>(pair.VisibleToBlock(r),
-                                     weights + r * kScoreStride, kScoreStride,
-                                     1, rows + c, grid.width, factors + r,
-                                     result + r * grid.width + c, grid.width);
+      const int64_t end = pair.VisibleToBlock(r);
+      const int64_t begin = Pair::kWindow ? std::min(pair.Begin(r), end) : 0;
+      BlockProduct<vectors(), kInto>(
+          end - begin, weights + r * kScoreStride + begin, kScoreStride, 1,
+          rows + begin * grid.width + c, grid.width, factors + r,
+          result + r * grid.width + c, grid.width);
     }
   });
 }
 
 // result [keys, head_dim] += weightsᵀ [keys, queries] · rows [queries,
 // head_dim], over the queries that see a block of keys.
-HWY_INLINE void KeyProduct(const AttentionGrid& grid, const TilePair& pair,
+template <class Pair>
+HWY_INLINE void KeyProduct(const AttentionGrid& grid, const Pair& pair,
                            int64_t key_rows, const float* weights,
                            const float* rows, float* result) {
   ForEachPanel(grid.head_dim, [&](int64_t c, auto vectors) HWY_ATTR {
     for (int64_t s = 0; s < key_rows; s += kBlockRows) {
       const int64_t first = pair.FirstQuery(s);
+      const int64_t end = pair.QueryEnd(s);
       if (first >= pair.query_rows) break;
+      if (Pair::kWindow && first >= end) continue;
       BlockProduct<vectors(), Into::kSum>(
-          pair.query_rows - first, weights + first * kScoreStride + s, 1,
-          kScoreStride, rows + first * grid.width + c, grid.width, nullptr,
+          end - first, weights + first * kScoreStride + s, 1, kScoreStride,
+          rows + first * grid.width + c, grid.width, nullptr,
           result + s * grid.width + c, grid.width);
     }
   });
@@ -220,6 +262,35 @@ HWY_INLINE void MaskLastVector(int64_t visible, float* scores) {
   if (visible == kKeyTile) return;
   hn::StoreU(hn::Set(d, -std::numeric_limits<float>::infinity()), d,
              scores + visible);
+}
+
+// The beginning of the first vector of row r with a visible score.
+template <class Pair>
+HWY_INLINE int64_t FirstVector(const Pair& pair, int64_t r) {
+  const hn::ScalableTag<float> d;
+  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
+  return Pair::kWindow ? pair.Begin(r) / lanes * lanes : 0;
+}
+
+// Fills what this vector holds in front of the first visible score with -inf.
+template <class Pair>
+HWY_INLINE void MaskFirstVector(const Pair& pair, int64_t r, float* scores) {
+  if constexpr (Pair::kWindow) {
+    std::fill(scores + FirstVector(pair, r), scores + pair.Begin(r),
+              -std::numeric_limits<float>::infinity());
+  }
+}
+
+// Zeroes what products of a block of rows, or of keys, read in front of this
+// vector.
+template <class Pair>
+HWY_INLINE void ZeroInFront(const Pair& pair, int64_t r, float* weights) {
+  if constexpr (Pair::kWindow) {
+    const int64_t end = FirstVector(pair, r);
+    const int64_t begin =
+        std::clamp<int64_t>(pair.Begin(r) - kBlockRows + 1, 0, end);
+    std::fill(weights + begin, weights + end, 0.0f);
+  }
 }
 
 // Zeroes what products of a block read behind the last vector of a row.

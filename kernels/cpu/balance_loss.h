@@ -7,6 +7,7 @@
 
 namespace switchyard::kernels::cpu {
 
+void ExpertCounts(const ExpertCountsArgs& args, int threads);
 void BalanceLoss(const BalanceLossArgs& args, int threads);
 
 }  // namespace switchyard::kernels::cpu

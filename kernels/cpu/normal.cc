@@ -19,6 +19,7 @@
 #define HWY_TARGET_INCLUDE "switchyard/kernels/cpu/normal.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
+#include "switchyard/kernels/cpu/philox-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace switchyard::kernels::cpu::HWY_NAMESPACE {
@@ -114,37 +115,47 @@ HWY_INLINE void CosineAndSine(W word, V& cosine, V& sine) {
   sine = hn::Xor(hn::IfThenElse(swap, c, s), hn::BitCast(d, sine_sign));
 }
 
-// The 64-bit product of each lane's lower half.
-HWY_INLINE W MultiplyLower(W x, uint32_t factor) {
-#if HWY_TARGET == HWY_SCALAR
-  return hn::Set(Words(), (hn::GetLane(x) & 0xFFFFFFFF) * factor);
-#else
-  const hn::Repartition<uint32_t, Words> d32;
-  return hn::MulEven(hn::BitCast(d32, x), hn::Set(d32, factor));
-#endif
+// Four standard normal numbers for each of a vector of counters, whose fourth
+// word is `draw`.
+HWY_INLINE void DrawVector(uint64_t key, W counters, uint32_t draw, V (&z)[4]) {
+  const Words dw;
+  W x[4] = {hn::And(counters, hn::Set(dw, 0xFFFFFFFF)),
+            hn::ShiftRight<32>(counters), hn::Set(dw, kNormalCounterWord),
+            hn::Set(dw, uint64_t{draw})};
+  Philox(key, x);
+  V cosine0, sine0, cosine1, sine1;
+  CosineAndSine(x[1], cosine0, sine0);
+  CosineAndSine(x[3], cosine1, sine1);
+  const V radius0 = Radius(x[0]);
+  const V radius1 = Radius(x[2]);
+  z[0] = hn::Mul(radius0, cosine0);
+  z[1] = hn::Mul(radius0, sine0);
+  z[2] = hn::Mul(radius1, cosine1);
+  z[3] = hn::Mul(radius1, sine1);
 }
 
-// Philox4x32 with 10 rounds (base/philox.h), one counter in each lane of x[0]
-// to x[3]. The upper halves of lanes are not kept clean between rounds:
-// products do not see them.
-HWY_INLINE void Philox(uint64_t key, W (&x)[4]) {
-  const Words dw;
-  uint32_t key0 = static_cast<uint32_t>(key);
-  uint32_t key1 = static_cast<uint32_t>(key >> 32);
-  for (int round = 0; round < 10; ++round) {
-    const W product0 = MultiplyLower(x[0], 0xD2511F53);
-    const W product1 = MultiplyLower(x[2], 0xCD9E8D57);
-    x[0] = hn::Xor(hn::Xor(hn::ShiftRight<32>(product1), x[1]),
-                   hn::Set(dw, uint64_t{key0}));
-    x[1] = product1;
-    x[2] = hn::Xor(hn::Xor(hn::ShiftRight<32>(product0), x[3]),
-                   hn::Set(dw, uint64_t{key1}));
-    x[3] = product0;
-    key0 += 0x9E3779B9;
-    key1 += 0xBB67AE85;
+// Draws those beyond `cut` again, until none is.
+HWY_INLINE void DrawAgain(uint64_t key, W counters, double cut, V (&z)[4]) {
+  const D d;
+  const V most = hn::Set(d, cut);
+  for (uint32_t draw = 1;; ++draw) {
+    bool all_inside = true;
+    for (const V& number : z) {
+      all_inside &= hn::AllFalse(d, hn::Gt(hn::Abs(number), most));
+    }
+    if (all_inside) return;
+    V other[4];
+    DrawVector(key, counters, draw, other);
+    for (int i = 0; i < 4; ++i) {
+      z[i] = hn::IfThenElse(hn::Gt(hn::Abs(z[i]), most), other[i], z[i]);
+    }
   }
-  for (W& word : x) word = hn::And(word, hn::Set(dw, 0xFFFFFFFF));
 }
+
+struct Distribution {
+  float stddev;
+  float cut;  // 0: none
+};
 
 HWY_INLINE hn::Vec<Floats> ToFloat(V normal, float stddev) {
   const D d;
@@ -153,35 +164,30 @@ HWY_INLINE hn::Vec<Floats> ToFloat(V normal, float stddev) {
 }
 
 // Four numbers for each of a vector of counters, the first of which is given.
-HWY_INLINE void NormalVector(uint64_t key, uint64_t counter, float stddev,
-                             float* y) {
+HWY_INLINE void NormalVector(uint64_t key, uint64_t counter,
+                             const Distribution& as, float* y) {
   const Words dw;
   const W counters = hn::Add(hn::Set(dw, counter), hn::Iota(dw, 0));
-  W x[4] = {hn::And(counters, hn::Set(dw, 0xFFFFFFFF)),
-            hn::ShiftRight<32>(counters), hn::Set(dw, kNormalCounterWord),
-            hn::Zero(dw)};
-  Philox(key, x);
-  V cosine0, sine0, cosine1, sine1;
-  CosineAndSine(x[1], cosine0, sine0);
-  CosineAndSine(x[3], cosine1, sine1);
-  const V radius0 = Radius(x[0]);
-  const V radius1 = Radius(x[2]);
-  hn::StoreInterleaved4(ToFloat(hn::Mul(radius0, cosine0), stddev),
-                        ToFloat(hn::Mul(radius0, sine0), stddev),
-                        ToFloat(hn::Mul(radius1, cosine1), stddev),
-                        ToFloat(hn::Mul(radius1, sine1), stddev), Floats(), y);
+  V z[4];
+  DrawVector(key, counters, /*draw=*/0, z);
+  if (as.cut > 0.0f) {
+    DrawAgain(key, counters, static_cast<double>(as.cut), z);
+  }
+  hn::StoreInterleaved4(ToFloat(z[0], as.stddev), ToFloat(z[1], as.stddev),
+                        ToFloat(z[2], as.stddev), ToFloat(z[3], as.stddev),
+                        Floats(), y);
 }
 
 // Whole vectors of counters are made in a buffer; a run may begin and end
 // anywhere in one.
 void NormalRun(uint64_t key, int64_t first_element, int64_t count, float stddev,
-               float* y) {
+               float cut, float* y) {
   constexpr int64_t kStep = 4 * hn::MaxLanes(D());
   HWY_ALIGN float buffer[kStep];
   uint64_t counter = static_cast<uint64_t>(first_element) / 4;
   int64_t skip = first_element % 4;
   for (int64_t i = 0; i < count;) {
-    NormalVector(key, counter, stddev, buffer);
+    NormalVector(key, counter, {stddev, cut}, buffer);
     const int64_t length = std::min(kStep - skip, count - i);
     std::memcpy(y + i, buffer + skip,
                 static_cast<size_t>(length) * sizeof(float));
@@ -209,7 +215,7 @@ void Normal(const NormalArgs& args, int threads) {
   ForEachRun(threads, y.dim(0), width, y.contiguous(),
              [&](int64_t row, int64_t column, int64_t count) {
                run(args.key, args.first_element + row * width + column, count,
-                   args.stddev, ElementAt<float>(y, row, column));
+                   args.stddev, args.cut, ElementAt<float>(y, row, column));
              });
 }
 

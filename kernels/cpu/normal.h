@@ -10,7 +10,7 @@
 namespace switchyard::kernels::cpu {
 
 // The third word of the Philox counter of elements 4c to 4c + 3; the first two
-// hold c and the fourth is 0.
+// hold c, the fourth how often they were drawn before.
 inline constexpr uint32_t kNormalCounterWord = 0x6e6f726d;
 
 void Normal(const NormalArgs& args, int threads);

@@ -51,17 +51,32 @@ HWY_INLINE void NormalizeRow(const T* x, const T* add, const T* weight,
   });
 }
 
+// Row r's group g of a tensor, or null.
+template <typename T>
+HWY_INLINE const T* GroupOf(const ConstTensorView& view, int64_t r,
+                            int64_t offset) {
+  return view.defined() ? view.data<T>() + r * view.row_stride() + offset
+                        : nullptr;
+}
+template <typename T>
+HWY_INLINE T* GroupOf(const TensorView& view, int64_t r, int64_t offset) {
+  return view.defined() ? view.data<T>() + r * view.row_stride() + offset
+                        : nullptr;
+}
+
 template <typename T>
 void NormalizeRows(const RmsNormArgs& args, int64_t begin, int64_t end) {
-  const bool fused = args.add.defined();
+  const int64_t width = args.weight.dim(0);
+  const int64_t groups = args.x.shape().row_element_count() / width;
   for (int64_t r = begin; r < end; ++r) {
-    NormalizeRow(
-        args.x.data<T>() + r * args.x.row_stride(),
-        fused ? args.add.data<T>() + r * args.add.row_stride() : nullptr,
-        args.weight.data<T>(), args.eps, args.x.dim(1),
-        fused ? args.sum.data<T>() + r * args.sum.row_stride() : nullptr,
-        args.y.data<T>() + r * args.y.row_stride(),
-        args.inverse_rms.data<float>() + r);
+    for (int64_t g = 0; g < groups; ++g) {
+      const int64_t offset = g * width;
+      NormalizeRow(GroupOf<T>(args.x, r, offset),
+                   GroupOf<T>(args.add, r, offset), args.weight.data<T>(),
+                   args.eps, width, GroupOf<T>(args.sum, r, offset),
+                   GroupOf<T>(args.y, r, offset),
+                   args.inverse_rms.data<float>() + r * groups + g);
+    }
   }
 }
 
@@ -73,7 +88,8 @@ void RmsNormBlock(const RmsNormArgs& args, int64_t begin, int64_t end) {
   }
 }
 
-// One row; adds its share to dweight. dsum may be null or dx itself.
+// One row; adds its share to dweight. dsum may be null, and dx may be dsum or
+// dy.
 template <typename T>
 HWY_INLINE void BackwardRow(const T* dy, const T* x, const T* weight,
                             float inverse_rms, const T* dsum, int64_t width,
@@ -106,16 +122,18 @@ HWY_INLINE void BackwardRow(const T* dy, const T* x, const T* weight,
 template <typename T>
 void BackwardRows(const RmsNormBackwardArgs& args, int64_t begin, int64_t end,
                   float* dweight) {
-  const int64_t width = args.x.dim(1);
-  const bool fused = args.dsum.defined();
+  const int64_t width = args.weight.dim(0);
+  const int64_t groups = args.x.shape().row_element_count() / width;
   for (int64_t i = 0; i < width; ++i) dweight[i] = 0.0f;
   for (int64_t r = begin; r < end; ++r) {
-    BackwardRow(
-        args.dy.data<T>() + r * args.dy.row_stride(),
-        args.x.data<T>() + r * args.x.row_stride(), args.weight.data<T>(),
-        args.inverse_rms.data<float>()[r],
-        fused ? args.dsum.data<T>() + r * args.dsum.row_stride() : nullptr,
-        width, args.dx.data<T>() + r * args.dx.row_stride(), dweight);
+    for (int64_t g = 0; g < groups; ++g) {
+      const int64_t offset = g * width;
+      BackwardRow(GroupOf<T>(args.dy, r, offset), GroupOf<T>(args.x, r, offset),
+                  args.weight.data<T>(),
+                  args.inverse_rms.data<float>()[r * groups + g],
+                  GroupOf<T>(args.dsum, r, offset), width,
+                  GroupOf<T>(args.dx, r, offset), dweight);
+    }
   }
 }
 
@@ -166,7 +184,7 @@ void RmsNormBackward(const RmsNormBackwardArgs& args, int threads) {
   const ScopedFloatingPointMode mode;  // partial sums are added here
   const auto block = SWITCHYARD_DISPATCH(RmsNormBackwardBlock);
   const int64_t rows = args.x.dim(0);
-  const int64_t width = args.x.dim(1);
+  const int64_t width = args.weight.dim(0);
   const int64_t blocks = (rows + kRowBlock - 1) / kRowBlock;
   float* partial = ThreadScratch<PartialSums, float>(blocks * width);
   ParallelForBlocks(threads, rows, kRowBlock, [&](int64_t begin, int64_t end) {

@@ -9,12 +9,14 @@
 #include "switchyard/base/check.h"
 #include "switchyard/base/cpu/parallel_for.h"
 #include "switchyard/kernels/cpu/thread_scratch.h"
+#include "switchyard/kernels/no_expert.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "switchyard/kernels/cpu/router.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "switchyard/kernels/cpu/exp-inl.h"
+#include "switchyard/kernels/cpu/router_selection-inl.h"
 #include "switchyard/kernels/cpu/sum_vectors-inl.h"
 #include "switchyard/kernels/cpu/vector-inl.h"
 
@@ -22,12 +24,32 @@
 #define SWITCHYARD_KERNELS_CPU_ROUTER_SCRATCH_
 namespace switchyard::kernels::cpu {
 
-struct RouterRow {};
+struct RouterRows {};
 
-// Room for a row of experts in whole vectors, of whatever width.
-inline float* RowScratch(int64_t experts) {
-  constexpr int64_t kWidestVector = 64 / sizeof(float);
-  return ThreadScratch<RouterRow, float>(experts + kWidestVector);
+// Room for two rows of experts in whole vectors, of whatever width.
+struct RouterScratch {
+  explicit RouterScratch(int64_t experts) {
+    constexpr int64_t kWidestVector = 64 / sizeof(float);
+    const int64_t row =
+        (experts + kWidestVector - 1) / kWidestVector * kWidestVector;
+    first = ThreadScratch<RouterRows, float>(2 * row);
+    second = first + row;
+  }
+  float* first;
+  float* second;
+};
+
+template <typename T>
+const T* RowOf(const ConstTensorView& view, int64_t row) {
+  return view.data<T>() + row * view.row_stride();
+}
+template <typename T>
+T* RowOf(const TensorView& view, int64_t row) {
+  return view.data<T>() + row * view.row_stride();
+}
+
+inline bool DividesBySum(const RouterRule& rule, int64_t k) {
+  return rule.gates == GateNormalization::kSum && k >= 2;
 }
 
 }  // namespace switchyard::kernels::cpu
@@ -38,11 +60,15 @@ namespace switchyard::kernels::cpu::HWY_NAMESPACE {
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 
+// Keeps a quotient by a sum of scores finite where all of them are 0.
+constexpr float kLeastSum = 1e-20f;
+
 struct SoftmaxSum {
   float max;
   float sum;  // of exp(logit - max)
 };
 
+// `probabilities` may be `logits`.
 HWY_INLINE SoftmaxSum Softmax(const float* logits, int64_t experts,
                               float* probabilities) {
   constexpr float kLowest = -std::numeric_limits<float>::infinity();
@@ -68,45 +94,52 @@ HWY_INLINE SoftmaxSum Softmax(const float* logits, int64_t experts,
   return {hn::GetLane(max), sum};
 }
 
-// The first place of the greatest of `count` values, none of them NaN. `count`
-// is a multiple of the vector's lanes.
-HWY_INLINE int32_t FirstGreatest(const float* values, int64_t count) {
+// `scores` may be `logits`.
+HWY_INLINE void Sigmoid(const float* logits, int64_t experts, float* scores) {
   const D d;
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  V max = hn::Load(d, values);
-  for (int64_t i = lanes; i < count; i += lanes) {
-    max = hn::Max(max, hn::Load(d, values + i));
-  }
-  max = hn::MaxOfLanes(d, max);
-  for (int64_t i = 0; i < count; i += lanes) {
-    const intptr_t lane =
-        hn::FindFirstTrue(d, hn::Eq(hn::Load(d, values + i), max));
-    if (lane >= 0) return static_cast<int32_t>(i + lane);
-  }
-  return 0;  // not reached: the greatest is among them
+  const V one = hn::Set(d, 1.0f);
+  ForEachVector(d, experts, [&](int64_t i, auto lanes) HWY_ATTR {
+    const V e = VectorExp(d, hn::Neg(LoadFloats(d, logits + i, lanes)));
+    StoreFloats(hn::Div(one, hn::Add(one, e)), d, scores + i, lanes);
+  });
 }
 
-// The k experts of the largest p, ties to the lower. Ranks of `left`: p, then
-// NaN, then the chosen, then padding, so that k distinct ones are always found.
-HWY_INLINE void TopK(const float* probabilities, int64_t experts, int64_t k,
-                     float* left, int32_t* chosen) {
-  constexpr float kNaN = -1.0f;
-  constexpr float kChosen = -2.0f;
-  constexpr float kPadding = -3.0f;
+HWY_INLINE float SumOfScores(const float* scores, int64_t experts) {
+  const D d;
+  return SumVectors(d, experts,
+                    [&](int64_t i, auto lanes, V sum) HWY_ATTR {
+                      return hn::Add(sum, LoadFloats(d, scores + i, lanes));
+                    }) +
+         kLeastSum;
+}
+
+HWY_INLINE void DivideByTheirSum(int64_t experts, float* scores) {
+  const D d;
+  const V divisor = hn::Set(d, SumOfScores(scores, experts));
+  ForEachVector(d, experts, [&](int64_t i, auto lanes) HWY_ATTR {
+    const V s = LoadFloats(d, scores + i, lanes);
+    StoreFloats(hn::Div(s, divisor), d, scores + i, lanes);
+  });
+}
+
+// Scores of logits + noise.
+HWY_INLINE void NoisyScores(RouterScoring scoring, const float* logits,
+                            const float* noise, int64_t experts,
+                            float* scores) {
   const D d;
   ForEachVector(d, experts, [&](int64_t i, auto lanes) HWY_ATTR {
-    const V p = LoadFloats(d, probabilities + i, lanes);
-    const V rank = hn::IfThenElse(hn::IsNaN(p), hn::Set(d, kNaN), p);
-    hn::Store(Fill(d, rank, lanes, kPadding), d, left + i);
+    const V x = LoadFloats(d, logits + i, lanes);
+    StoreFloats(hn::Add(x, LoadFloats(d, noise + i, lanes)), d, scores + i,
+                lanes);
   });
-  const int64_t lanes = static_cast<int64_t>(hn::Lanes(d));
-  const int64_t padded = (experts + lanes - 1) / lanes * lanes;
-  for (int64_t j = 0; j < k; ++j) {
-    chosen[j] = FirstGreatest(left, padded);
-    left[chosen[j]] = kChosen;
+  if (scoring == RouterScoring::kSigmoid) {
+    Sigmoid(scores, experts, scores);
+  } else {
+    Softmax(scores, experts, scores);
   }
 }
 
+// Given experts instead.
 HWY_INLINE void Replay(const int32_t* replayed, int64_t experts, int64_t k,
                        int32_t* chosen) {
   for (int64_t j = 0; j < k; ++j) {
@@ -116,102 +149,248 @@ HWY_INLINE void Replay(const int32_t* replayed, int64_t experts, int64_t k,
   }
 }
 
-HWY_INLINE void Gates(const float* probabilities, const int32_t* chosen,
-                      int64_t k, bool renormalize, float* gates) {
+// One token of a forward pass.
+struct TokenRows {
+  const float* logits;
+  const float* noise;  // null: none
+  float* scores;       // in the end the probabilities
+  int32_t* chosen;
+  float* gates;
+};
+
+HWY_INLINE void Choose(const RouterArgs& args, const TokenRows& token,
+                       const RouterScratch& scratch) {
+  const D d;
+  const int64_t experts = args.logits.dim(1);
+  const float* scores = token.scores;
+  if (token.noise != nullptr) {
+    NoisyScores(args.rule.scoring, token.logits, token.noise, experts,
+                scratch.first);
+    scores = scratch.first;
+  }
+  const float* bias = args.selection_bias.defined()
+                          ? args.selection_bias.data<float>()
+                          : nullptr;
+  RankScores(d, scores, bias, experts, scratch.first);
+  if (args.rule.groups > 1) {
+    KeepBestGroups(args.rule, experts, scratch.first, scratch.second);
+  }
+  TakeBest(d, experts, args.experts.dim(1), scratch.first, token.chosen);
+}
+
+HWY_INLINE void Gates(const RouterRule& rule, const TokenRows& token, int64_t k,
+                      float* scratch) {
+  if (rule.gates == GateNormalization::kSoftmax) {
+    for (int64_t j = 0; j < k; ++j) scratch[j] = token.logits[token.chosen[j]];
+    Softmax(scratch, k, token.gates);
+    for (int64_t j = 0; j < k; ++j) token.gates[j] *= rule.scaling;
+    return;
+  }
+  const bool divided = DividesBySum(rule, k);
   float sum = 0.0f;
-  for (int64_t j = 0; j < k; ++j) sum += probabilities[chosen[j]];
+  for (int64_t j = 0; j < k; ++j) sum += token.scores[token.chosen[j]];
+  sum += kLeastSum;
   for (int64_t j = 0; j < k; ++j) {
-    const float p = probabilities[chosen[j]];
-    gates[j] = renormalize ? p / sum : p;
+    const float score = token.scores[token.chosen[j]];
+    token.gates[j] = (divided ? score / sum : score) * rule.scaling;
   }
 }
 
-static_assert(hn::MaxLanes(D()) <= 16);  // RowScratch
+static_assert(hn::MaxLanes(D()) <= 16);  // RouterScratch
 
 void RouterBlock(const RouterArgs& args, int64_t begin, int64_t end) {
   const D d;
   const int64_t experts = args.logits.dim(1);
   const int64_t k = args.experts.dim(1);
-  const bool renormalize = args.renormalize && k >= 2;
-  float* left = RowScratch(experts);
+  const bool sigmoid = args.rule.scoring == RouterScoring::kSigmoid;
+  const RouterScratch scratch(experts);
   float* logsumexp = args.logsumexp.data<float>();
   for (int64_t t = begin; t < end; ++t) {
-    float* p =
-        args.probabilities.data<float>() + t * args.probabilities.row_stride();
-    int32_t* chosen =
-        args.experts.data<int32_t>() + t * args.experts.row_stride();
-    const SoftmaxSum softmax = Softmax(
-        args.logits.data<float>() + t * args.logits.row_stride(), experts, p);
+    const TokenRows token = {
+        RowOf<float>(args.logits, t),
+        args.selection_noise.defined() ? RowOf<float>(args.selection_noise, t)
+                                       : nullptr,
+        RowOf<float>(args.probabilities, t), RowOf<int32_t>(args.experts, t),
+        RowOf<float>(args.gates, t)};
+    const SoftmaxSum softmax = Softmax(token.logits, experts, token.scores);
     const V log = VectorLog(d, hn::Set(d, softmax.sum));
     logsumexp[t] = softmax.max + hn::GetLane(log);
+    if (sigmoid) Sigmoid(token.logits, experts, token.scores);
     if (args.replayed.defined()) {
-      Replay(args.replayed.data<int32_t>() + t * args.replayed.row_stride(),
-             experts, k, chosen);
+      Replay(RowOf<int32_t>(args.replayed, t), experts, k, token.chosen);
     } else {
-      TopK(p, experts, k, left, chosen);
+      Choose(args, token, scratch);
     }
-    Gates(p, chosen, k, renormalize,
-          args.gates.data<float>() + t * args.gates.row_stride());
+    Gates(args.rule, token, k, scratch.first);
+    if (sigmoid) DivideByTheirSum(experts, token.scores);
   }
 }
 
-// Adds d(gates)/dp · dgates to dp [experts].
-HWY_INLINE void AddGateGradient(const float* probabilities, int64_t experts,
-                                const int32_t* chosen, const float* gates,
-                                const float* dgates, int64_t k,
-                                bool renormalize, float* dp) {
-  for (int64_t j = 0; j < k; ++j) {
-    SWITCHYARD_CHECK(0 <= chosen[j] && chosen[j] < experts)
-        << "expert " << chosen[j] << " of " << experts;
+// One token of a backward pass.
+struct GradientRows {
+  const int32_t* chosen;
+  const float* gates;
+  const float* dgates;
+  bool counts;
+  float z;  // weight of softmax(logits)
+};
+
+HWY_INLINE GradientRows GradientRowsOf(const RouterBackwardArgs& args,
+                                       int64_t t) {
+  GradientRows token = {
+      RowOf<int32_t>(args.experts, t), RowOf<float>(args.gates, t),
+      RowOf<float>(args.dgates, t), args.valid.data<uint8_t>()[t] != 0, 0.0f};
+  const int64_t experts = args.dlogits.dim(1);
+  for (int64_t j = 0; j < args.experts.dim(1); ++j) {
+    SWITCHYARD_CHECK(kNoExpert <= token.chosen[j] && token.chosen[j] < experts)
+        << "expert " << token.chosen[j] << " of " << experts;
   }
+  if (token.counts) {
+    token.z = 2.0f * args.z_gradient * args.logsumexp.data<float>()[t];
+  }
+  return token;
+}
+
+// The row of the token's sequence.
+HWY_INLINE const float* BalanceGradientOf(const RouterBackwardArgs& args,
+                                          int64_t t) {
+  const ConstTensorView& gradient = args.balance_gradient;
+  const int64_t length = args.probabilities.dim(0) / gradient.dim(0);
+  return gradient.data<float>() + t / length * gradient.dim(1);
+}
+
+// sum of dgates · gates
+HWY_INLINE float GateMean(const GradientRows& token, int64_t k) {
+  float mean = 0.0f;
+  for (int64_t j = 0; j < k; ++j) {
+    if (token.chosen[j] == kNoExpert) continue;
+    mean += token.dgates[j] * token.gates[j];
+  }
+  return mean;
+}
+
+// Adds d(gates)/ds · dgates to ds [experts].
+HWY_INLINE void AddGateGradient(const RouterRule& rule,
+                                const GradientRows& token, int64_t k,
+                                const float* scores, float* ds) {
+  if (rule.gates == GateNormalization::kSoftmax) return;
   float sum = 1.0f;
   float mean = 0.0f;
-  if (renormalize) {
+  if (DividesBySum(rule, k)) {
     sum = 0.0f;
     for (int64_t j = 0; j < k; ++j) {
-      sum += probabilities[chosen[j]];
-      mean += dgates[j] * gates[j];
+      if (token.chosen[j] != kNoExpert) sum += scores[token.chosen[j]];
     }
+    sum += kLeastSum;
+    mean = GateMean(token, k);
   }
-  for (int64_t j = 0; j < k; ++j) dp[chosen[j]] += (dgates[j] - mean) / sum;
+  for (int64_t j = 0; j < k; ++j) {
+    if (token.chosen[j] == kNoExpert) continue;
+    ds[token.chosen[j]] += (rule.scaling * token.dgates[j] - mean) / sum;
+  }
 }
 
-void RouterBackwardBlock(const RouterBackwardArgs& args, int64_t begin,
-                         int64_t end) {
+// Adds what a softmax over the chosen logits passes on to them.
+HWY_INLINE void AddChosenSoftmaxGradient(const RouterRule& rule,
+                                         const GradientRows& token, int64_t k,
+                                         float* dlogits) {
+  if (rule.gates != GateNormalization::kSoftmax) return;
+  const float mean = GateMean(token, k) / rule.scaling;
+  for (int64_t j = 0; j < k; ++j) {
+    if (token.chosen[j] == kNoExpert) continue;
+    dlogits[token.chosen[j]] += token.gates[j] * (token.dgates[j] - mean);
+  }
+}
+
+HWY_INLINE float DotOf(const float* a, const float* b, int64_t count) {
+  const D d;
+  return SumVectors(d, count, [&](int64_t i, auto lanes, V sum) HWY_ATTR {
+    return hn::MulAdd(LoadFloats(d, a + i, lanes), LoadFloats(d, b + i, lanes),
+                      sum);
+  });
+}
+
+void SoftmaxBackwardBlock(const RouterBackwardArgs& args, int64_t begin,
+                          int64_t end) {
   const D d;
   const int64_t experts = args.probabilities.dim(1);
   const int64_t k = args.experts.dim(1);
-  float* dp = RowScratch(experts);
+  float* dp = RouterScratch(experts).first;
   for (int64_t t = begin; t < end; ++t) {
-    const bool counts = args.valid.data<uint8_t>()[t] != 0;
-    if (counts && args.balance_gradient.defined()) {
-      std::copy_n(args.balance_gradient.data<float>(), experts, dp);
+    const GradientRows token = GradientRowsOf(args, t);
+    const float* p = RowOf<float>(args.probabilities, t);
+    if (token.counts && args.balance_gradient.defined()) {
+      std::copy_n(BalanceGradientOf(args, t), experts, dp);
     } else {
       std::fill_n(dp, experts, 0.0f);
     }
-    const float* p =
-        args.probabilities.data<float>() + t * args.probabilities.row_stride();
-    AddGateGradient(
-        p, experts,
-        args.experts.data<int32_t>() + t * args.experts.row_stride(),
-        args.gates.data<float>() + t * args.gates.row_stride(),
-        args.dgates.data<float>() + t * args.dgates.row_stride(), k,
-        args.renormalize && k >= 2, dp);
-    const float mean =
-        SumVectors(d, experts, [&](int64_t i, auto lanes, V sum) HWY_ATTR {
-          return hn::MulAdd(LoadFloats(d, p + i, lanes),
-                            LoadFloats(d, dp + i, lanes), sum);
-        });
-    const float z =
-        counts ? 2.0f * args.z_gradient * args.logsumexp.data<float>()[t]
-               : 0.0f;
-    const V shift = hn::Set(d, z - mean);
-    float* dlogits = args.dlogits.data<float>() + t * args.dlogits.row_stride();
+    AddGateGradient(args.rule, token, k, p, dp);
+    const V shift = hn::Set(d, token.z - DotOf(p, dp, experts));
+    float* dlogits = RowOf<float>(args.dlogits, t);
     ForEachVector(d, experts, [&](int64_t i, auto lanes) HWY_ATTR {
       const V inner = hn::Add(LoadFloats(d, dp + i, lanes), shift);
       StoreFloats(hn::Mul(LoadFloats(d, p + i, lanes), inner), d, dlogits + i,
                   lanes);
     });
+    AddChosenSoftmaxGradient(args.rule, token, k, dlogits);
+  }
+}
+
+// d(P)/ds · b of scores divided by their sum, or 0.
+HWY_INLINE void BalanceGradientOfScores(const RouterBackwardArgs& args,
+                                        int64_t t, bool counts,
+                                        const float* scores, float* ds) {
+  const D d;
+  const int64_t experts = args.probabilities.dim(1);
+  if (!counts || !args.balance_gradient.defined()) {
+    std::fill_n(ds, experts, 0.0f);
+    return;
+  }
+  const float* b = BalanceGradientOf(args, t);
+  const V mean =
+      hn::Set(d, DotOf(RowOf<float>(args.probabilities, t), b, experts));
+  const V sum = hn::Set(d, SumOfScores(scores, experts));
+  ForEachVector(d, experts, [&](int64_t i, auto lanes) HWY_ATTR {
+    const V above = hn::Sub(LoadFloats(d, b + i, lanes), mean);
+    StoreFloats(hn::Div(above, sum), d, ds + i, lanes);
+  });
+}
+
+void SigmoidBackwardBlock(const RouterBackwardArgs& args, int64_t begin,
+                          int64_t end) {
+  const D d;
+  const int64_t experts = args.probabilities.dim(1);
+  const RouterScratch scratch(experts);
+  float* scores = scratch.first;
+  float* ds = scratch.second;
+  const V one = hn::Set(d, 1.0f);
+  for (int64_t t = begin; t < end; ++t) {
+    const GradientRows token = GradientRowsOf(args, t);
+    const float* logits = RowOf<float>(args.logits, t);
+    Sigmoid(logits, experts, scores);
+    BalanceGradientOfScores(args, t, token.counts, scores, ds);
+    AddGateGradient(args.rule, token, args.experts.dim(1), scores, ds);
+    const V z = hn::Set(d, token.z);
+    const V logsumexp = hn::Set(d, args.logsumexp.data<float>()[t]);
+    float* dlogits = RowOf<float>(args.dlogits, t);
+    ForEachVector(d, experts, [&](int64_t i, auto lanes) HWY_ATTR {
+      const V s = LoadFloats(d, scores + i, lanes);
+      const V slope = hn::Mul(s, hn::Sub(one, s));
+      const V p =
+          VectorExp(d, hn::Sub(LoadFloats(d, logits + i, lanes), logsumexp));
+      StoreFloats(
+          hn::MulAdd(LoadFloats(d, ds + i, lanes), slope, hn::Mul(z, p)), d,
+          dlogits + i, lanes);
+    });
+  }
+}
+
+void RouterBackwardBlock(const RouterBackwardArgs& args, int64_t begin,
+                         int64_t end) {
+  if (args.rule.scoring == RouterScoring::kSigmoid) {
+    SigmoidBackwardBlock(args, begin, end);
+  } else {
+    SoftmaxBackwardBlock(args, begin, end);
   }
 }
 
@@ -236,7 +415,7 @@ void Router(const RouterArgs& args, int threads) {
   ParallelForBlocks(
       threads, args.logits.dim(0), kTokenBlock,
       [&](int64_t begin, int64_t end) { block(args, begin, end); },
-      [&] { RowScratch(args.logits.dim(1)); });
+      [&] { RouterScratch(args.logits.dim(1)); });
 }
 
 void RouterBackward(const RouterBackwardArgs& args, int threads) {
@@ -244,7 +423,7 @@ void RouterBackward(const RouterBackwardArgs& args, int threads) {
   ParallelForBlocks(
       threads, args.probabilities.dim(0), kTokenBlock,
       [&](int64_t begin, int64_t end) { block(args, begin, end); },
-      [&] { RowScratch(args.probabilities.dim(1)); });
+      [&] { RouterScratch(args.probabilities.dim(1)); });
 }
 
 }  // namespace switchyard::kernels::cpu

@@ -8,7 +8,7 @@
 #define HWY_TARGET_INCLUDE "switchyard/kernels/cpu/swiglu.cc"
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-#include "switchyard/kernels/cpu/exp-inl.h"
+#include "switchyard/kernels/cpu/sigmoid-inl.h"
 #include "switchyard/kernels/cpu/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -17,31 +17,12 @@ namespace switchyard::kernels::cpu::HWY_NAMESPACE {
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
 
-struct SigmoidPair {
-  V sigmoid;     // 1 / (1 + e^-x)
-  V complement;  // 1 - sigmoid
-};
-
-// From e^-|x|, which does not overflow; neither result is a difference, so both
-// have small relative errors: 2 ulp of the exponential, and one rounding each
-// of the sum, the quotient and the product.
-HWY_INLINE SigmoidPair Sigmoid(V x) {
-  const D d;
-  const V one = hn::Set(d, 1.0f);
-  const V e = VectorExp(d, hn::Neg(hn::Abs(x)));
-  const V larger = hn::Div(one, hn::Add(one, e));
-  const V smaller = hn::Mul(e, larger);
-  const auto positive = hn::Ge(x, hn::Zero(d));
-  return {hn::IfThenElse(positive, larger, smaller),
-          hn::IfThenElse(positive, smaller, larger)};
-}
-
 template <typename T>
 HWY_INLINE void ActivateRun(const T* gate, const T* up, int64_t count, T* act) {
   const D d;
   ForEachVector(d, count, [&](int64_t i, auto lanes) HWY_ATTR {
     const V g = LoadFloats(d, gate + i, lanes);
-    const V silu = hn::Mul(g, Sigmoid(g).sigmoid);
+    const V silu = hn::Mul(g, Sigmoid(d, g).sigmoid);
     StoreFloats(hn::Mul(silu, LoadFloats(d, up + i, lanes)), d, act + i, lanes);
   });
 }
@@ -55,7 +36,7 @@ HWY_INLINE void DifferentiateRun(const T* gate, const T* up, const T* dact,
     const V g = LoadFloats(d, gate + i, lanes);
     const V u = LoadFloats(d, up + i, lanes);
     const V da = LoadFloats(d, dact + i, lanes);
-    const SigmoidPair s = Sigmoid(g);
+    const SigmoidPair<V> s = Sigmoid(d, g);
     const V slope = hn::Mul(s.sigmoid, hn::MulAdd(g, s.complement, one));
     const V silu = hn::Mul(g, s.sigmoid);
     StoreFloats(hn::Mul(hn::Mul(da, u), slope), d, dgate + i, lanes);

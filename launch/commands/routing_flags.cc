@@ -2,7 +2,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/launch/commands/routing_flags.h"
 
+#include "absl/strings/str_cat.h"
+
 namespace switchyard::launch {
+namespace {
+
+// They say how to drop, and mean nothing where nothing is dropped.
+constexpr const char* kNeedCapacity[] = {"min_capacity", "capacity_scope",
+                                         "drop_policy", "renormalize_survivors",
+                                         "no_token_left_behind"};
+
+}  // namespace
 
 void AddExplorationFlags(ExplorationOptions*, FlagSet*) {}
 
@@ -10,8 +20,82 @@ void AddOverflowFlags(OverflowOptions* options, FlagSet* set) {
   set->Add("capacity_factor", &options->capacity_factor, "X",
            "an expert takes at most X times its even share of a micro-batch; "
            "0 drops nothing");
+  set->Add("eval_capacity_factor", &options->eval_capacity_factor, "X",
+           "the same in evaluations", "--capacity_factor");
+  set->Add("min_capacity", &options->min_capacity, "N",
+           "an expert takes N assignments at least");
+  set->AddChoice("capacity_scope", &options->capacity_scope,
+                 {{"micro_batch", CapacityScope::kMicroBatch},
+                  {"sequence", CapacityScope::kSequence}},
+                 "tokens that share a capacity");
+  set->AddChoice("drop_policy", &options->drop_policy,
+                 {{"position", DropPolicy::kPosition},
+                  {"probability", DropPolicy::kProbability}},
+                 "who has a place first: earlier tokens, or those that are "
+                 "surer of their first choice");
+  set->Add("renormalize_survivors", &options->renormalize_survivors, "",
+           "give the gates of dropped choices to the token's kept ones");
+  set->Add("no_token_left_behind", &options->no_token_left_behind, "N",
+           "reroute what finds no room to the best N experts of its token; 0 "
+           "drops it");
 }
 
-void AddBalanceFlags(BalanceOptions*, FlagSet*) {}
+absl::Status ResolveOverflowFlags(const FlagSet& set,
+                                  OverflowOptions* options) {
+  if (!options->dropless()) return absl::OkStatus();
+  for (const char* name : kNeedCapacity) {
+    // A run of a file of flags may be repeated without its capacity.
+    const bool counts =
+        set.OnCommandLine(name) ||
+        (set.Given(name) && !set.OnCommandLine("capacity_factor"));
+    if (!counts) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "expected --capacity_factor above 0 with --", name,
+        ", found 0, which drops nothing; give a factor such as 1.25 or leave "
+        "the flag out"));
+  }
+  OverflowOptions dropless;
+  dropless.capacity_factor = options->capacity_factor;
+  dropless.eval_capacity_factor = options->eval_capacity_factor;
+  *options = dropless;
+  return absl::OkStatus();
+}
+
+void LeaveOutOverflowFlags(const OverflowOptions& options,
+                           std::set<std::string>* names) {
+  if (!options.dropless()) return;
+  for (const char* name : kNeedCapacity) names->insert(name);
+}
+
+void AddBalanceFlags(BalanceOptions* options, FlagSet* set) {
+  set->AddChoice("balance_loss", &options->loss,
+                 {{"switch", BalanceLossKind::kSwitch},
+                  {"gshard", BalanceLossKind::kGshard},
+                  {"hf_mixtral", BalanceLossKind::kHfMixtral}},
+                 "whose formula: all choices of a layer, first choices, or all "
+                 "layers pooled (switchyard explain balance_loss)");
+  set->AddChoice("balance_scope", &options->scope,
+                 {{"micro_batch", BalanceScope::kMicroBatch},
+                  {"sequence", BalanceScope::kSequence},
+                  {"window", BalanceScope::kWindow},
+                  {"global", BalanceScope::kGlobal}},
+                 "what the loads of the balance loss are counted over "
+                 "(switchyard explain scopes)");
+  set->Add("device_balance_loss_coef", &options->device_coefficient, "X",
+           "of DeepSeek-V2's loss of device groups' loads (1 * X at perfect "
+           "balance); 0 switches it off");
+  set->Add("communication_balance_loss_coef",
+           &options->communication_coefficient, "X",
+           "of its loss of the tokens that device groups receive; 0 switches "
+           "it off");
+  set->Add("bias_update_rate", &options->bias_update_rate, "X",
+           "after each step lower the bias of experts with more than their "
+           "share by X, raise the others'; 0: biases stay (switchyard explain "
+           "bias)");
+  set->Add("balance_window", &options->window, "G",
+           "micro-batches of --balance_scope window; must divide those of a "
+           "step",
+           "none");
+}
 
 }  // namespace switchyard::launch

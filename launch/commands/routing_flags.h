@@ -5,6 +5,10 @@
 #ifndef SWITCHYARD_LAUNCH_COMMANDS_ROUTING_FLAGS_H_
 #define SWITCHYARD_LAUNCH_COMMANDS_ROUTING_FLAGS_H_
 
+#include <set>
+#include <string>
+
+#include "absl/status/status.h"
 #include "switchyard/launch/flags/flag_set.h"
 #include "switchyard/runtime/moe/balance_options.h"
 #include "switchyard/runtime/moe/exploration_options.h"
@@ -14,6 +18,12 @@ namespace switchyard::launch {
 
 void AddExplorationFlags(ExplorationOptions* options, FlagSet* set);
 void AddOverflowFlags(OverflowOptions* options, FlagSet* set);
+// An error for one that was given and has no effect. Those of a file of flags
+// that is used without its capacity are put back.
+absl::Status ResolveOverflowFlags(const FlagSet& set, OverflowOptions* options);
+// Adds the names of those that would be refused if they were read back.
+void LeaveOutOverflowFlags(const OverflowOptions& options,
+                           std::set<std::string>* names);
 void AddBalanceFlags(BalanceOptions* options, FlagSet* set);
 
 }  // namespace switchyard::launch

@@ -213,6 +213,9 @@ void Run::Announce() const {
             "--micro_batch to use ",
             plan_.idle_ranks == 1 ? "it" : "them"));
   }
+  const std::string note =
+      NoteOnDeviceGroups(options.model.router, layout.expert_parallel);
+  if (!note.empty()) Complain("note: ", note);
 }
 
 absl::Status Run::DryRun() {

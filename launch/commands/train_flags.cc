@@ -95,7 +95,7 @@ void AddOptimizer(Registered* r, FlagSet* set) {
            "share of --steps over which wsd falls");
   set->Add("weight_decay", &o.weight_decay, "X",
            "AdamW's, on matrices and embeddings");
-  set->Add("decay_norms", &o.decay_norms, "", "decay norms too");
+  set->Add("decay_norms", &o.decay_norms, "", "decay norms and biases too");
   set->Add("beta1", &o.beta1, "X", "AdamW's");
   set->Add("beta2", &o.beta2, "X", "AdamW's");
   set->Add("adam_eps", &o.adam_eps, "X", "AdamW's");
@@ -118,6 +118,9 @@ void AddExperts(Registered* r, FlagSet* set) {
            "the model's");
   set->Add("router_z_loss_coef", &r->router_z_loss_coef, "X",
            "of the router's z-loss; 0 switches it off", "the model's");
+  set->Add("expert_dropout", &o.expert_dropout, "X",
+           "share of an expert's intermediate activation that is dropped in "
+           "training; 0: none");
   set->Add("max_rows_per_rank", &o.max_rows_per_rank, "N",
            "end the run if more rows meet on a rank; 0: no limit");
   set->Add("routing_replay", &o.routing_replay, "FILE",
@@ -208,6 +211,11 @@ absl::Status CheckEffects(const FlagSet& set, const TrainFlags& flags) {
         "constant; change the schedule or leave the flag out");
   }
   const bool held_out = !flags.eval_data.empty() || flags.eval_fraction > 0.0;
+  if (Counts(set, "eval_capacity_factor", "eval_fraction") && !held_out) {
+    return Error(
+        "expected held-out text with --eval_capacity_factor, found none; give "
+        "--eval_data or --eval_fraction, or leave the flag out");
+  }
   if (Counts(set, "eval_batches", "eval_fraction") && !held_out) {
     return Error(
         "expected held-out text with --eval_batches, found none; give "
@@ -296,6 +304,8 @@ absl::Status RequireData(const FlagSet& set) {
 // What does not depend on what the run is for.
 absl::Status ResolveOptions(const FlagSet& set, Registered* r) {
   TrainFlags& flags = r->flags;
+  SWITCHYARD_RETURN_IF_ERROR(
+      ResolveOverflowFlags(set, &flags.options.overflow));
   SWITCHYARD_RETURN_IF_ERROR(CheckNames(flags));
   SWITCHYARD_RETURN_IF_ERROR(CheckEvaluation(flags));
   SWITCHYARD_RETURN_IF_ERROR(ReadModel(set, r));
@@ -364,11 +374,13 @@ std::set<std::string> NotInFile(const TrainFlags& flags) {
       {"eval_fraction", !options.has_eval_data},
       {"eval_every", !options.has_eval_data},
       {"eval_batches", !options.has_eval_data},
+      {"eval_capacity_factor", !options.has_eval_data},
   };
   std::set<std::string> names;
   for (const auto& rule : rules) {
     if (rule.left_out) names.insert(rule.name);
   }
+  LeaveOutOverflowFlags(options.overflow, &names);
   return names;
 }
 

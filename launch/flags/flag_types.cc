@@ -99,4 +99,17 @@ std::string FlagType<CapacityFactor>::Print(const CapacityFactor& value) {
   return value.ToString();
 }
 
+bool FlagType<std::optional<CapacityFactor>>::Parse(
+    absl::string_view text, std::optional<CapacityFactor>* value) {
+  CapacityFactor factor;
+  if (!FlagType<CapacityFactor>::Parse(text, &factor)) return false;
+  *value = factor;
+  return true;
+}
+
+std::string FlagType<std::optional<CapacityFactor>>::Print(
+    const std::optional<CapacityFactor>& value) {
+  return value ? value->ToString() : "";
+}
+
 }  // namespace switchyard::launch

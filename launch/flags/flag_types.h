@@ -7,6 +7,7 @@
 #define SWITCHYARD_LAUNCH_FLAGS_FLAG_TYPES_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,15 @@ struct FlagType<CapacityFactor> {
       "point";
   static bool Parse(absl::string_view text, CapacityFactor* value);
   static std::string Print(const CapacityFactor& value);
+};
+
+// Empty where another flag's value holds.
+template <>
+struct FlagType<std::optional<CapacityFactor>> {
+  static constexpr const char* kExpected = FlagType<CapacityFactor>::kExpected;
+  static bool Parse(absl::string_view text,
+                    std::optional<CapacityFactor>* value);
+  static std::string Print(const std::optional<CapacityFactor>& value);
 };
 
 }  // namespace switchyard::launch

@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/kernels/matmul.h"
-#include "switchyard/kernels/swiglu.h"
 #include "switchyard/runtime/moe/deferred_gradients.h"
 
 namespace switchyard {
@@ -34,44 +33,52 @@ void ExpertBank::Declare(ParameterStore& store, const ModelConfig& config,
     };
     // w3 follows w1, so that both are one matrix of 2 · intermediate rows.
     declare("w1", {inner, hidden});
-    declare("w3", {inner, hidden});
+    if (config.feed_forward.activation.gated) declare("w3", {inner, hidden});
     declare("w2", {hidden, inner});
   }
 }
 
 ExpertBank::ExpertBank(const ParameterStore& store, const Grid& grid,
                        const ModelConfig& config, const std::string& prefix)
-    : intermediate_(config.intermediate_size) {
+    : intermediate_(config.intermediate_size),
+      activation_(config.feed_forward.activation) {
   for (int own = 0; own < grid.experts_per_rank(); ++own) {
     const int expert = grid.first_expert() + own;
     const Parameter& w1 = store.Get(WeightName(prefix, expert, "w1"));
     const Parameter& w2 = store.Get(WeightName(prefix, expert, "w2"));
-    const Parameter& w3 = store.Get(WeightName(prefix, expert, "w3"));
-    gate_up_weights_.push_back(Fused({&w1, &w3}));
     down_weights_.push_back(w2.weight);
-    gate_up_gradients_.push_back(w1.gradient);
-    gate_up_gradients_.push_back(w3.gradient);
     down_gradients_.push_back(w2.gradient);
+    gate_up_gradients_.push_back(w1.gradient);
+    if (activation_.gated) {
+      const Parameter& w3 = store.Get(WeightName(prefix, expert, "w3"));
+      gate_up_weights_.push_back(Fused({&w1, &w3}));
+      gate_up_gradients_.push_back(w3.gradient);
+    } else {
+      gate_up_weights_.push_back(w1.weight);
+    }
   }
 }
 
 ExpertBank::Saved ExpertBank::Forward(
     const Execution& run, absl::Span<const kernels::Segment> segments,
-    const ConstTensorView& buffer, const TensorView& output_buffer) const {
+    const ConstTensorView& buffer, const TensorView& output_buffer,
+    const ExpertDropout& dropout) const {
   const int64_t rows = SegmentRows(segments);
   const ConstTensorView input = buffer.Rows(0, rows);
   const TensorView output = output_buffer.Rows(0, rows);
-  const TensorView gate_up = run.New(input.dtype(), {rows, 2 * intermediate_});
+  const TensorView gate_up =
+      run.New(input.dtype(), {rows, activation_.InnerWidth(intermediate_)});
   const TensorView act = run.New(input.dtype(), {rows, intermediate_});
   kernels::GroupedMatMul(run.stream, {.x = input,
                                       .weights = gate_up_weights_,
                                       .segments = segments,
                                       .y = gate_up});
-  kernels::SwiGlu(run.stream, gate_up, act);
+  kernels::Activate(run.stream, activation_, gate_up, act);
+  dropout.Apply(run, segments, act);
   kernels::GroupedMatMul(
       run.stream,
       {.x = act, .weights = down_weights_, .segments = segments, .y = output});
-  return {input, gate_up, act};
+  return {input, gate_up, act, dropout};
 }
 
 void ExpertBank::BackwardInput(const Execution& run,
@@ -90,8 +97,10 @@ void ExpertBank::BackwardInput(const Execution& run,
                                       .segments = segments,
                                       .y = dact});
   run.Poll();
+  saved.dropout.Apply(run, segments, dact);
   const TensorView& dgate_up = saved.gate_up;
-  kernels::SwiGluBackward(run.stream, saved.gate_up, dact, dgate_up);
+  kernels::ActivateBackward(run.stream, activation_, saved.gate_up, dact,
+                            dgate_up);
   kernels::GroupedMatMul(run.stream, {.x = dgate_up,
                                       .weights = gate_up_weights_,
                                       .transpose_w = kernels::Transpose::kNo,
@@ -119,7 +128,7 @@ void ExpertBank::BackwardWeights(const Execution& run,
       .segments = segments,
       .format = run.format,
       .gradients = gate_up_gradients_,
-      .parameters_per_expert = 2};
+      .parameters_per_expert = activation_.gated ? 2 : 1};
   if (run.deferred != nullptr) {
     run.deferred->Add(gate_up);
   } else {

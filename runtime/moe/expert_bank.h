@@ -1,10 +1,14 @@
 // SPDX-FileCopyrightText: The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The experts that this rank owns: SwiGLU feed-forward networks, applied to
-// segments of rows.
+// The experts that this rank owns: feed-forward networks, applied to segments
+// of rows.
 //
-//   y = (silu(x w1ᵀ) · (x w3ᵀ)) w2ᵀ      (names of Hugging Face's Mixtral)
+//   y = (f(x w1ᵀ) · (x w3ᵀ)) w2ᵀ      (names of Hugging Face's Mixtral)
+//   y = f(x w1ᵀ) w2ᵀ                  if there is no gate
+//
+// with the model's activation f (kernels/activation.h). In training, elements
+// of the product before w2 may be dropped (expert_dropout.h).
 #ifndef SWITCHYARD_RUNTIME_MOE_EXPERT_BANK_H_
 #define SWITCHYARD_RUNTIME_MOE_EXPERT_BANK_H_
 
@@ -12,7 +16,9 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "switchyard/kernels/activation.h"
 #include "switchyard/kernels/segments.h"
+#include "switchyard/runtime/moe/expert_dropout.h"
 #include "switchyard/runtime/nn/execution.h"
 #include "switchyard/runtime/nn/model_config.h"
 #include "switchyard/runtime/nn/parameter.h"
@@ -29,15 +35,16 @@ class ExpertBank {
 
   struct Saved {
     ConstTensorView input;  // [segment rows, hidden]
-    TensorView gate_up;     // [segment rows, 2 · intermediate]
-    ConstTensorView act;    // [segment rows, intermediate]
+    TensorView gate_up;     // [segment rows, 2 · intermediate or less]
+    ConstTensorView act;    // [segment rows, intermediate]: f, dropped, if so
+    ExpertDropout dropout;
   };
   // Buffers hold the segments in their first rows, and maybe others behind
   // them. Fills those rows of `output_buffer`.
   Saved Forward(const Execution& run,
                 absl::Span<const kernels::Segment> segments,
-                const ConstTensorView& buffer,
-                const TensorView& output_buffer) const;
+                const ConstTensorView& buffer, const TensorView& output_buffer,
+                const ExpertDropout& dropout = {}) const;
 
   // Likewise: gradients of the inputs, for which other ranks wait. Overwrites
   // the saved gate_up by its gradient.
@@ -54,8 +61,10 @@ class ExpertBank {
 
  private:
   int64_t intermediate_;
-  std::vector<ConstTensorView> gate_up_weights_;  // w1 above w3, by own expert
-  std::vector<ConstTensorView> down_weights_;     // w2
+  kernels::ActivationKind activation_;
+  std::vector<ConstTensorView>
+      gate_up_weights_;                        // w1 (above w3), by own expert
+  std::vector<ConstTensorView> down_weights_;  // w2
   std::vector<kernels::GradientSum> gate_up_gradients_;  // w1, w3 by expert
   std::vector<kernels::GradientSum> down_gradients_;
 };

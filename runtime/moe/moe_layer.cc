@@ -7,12 +7,22 @@
 #include "switchyard/base/status.h"
 #include "switchyard/kernels/elementwise.h"
 #include "switchyard/kernels/permute.h"
+#include "switchyard/kernels/survivor_gates.h"
 
 namespace switchyard {
 namespace {
 
 std::string MixturePrefix(const std::string& layer_prefix) {
   return layer_prefix + ".block_sparse_moe";
+}
+
+// The layer's place among those with experts.
+int64_t ExpertLayersBelow(const ModelConfig& config, int layer) {
+  int64_t count = 0;
+  for (int below = 0; below < layer; ++below) {
+    count += HasExperts(config, below) ? 1 : 0;
+  }
+  return count;
 }
 
 }  // namespace
@@ -22,16 +32,24 @@ void MoeLayer::Declare(ParameterStore& store, const ModelConfig& config,
                        const RouterFactory& routers) {
   routers.Declare(store, config, MixturePrefix(prefix));
   ExpertBank::Declare(store, config, MixturePrefix(prefix));
+  if (SharedWidth(config) > 0) SharedExpert::Declare(store, config, prefix);
 }
 
 MoeLayer::MoeLayer(const ParameterStore& store, const Grid& grid,
                    const ModelConfig& config, const MoeOptions& options,
                    int layer, const std::string& prefix)
-    : layer_(layer),
+    : grid_(grid),
+      layer_(layer),
+      expert_layer_(ExpertLayersBelow(config, layer)),
       router_(options.routers->Make(store, config, MixturePrefix(prefix))),
       dispatcher_(grid, layer, options.max_rows_per_rank),
       experts_(store, grid, config, MixturePrefix(prefix)),
-      capacity_(options.capacity) {}
+      shared_(SharedWidth(config) > 0
+                  ? std::make_unique<SharedExpert>(store, config, prefix)
+                  : nullptr),
+      overflow_(options.overflow),
+      eval_overflow_(options.eval_overflow),
+      expert_dropout_(options.expert_dropout) {}
 
 ConstTensorView MoeLayer::RouterInput(const Execution& run,
                                       const ConstTensorView& input) const {
@@ -45,8 +63,8 @@ TokenBatch MoeLayer::OfLayer(const TokenBatch& batch) const {
   TokenBatch result = batch;
   if (batch.replayed.defined()) {
     const int64_t tokens = batch.ids.dim(0);
-    result.replayed =
-        batch.replayed.Rows(layer_ * tokens, (layer_ + 1) * tokens);
+    result.replayed = batch.replayed.Rows(expert_layer_ * tokens,
+                                          (expert_layer_ + 1) * tokens);
   }
   return result;
 }
@@ -61,9 +79,34 @@ absl::StatusOr<MoeLayer::Decision> MoeLayer::Decide(
       run.format, run.ledger,         run.step,           run.seed};
   Decision decision;
   decision.router = router_->Forward(keep, router_input, OfLayer(batch));
+  const OverflowRule& rule = batch.training ? overflow_ : eval_overflow_;
   SWITCHYARD_RETURN_IF_ERROR(dispatcher_.Plan(
-      keep, decision.router, batch.valid, capacity_, decision.routing));
+      keep, decision.router, batch.valid, rule, decision.routing));
+  DecideGates(keep, rule, decision);
+  if (batch.training && expert_dropout_ > 0.0) {
+    decision.dropout =
+        MakeExpertDropout(run, grid_, decision.routing.segments,
+                          expert_dropout_, layer_, batch.micro_batch);
+  }
   return decision;
+}
+
+void MoeLayer::DecideGates(const Execution& run, const OverflowRule& rule,
+                           Decision& decision) const {
+  decision.placed = decision.router;
+  if (rule.more_experts > 0) {
+    decision.placed.experts = decision.routing.experts;
+    decision.placed.gates =
+        router_->GatesOf(run, decision.router, decision.routing.experts);
+  }
+  decision.gates = decision.placed.gates;
+  if (!rule.renormalize_survivors) return;
+  const TensorView survivors = run.New(DType::kFloat32, decision.gates.shape());
+  kernels::SurvivorGates(run.stream, {.gates = decision.placed.gates,
+                                      .experts = decision.placed.experts,
+                                      .rows = decision.routing.rows,
+                                      .survivors = survivors});
+  decision.gates = survivors;
 }
 
 absl::StatusOr<MoeLayer::Saved> MoeLayer::Forward(
@@ -72,33 +115,43 @@ absl::StatusOr<MoeLayer::Saved> MoeLayer::Forward(
   const Routing& routing = decision.routing;
   Saved saved;
   saved.input = input;
-  SWITCHYARD_ASSIGN_OR_RETURN(
-      const TensorView rows,
-      dispatcher_.Dispatch(run, routing, input, ConstTensorView(), "dispatch"));
+  TokenDispatcher::Movement arriving = dispatcher_.StartDispatch(
+      run, routing, input, ConstTensorView(), "dispatch");
+  // While the rows travel.
+  if (shared_ != nullptr) saved.shared = shared_->Forward(run, input);
+  SWITCHYARD_RETURN_IF_ERROR(
+      TokenDispatcher::Finish(run, std::move(arriving.ticket)));
+  const TensorView& rows = arriving.buffer;
   const TensorView results =
       dispatcher_.NewBuffer(run, routing, input.dtype(), input.dim(1));
-  saved.experts = experts_.Forward(run, routing.segments, rows, results);
+  saved.experts =
+      experts_.Forward(run, routing.segments, rows, results, decision.dropout);
   SWITCHYARD_RETURN_IF_ERROR(TokenDispatcher::Finish(
       run, dispatcher_.Return(run, routing, results, "combine")));
   saved.expert_output = results;
   kernels::Unpermute(run.stream, {.buffer = results,
                                   .rows = routing.rows,
-                                  .gates = decision.router.gates,
+                                  .gates = decision.gates,
                                   .y = output});
+  if (shared_ != nullptr) shared_->AddTo(run, saved.shared, output);
   return saved;
 }
 
-absl::Status MoeLayer::BackwardThroughExperts(const Execution& run,
-                                              const Decision& decision,
-                                              const Saved& saved,
-                                              const ConstTensorView& doutput,
-                                              const TensorView& dinput) const {
+absl::Status MoeLayer::BackwardThroughExperts(
+    const Execution& run, const Decision& decision, const Saved& saved,
+    const ConstTensorView& doutput, const TensorView& dinput,
+    const TensorView& shared_dinput) const {
   const Routing& routing = decision.routing;
   ArenaScope scratch(run.arena);
-  SWITCHYARD_ASSIGN_OR_RETURN(
-      const TensorView drows,
-      dispatcher_.Dispatch(run, routing, doutput, decision.router.gates,
-                           "combine backward"));
+  TokenDispatcher::Movement arriving = dispatcher_.StartDispatch(
+      run, routing, doutput, decision.gates, "combine backward");
+  // While the rows travel.
+  if (shared_ != nullptr) {
+    shared_->Backward(run, saved.shared, doutput, shared_dinput);
+  }
+  SWITCHYARD_RETURN_IF_ERROR(
+      TokenDispatcher::Finish(run, std::move(arriving.ticket)));
+  const TensorView& drows = arriving.buffer;
   const TensorView dresults =
       dispatcher_.NewBuffer(run, routing, doutput.dtype(), doutput.dim(1));
   experts_.BackwardInput(run, routing.segments, saved.experts, drows, dresults);
@@ -115,6 +168,25 @@ absl::Status MoeLayer::BackwardThroughExperts(const Execution& run,
   return absl::OkStatus();
 }
 
+TensorView MoeLayer::GateGradient(const Execution& run,
+                                  const Decision& decision, const Saved& saved,
+                                  const ConstTensorView& doutput) const {
+  const TensorView dgates = run.New(DType::kFloat32, decision.gates.shape());
+  kernels::GateGradient(run.stream, {.dy = doutput,
+                                     .buffer = saved.expert_output,
+                                     .rows = decision.routing.rows,
+                                     .dgates = dgates});
+  if (!overflow_.renormalize_survivors) return dgates;
+  const TensorView dplaced = run.New(DType::kFloat32, decision.gates.shape());
+  kernels::SurvivorGatesBackward(run.stream,
+                                 {.gates = decision.placed.gates,
+                                  .experts = decision.placed.experts,
+                                  .rows = decision.routing.rows,
+                                  .dsurvivors = dgates,
+                                  .dgates = dplaced});
+  return dplaced;
+}
+
 absl::StatusOr<TensorView> MoeLayer::Backward(
     const Execution& run, const Decision& decision, const Saved& saved,
     const TokenBatch& batch, float z_gradient,
@@ -125,21 +197,20 @@ absl::StatusOr<TensorView> MoeLayer::Backward(
   ArenaScope scratch(run.arena);
 
   RouterGradients gradients;
-  const TensorView dgates =
-      run.New(DType::kFloat32, decision.router.gates.shape());
-  kernels::GateGradient(run.stream, {.dy = doutput,
-                                     .buffer = saved.expert_output,
-                                     .rows = decision.routing.rows,
-                                     .dgates = dgates});
-  gradients.dgates = dgates;
+  gradients.dgates = GateGradient(run, decision, saved, doutput);
   gradients.batch = batch;
   gradients.balance_gradient = decision.balance_gradient;
   gradients.z_gradient = z_gradient;
-  SWITCHYARD_RETURN_IF_ERROR(
-      BackwardThroughExperts(run, decision, saved, doutput, dinput));
+  const TensorView shared_dinput =
+      shared_ != nullptr ? run.New(dtype, shape) : TensorView();
+  SWITCHYARD_RETURN_IF_ERROR(BackwardThroughExperts(
+      run, decision, saved, doutput, dinput, shared_dinput));
+  if (shared_ != nullptr) {
+    kernels::Add(run.stream, dinput, shared_dinput, dinput);
+  }
 
   const TensorView router_dinput = run.New(DType::kFloat32, shape);
-  router_->Backward(run, RouterInput(run, saved.input), decision.router,
+  router_->Backward(run, RouterInput(run, saved.input), decision.placed,
                     gradients, router_dinput);
   TensorView addend = router_dinput;
   if (dtype != DType::kFloat32) {

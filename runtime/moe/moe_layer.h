@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A mixture-of-experts layer: router, dispatcher and the experts of this rank.
+// A mixture-of-experts layer: router, dispatcher, the experts of this rank and
+// the shared one.
 // Forward and Backward are collective calls of the expert-parallel group.
 #ifndef SWITCHYARD_RUNTIME_MOE_MOE_LAYER_H_
 #define SWITCHYARD_RUNTIME_MOE_MOE_LAYER_H_
@@ -12,16 +13,21 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "switchyard/runtime/moe/expert_bank.h"
+#include "switchyard/runtime/moe/expert_dropout.h"
+#include "switchyard/runtime/moe/overflow_options.h"
 #include "switchyard/runtime/moe/router.h"
 #include "switchyard/runtime/moe/routing.h"
+#include "switchyard/runtime/moe/shared_expert.h"
 #include "switchyard/runtime/moe/token_dispatcher.h"
 #include "switchyard/runtime/nn/token_batch.h"
 
 namespace switchyard {
 
 struct MoeOptions {
-  int64_t capacity = 0;  // rows an expert takes of a micro-batch; 0: dropless
+  OverflowRule overflow;          // in training
+  OverflowRule eval_overflow;     // in evaluations
   int64_t max_rows_per_rank = 0;  // 0: no bound
+  double expert_dropout = 0.0;    // in training (expert_dropout.h)
   const RouterFactory* routers = &TopKRouters();
 };
 
@@ -40,9 +46,24 @@ class MoeLayer {
   struct Decision {
     RouterOutput router;
     Routing routing;
-    // fp32 [experts]: gradient of the balance loss, filled in between the
-    // passes by whoever computes that loss. Undefined: none.
+    // The router's output with the experts where rows go and their gates: what
+    // the router did, but for assignments that were rerouted. Balance losses
+    // count what it chose, its backward pass what it is answerable for.
+    RouterOutput placed;
+    // fp32 [tokens, k]: weights of the experts' outputs.
+    ConstTensorView gates;
+    // int64: the layer's counts of a window of micro-batches, if the balance
+    // loss asks for them (balance_loss.h).
+    ConstTensorView window_counts;
+    // fp64 [2]: where the balance loss writes those of device groups and of
+    // their communication, without coefficients. Undefined: nowhere.
+    TensorView device_losses;
+    // fp32 [sequences, experts]: gradient of the balance loss by the
+    // probabilities of each token of a sequence (one for all tokens, or one for
+    // each of the micro-batch's), filled in between the passes by whoever
+    // computes that loss. Undefined: none.
     ConstTensorView balance_gradient;
+    ExpertDropout dropout;
   };
   // `input` [tokens, hidden].
   absl::StatusOr<Decision> Decide(const Execution& run,
@@ -53,8 +74,10 @@ class MoeLayer {
     ConstTensorView input;
     ConstTensorView expert_output;  // rows of the routing's buffer
     ExpertBank::Saved experts;
+    SharedExpert::Saved shared;  // if the model has one
   };
-  // Writes `output` [tokens, hidden]: 0 for a token without an expert.
+  // Writes `output` [tokens, hidden]: 0, or the shared expert's, for a token
+  // without an expert.
   absl::StatusOr<Saved> Forward(const Execution& run, const Decision& decision,
                                 const ConstTensorView& input,
                                 const TensorView& output) const;
@@ -74,20 +97,33 @@ class MoeLayer {
   // fp32 of the input, for the router.
   ConstTensorView RouterInput(const Execution& run,
                               const ConstTensorView& input) const;
+  // Sets the decision's `placed` and `gates` from the other two.
+  void DecideGates(const Execution& run, const OverflowRule& rule,
+                   Decision& decision) const;
+  // Gradient of decision.placed.gates.
+  TensorView GateGradient(const Execution& run, const Decision& decision,
+                          const Saved& saved,
+                          const ConstTensorView& doutput) const;
   absl::Status BackwardThroughExperts(const Execution& run,
                                       const Decision& decision,
                                       const Saved& saved,
                                       const ConstTensorView& doutput,
-                                      const TensorView& dinput) const;
+                                      const TensorView& dinput,
+                                      const TensorView& shared_dinput) const;
 
   // The batch as this layer's router sees it.
   TokenBatch OfLayer(const TokenBatch& batch) const;
 
+  const Grid& grid_;
   int layer_;
+  int64_t expert_layer_;  // among the layers with experts
   std::unique_ptr<Router> router_;
   TokenDispatcher dispatcher_;
   ExpertBank experts_;
-  int64_t capacity_;
+  std::unique_ptr<SharedExpert> shared_;  // null: none
+  OverflowRule overflow_;
+  OverflowRule eval_overflow_;
+  double expert_dropout_;
 };
 
 }  // namespace switchyard

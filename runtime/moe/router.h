@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "switchyard/kernels/router.h"
 #include "switchyard/runtime/nn/execution.h"
 #include "switchyard/runtime/nn/model_config.h"
 #include "switchyard/runtime/nn/parameter.h"
@@ -19,17 +20,22 @@ namespace switchyard {
 // What a router decided for the tokens of one micro-batch, kept for the
 // backward pass and for the balance losses.
 struct RouterOutput {
-  ConstTensorView probabilities;  // fp32 [tokens, experts]
-  ConstTensorView logsumexp;      // fp32 [tokens], of the logits
-  ConstTensorView experts;        // int32 [tokens, k], best first
-  ConstTensorView gates;          // fp32 [tokens, k]
+  // fp32 [tokens, experts]: what balance losses average; a row sums to 1. The
+  // softmax of the logits, or sigmoids divided by their sum (kernels/router.h).
+  ConstTensorView probabilities;
+  ConstTensorView logsumexp;  // fp32 [tokens], of the logits
+  // int32 [tokens, k], best first; kNoExpert (kernels/no_expert.h) where there
+  // is none, which routers may say that choose otherwise.
+  ConstTensorView experts;
+  ConstTensorView gates;   // fp32 [tokens, k]
+  ConstTensorView logits;  // fp32 [tokens, experts], where Backward needs them
 };
 
 // What flows back into a router.
 struct RouterGradients {
   ConstTensorView dgates;            // fp32 [tokens, k]
   TokenBatch batch;                  // that of Forward
-  ConstTensorView balance_gradient;  // fp32 [experts], optional
+  ConstTensorView balance_gradient;  // fp32 [sequences, experts], optional
   float z_gradient = 0.0f;
 };
 
@@ -49,6 +55,13 @@ class Router {
                         const RouterOutput& output,
                         const RouterGradients& gradients,
                         const TensorView& dinput) const = 0;
+  // The gates that the router's rule gives for `experts`, int32 [tokens, k], to
+  // which overflow was rerouted; those of `output` for a token whose experts
+  // are the same. Backward then gets the experts and these gates. Needed where
+  // assignments are rerouted (overflow_options.h); by default a bug.
+  virtual ConstTensorView GatesOf(const Execution& run,
+                                  const RouterOutput& output,
+                                  const ConstTensorView& experts) const;
   // fp32 [experts]: added to the scores by which experts are chosen, never to
   // gates (kernels/router.h). A state tensor, the same on all ranks, which
   // whoever keeps loads level by it may write between two steps. Undefined: the
@@ -70,8 +83,8 @@ class RouterFactory {
                                        const std::string& prefix) const = 0;
 };
 
-// Softmax over all experts, the k best, gates renormalised for k >= 2
-// (kernels/router.h).
+// The k best of all experts by the model's rule (router_config.h,
+// kernels/router.h).
 class TopKRouter : public Router {
  public:
   static void Declare(ParameterStore& store, const ModelConfig& config,
@@ -84,12 +97,16 @@ class TopKRouter : public Router {
   void Backward(const Execution& run, const ConstTensorView& input,
                 const RouterOutput& output, const RouterGradients& gradients,
                 const TensorView& dinput) const override;
+  ConstTensorView GatesOf(const Execution& run, const RouterOutput& output,
+                          const ConstTensorView& experts) const override;
+  TensorView selection_bias() const override { return selection_bias_; }
 
  private:
-  const Parameter& weight_;  // [experts, hidden]
+  const Parameter& weight_;    // [experts, hidden]
+  TensorView selection_bias_;  // fp32 [experts]; undefined: none
   int64_t experts_;
   int64_t experts_per_token_;
-  bool renormalize_;
+  kernels::RouterRule rule_;
 };
 
 // Makes a TopKRouter for every layer.

@@ -29,6 +29,9 @@ struct Routing {
   int64_t outgoing_rows = 0;  // rows of its second part
   int64_t received_rows = 0;  // real rows in the first part
   ConstTensorView rows;       // int32 [tokens, k]; -1: no row
+  // int32 [tokens, k], where they go: the router's choice, but for assignments
+  // that were rerouted.
+  ConstTensorView experts;
 
   // The same rows seen from both ends, in rows: blocks of the second part that
   // leave, and blocks of the first part that arrive.
@@ -36,9 +39,16 @@ struct Routing {
   absl::Span<const comm::Block> incoming;
 
   // Of this rank's micro-batch, by expert: assignments before dropping, and
-  // those that were kept.
+  // the rows that it takes.
   absl::Span<const int32_t> assigned;
   absl::Span<const int32_t> kept;
+  // Why not all were kept, by the expert that was chosen: assignments that it
+  // had no room for; those of them that another expert took, while the others
+  // were dropped; tokens that lost all they were assigned to, by their first
+  // choice. The sum of `assigned` is that of `kept` and of what was dropped.
+  absl::Span<const int32_t> over_capacity;
+  absl::Span<const int32_t> rerouted;
+  absl::Span<const int32_t> lost_tokens;
 
   int64_t buffer_rows() const { return segment_rows + outgoing_rows; }
 };

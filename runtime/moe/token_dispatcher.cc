@@ -3,11 +3,13 @@
 #include "switchyard/runtime/moe/token_dispatcher.h"
 
 #include <limits>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/status.h"
 #include "switchyard/kernels/permute.h"
-#include "switchyard/kernels/positions.h"
+#include "switchyard/kernels/priority_order.h"
+#include "switchyard/kernels/reroute.h"
 #include "switchyard/runtime/moe/deferred_gradients.h"
 
 namespace switchyard {
@@ -114,34 +116,89 @@ absl::Status TokenDispatcher::CheckReceivedRows(const Execution& run,
                    "; raise it, or set --capacity_factor"));
 }
 
+kernels::PositionsArgs TokenDispatcher::Place(const Execution& run,
+                                              const RouterOutput& router,
+                                              const ConstTensorView& valid,
+                                              const OverflowRule& rule,
+                                              const TensorView& experts) const {
+  const int64_t tokens = router.experts.dim(0);
+  kernels::PositionsArgs args;
+  args.experts = router.experts;
+  args.valid = valid;
+  args.capacity = rule.capacity;
+  args.scope_tokens = rule.scope_tokens;
+  args.positions = run.New(DType::kInt32, router.experts.shape());
+  args.assigned = run.New(DType::kInt32, {grid_.experts()});
+  args.kept = run.New(DType::kInt32, {grid_.experts()});
+  if (rule.policy == DropPolicy::kProbability) {
+    const TensorView order = run.New(DType::kInt32, {tokens});
+    kernels::PriorityOrder(run.stream, {.probabilities = router.probabilities,
+                                        .experts = router.experts,
+                                        .scope_tokens = rule.scope_tokens,
+                                        .order = order});
+    args.order = order;
+  }
+  if (rule.more_experts > 0) {
+    const TensorView next = run.New(DType::kInt32, {tokens, rule.more_experts});
+    kernels::NextExperts(run.stream, {.probabilities = router.probabilities,
+                                      .experts = router.experts,
+                                      .next_experts = next});
+    args.next_experts = next;
+    args.placed = experts;
+  }
+  if (rule.capacity > 0) {
+    args.overflow =
+        run.New(DType::kInt32, {kernels::kOverflowCounts, grid_.experts()});
+  }
+  kernels::Positions(run.stream, args);
+  return args;
+}
+
+void TokenDispatcher::CopyCounts(const Execution& run,
+                                 const kernels::PositionsArgs& placed,
+                                 Routing& routing) const {
+  const size_t experts = static_cast<size_t>(grid_.experts());
+  const absl::Span<int32_t> assigned = run.NewHost<int32_t>(grid_.experts());
+  const absl::Span<int32_t> kept = run.NewHost<int32_t>(grid_.experts());
+  const absl::Span<int32_t> overflow =
+      run.NewHost<int32_t>(kernels::kOverflowCounts * grid_.experts());
+  run.stream.CopyToHost(assigned.data(), placed.assigned);
+  run.stream.CopyToHost(kept.data(), placed.kept);
+  if (placed.overflow.defined()) {
+    run.stream.CopyToHost(overflow.data(), placed.overflow);
+  }
+  const auto counts = [&](kernels::OverflowCount which) {
+    return overflow.subspan(which * experts, experts);
+  };
+  routing.assigned = assigned;
+  routing.kept = kept;
+  routing.over_capacity = counts(kernels::kOverCapacity);
+  routing.rerouted = counts(kernels::kRerouted);
+  routing.lost_tokens = counts(kernels::kLostTokens);
+}
+
 absl::Status TokenDispatcher::Plan(const Execution& run,
                                    const RouterOutput& router,
                                    const ConstTensorView& valid,
-                                   int64_t capacity, Routing& routing) const {
+                                   const OverflowRule& rule,
+                                   Routing& routing) const {
   routing = Routing();
   const Shape& choices = router.experts.shape();
   const TensorView rows = run.New(DType::kInt32, choices);
+  routing.experts = router.experts;
+  TensorView experts;
+  if (rule.more_experts > 0) {
+    routing.experts = experts = run.New(DType::kInt32, choices);
+  }
   ArenaScope scratch(run.arena);
-  kernels::PositionsArgs positions;
-  positions.experts = router.experts;
-  positions.valid = valid;
-  positions.capacity = capacity;
-  positions.positions = run.New(DType::kInt32, choices);
-  positions.assigned = run.New(DType::kInt32, {grid_.experts()});
-  positions.kept = run.New(DType::kInt32, {grid_.experts()});
-  kernels::Positions(run.stream, positions);
-
+  const kernels::PositionsArgs placed =
+      Place(run, router, valid, rule, experts);
   SWITCHYARD_ASSIGN_OR_RETURN(const ConstTensorView arriving_view,
-                              ExchangeCounts(run, positions.kept));
-  const absl::Span<int32_t> assigned = run.NewHost<int32_t>(grid_.experts());
-  const absl::Span<int32_t> kept = run.NewHost<int32_t>(grid_.experts());
+                              ExchangeCounts(run, placed.kept));
   const absl::Span<int32_t> arriving = run.NewHost<int32_t>(grid_.experts());
-  run.stream.CopyToHost(assigned.data(), positions.assigned);
-  run.stream.CopyToHost(kept.data(), positions.kept);
+  CopyCounts(run, placed, routing);
   run.stream.CopyToHost(arriving.data(), arriving_view);
   run.stream.Wait();  // the one time that the host must know
-  routing.assigned = assigned;
-  routing.kept = kept;
 
   PlanIncoming(run, arriving, routing);
   SWITCHYARD_RETURN_IF_ERROR(CheckReceivedRows(run, routing.received_rows));
@@ -149,8 +206,8 @@ absl::Status TokenDispatcher::Plan(const Execution& run,
   PlanOutgoing(run, routing, base);
   const TensorView base_view = run.New(DType::kInt32, {grid_.experts()});
   run.stream.CopyToDevice(base_view, base.data());
-  kernels::RowIndex(run.stream, {.experts = router.experts,
-                                 .positions = positions.positions,
+  kernels::RowIndex(run.stream, {.experts = routing.experts,
+                                 .positions = placed.positions,
                                  .base = base_view,
                                  .rows = rows});
   routing.rows = rows;
@@ -195,7 +252,7 @@ TensorView TokenDispatcher::NewBuffer(const Execution& run,
   return run.New(dtype, {routing.buffer_rows(), width});
 }
 
-absl::StatusOr<TensorView> TokenDispatcher::Dispatch(
+TokenDispatcher::Movement TokenDispatcher::StartDispatch(
     const Execution& run, const Routing& routing, const ConstTensorView& x,
     const ConstTensorView& gates, const char* phase) const {
   const TensorView buffer = NewBuffer(run, routing, x.dtype(), x.dim(1));
@@ -203,9 +260,15 @@ absl::StatusOr<TensorView> TokenDispatcher::Dispatch(
   kernels::Permute(
       run.stream,
       {.x = x, .rows = routing.rows, .gates = gates, .buffer = buffer});
-  SWITCHYARD_RETURN_IF_ERROR(Finish(
-      run, Move(run, buffer, routing.outgoing, routing.incoming, phase)));
-  return buffer;
+  return {buffer, Move(run, buffer, routing.outgoing, routing.incoming, phase)};
+}
+
+absl::StatusOr<TensorView> TokenDispatcher::Dispatch(
+    const Execution& run, const Routing& routing, const ConstTensorView& x,
+    const ConstTensorView& gates, const char* phase) const {
+  Movement arriving = StartDispatch(run, routing, x, gates, phase);
+  SWITCHYARD_RETURN_IF_ERROR(Finish(run, std::move(arriving.ticket)));
+  return arriving.buffer;
 }
 
 comm::Ticket TokenDispatcher::Return(const Execution& run,

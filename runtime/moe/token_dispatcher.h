@@ -10,6 +10,8 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "switchyard/kernels/positions.h"
+#include "switchyard/runtime/moe/overflow_options.h"
 #include "switchyard/runtime/moe/router.h"
 #include "switchyard/runtime/moe/routing.h"
 #include "switchyard/runtime/nn/execution.h"
@@ -26,13 +28,22 @@ class TokenDispatcher {
 
   // A collective call of the expert-parallel group, also without tokens; of the
   // whole world where rows are bounded, so that all ranks get the error.
-  // `capacity`: rows an expert takes from this micro-batch; 0: no limit.
+  // `rule`: what experts take of this micro-batch, and what happens to the
+  // rest.
   absl::Status Plan(const Execution& run, const RouterOutput& router,
-                    const ConstTensorView& valid, int64_t capacity,
+                    const ConstTensorView& valid, const OverflowRule& rule,
                     Routing& routing) const;
 
   // Rows of x (times `gates` if defined) reach the segments of their experts:
-  // the first part of the returned buffer.
+  // the first part of the buffer, once Finish got the ticket.
+  struct Movement {
+    TensorView buffer;
+    comm::Ticket ticket;
+  };
+  Movement StartDispatch(const Execution& run, const Routing& routing,
+                         const ConstTensorView& x, const ConstTensorView& gates,
+                         const char* phase) const;
+  // Both at once.
   absl::StatusOr<TensorView> Dispatch(const Execution& run,
                                       const Routing& routing,
                                       const ConstTensorView& x,
@@ -52,6 +63,15 @@ class TokenDispatcher {
   static absl::Status Finish(const Execution& run, comm::Ticket ticket);
 
  private:
+  // Gives every assignment its place at an expert, or none; fills the places'
+  // experts.
+  kernels::PositionsArgs Place(const Execution& run, const RouterOutput& router,
+                               const ConstTensorView& valid,
+                               const OverflowRule& rule,
+                               const TensorView& experts) const;
+  // What happened, for the host.
+  void CopyCounts(const Execution& run, const kernels::PositionsArgs& placed,
+                  Routing& routing) const;
   // What every rank of the group sends to the experts here, int32
   // [width, experts_per_rank], given what this rank's tokens send to all.
   absl::StatusOr<ConstTensorView> ExchangeCounts(

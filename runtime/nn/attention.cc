@@ -39,6 +39,18 @@ void Attention::Declare(ParameterStore& store, const ModelConfig& config,
   declare("k_proj", config.kv_heads * config.head_dim, hidden);
   declare("v_proj", config.kv_heads * config.head_dim, hidden);
   declare("o_proj", hidden, config.heads * config.head_dim);
+  // Behind the matrices, so that these stay neighbours.
+  const auto declare_bias = [&](const char* name, int64_t out) {
+    Bias::Declare(store, absl::StrCat(prefix, ".self_attn.", name, ".bias"),
+                  out);
+  };
+  if (config.attention.qkv_bias()) {
+    declare_bias("q_proj", config.heads * config.head_dim);
+    declare_bias("k_proj", config.kv_heads * config.head_dim);
+    declare_bias("v_proj", config.kv_heads * config.head_dim);
+  }
+  if (config.attention.output_bias()) declare_bias("o_proj", hidden);
+  QueryKeyNorm::Declare(store, config, prefix + ".self_attn");
 }
 
 Attention::Attention(const ParameterStore& store, const ModelConfig& config,
@@ -48,12 +60,22 @@ Attention::Attention(const ParameterStore& store, const ModelConfig& config,
       head_dim_(config.head_dim),
       scale_(static_cast<float>(
           1.0 / std::sqrt(static_cast<double>(config.head_dim)))),
-      output_(store.Get(prefix + ".self_attn.o_proj.weight")) {
+      window_(config.attention.window),
+      output_(store.Get(prefix + ".self_attn.o_proj.weight")),
+      norm_(store, config, prefix + ".self_attn") {
   const Parameter& q = store.Get(prefix + ".self_attn.q_proj.weight");
   const Parameter& k = store.Get(prefix + ".self_attn.k_proj.weight");
   const Parameter& v = store.Get(prefix + ".self_attn.v_proj.weight");
   qkv_weight_ = Fused({&q, &k, &v});
   qkv_gradients_ = {q.gradient, k.gradient, v.gradient};
+  if (config.attention.qkv_bias()) {
+    qkv_bias_ = Bias(store, {prefix + ".self_attn.q_proj.bias",
+                             prefix + ".self_attn.k_proj.bias",
+                             prefix + ".self_attn.v_proj.bias"});
+  }
+  if (config.attention.output_bias()) {
+    output_bias_ = Bias(store, {prefix + ".self_attn.o_proj.bias"});
+  }
 }
 
 Attention::Heads Attention::Split(const TensorView& qkv) const {
@@ -67,14 +89,31 @@ Attention::Heads Attention::Split(const TensorView& qkv) const {
   return {part(0, heads_), part(k_begin, kv_heads_), part(v_begin, kv_heads_)};
 }
 
+TensorView Attention::QueriesAndKeys(const TensorView& qkv) const {
+  return qkv.Columns(0, (heads_ + kv_heads_) * head_dim_);
+}
+
+Attention::Heads Attention::Inputs(const TensorView& qkv,
+                                   const QueryKeyNorm::Saved& norm) const {
+  Heads heads = Split(qkv);
+  if (!norm_.exists()) return heads;
+  const int64_t tokens = qkv.dim(0);
+  const int64_t k_begin = heads_ * head_dim_;
+  heads.q =
+      norm.output.Columns(0, k_begin).Reshaped({tokens, heads_, head_dim_});
+  heads.k = norm.output.Columns(k_begin, norm.output.dim(1))
+                .Reshaped({tokens, kv_heads_, head_dim_});
+  return heads;
+}
+
 void Attention::RotateQueriesAndKeys(const Execution& run,
                                      const RotaryTables& rotary,
-                                     const TensorView& qkv,
+                                     const TensorView& queries_and_keys,
                                      bool backward) const {
   // Queries and keys are neighbours and turn alike: one call for both.
   kernels::RotaryArgs args;
-  args.x = qkv.Columns(0, (heads_ + kv_heads_) * head_dim_)
-               .Reshaped({qkv.dim(0), heads_ + kv_heads_, head_dim_});
+  args.x = queries_and_keys.Reshaped(
+      {queries_and_keys.dim(0), heads_ + kv_heads_, head_dim_});
   args.cos = rotary.cos;
   args.sin = rotary.sin;
   args.sequence_length = rotary.cos.dim(0);
@@ -92,11 +131,16 @@ Attention::Saved Attention::Forward(const Execution& run,
   kernels::MatMul(
       run.stream,
       {.a = input, .b = qkv_weight_, .transpose_b = Transpose::kYes, .c = qkv});
-  RotateQueriesAndKeys(run, rotary, qkv, /*backward=*/false);
+  qkv_bias_.Add(run, qkv);
+  QueryKeyNorm::Saved norm;
+  if (norm_.exists()) norm = norm_.Forward(run, QueriesAndKeys(qkv));
+  RotateQueriesAndKeys(run, rotary,
+                       norm_.exists() ? norm.output : QueriesAndKeys(qkv),
+                       /*backward=*/false);
 
   const TensorView context =
       run.New(input.dtype(), {tokens, heads_ * head_dim_});
-  const Heads heads = Split(qkv);
+  const Heads heads = Inputs(qkv, norm);
   kernels::AttentionArgs args;
   args.q = heads.q;
   args.k = heads.k;
@@ -105,34 +149,24 @@ Attention::Saved Attention::Forward(const Execution& run,
   args.scale = scale_;
   args.out = context.Reshaped({tokens, heads_, head_dim_});
   args.logsumexp = run.New(DType::kFloat32, {tokens, heads_});
+  args.window = window_;
   kernels::Attention(run.stream, run.arena, args);
   kernels::MatMul(run.stream, {.a = context,
                                .b = output_.weight,
                                .transpose_b = Transpose::kYes,
                                .c = output});
-  return {input, qkv, context, args.logsumexp};
+  output_bias_.Add(run, output);
+  return {input, qkv, norm, context, args.logsumexp};
 }
 
-TensorView Attention::Backward(const Execution& run, const RotaryTables& rotary,
-                               const Saved& saved,
-                               const ConstTensorView& doutput) const {
-  const int64_t tokens = saved.input.dim(0);
-  const DType dtype = saved.input.dtype();
-  const TensorView dinput = run.New(dtype, saved.input.shape());
-  ArenaScope scratch(run.arena);
-
-  kernels::WeightGradient(run.stream, {.dy = doutput,
-                                       .x = saved.context,
-                                       .format = run.format,
-                                       .gradients = {&output_.gradient, 1}});
-  const TensorView dcontext = run.New(dtype, saved.context.shape());
-  kernels::MatMul(run.stream,
-                  {.a = doutput, .b = output_.weight, .c = dcontext});
-
-  const TensorView dqkv = run.New(dtype, saved.qkv.shape());
+TensorView Attention::HeadsBackward(const Execution& run,
+                                    const RotaryTables& rotary,
+                                    const Saved& saved,
+                                    const TensorView& dcontext) const {
+  const TensorView dqkv = run.New(saved.qkv.dtype(), saved.qkv.shape());
   const Heads gradients = Split(dqkv);
-  const Heads heads = Split(saved.qkv);
-  const Shape by_head = {tokens, heads_, head_dim_};
+  const Heads heads = Inputs(saved.qkv, saved.norm);
+  const Shape by_head = {saved.qkv.dim(0), heads_, head_dim_};
   kernels::AttentionBackwardArgs args;
   args.q = heads.q;
   args.k = heads.k;
@@ -145,11 +179,33 @@ TensorView Attention::Backward(const Execution& run, const RotaryTables& rotary,
   args.dq = gradients.q;
   args.dk = gradients.k;
   args.dv = gradients.v;
+  args.window = window_;
   run.Poll();
   kernels::AttentionBackward(run.stream, run.arena, args);
   run.Poll();
-  RotateQueriesAndKeys(run, rotary, dqkv, /*backward=*/true);
+  RotateQueriesAndKeys(run, rotary, QueriesAndKeys(dqkv), /*backward=*/true);
+  if (norm_.exists()) norm_.Backward(run, saved.norm, QueriesAndKeys(dqkv));
+  return dqkv;
+}
 
+TensorView Attention::Backward(const Execution& run, const RotaryTables& rotary,
+                               const Saved& saved,
+                               const ConstTensorView& doutput) const {
+  const DType dtype = saved.input.dtype();
+  const TensorView dinput = run.New(dtype, saved.input.shape());
+  ArenaScope scratch(run.arena);
+
+  kernels::WeightGradient(run.stream, {.dy = doutput,
+                                       .x = saved.context,
+                                       .format = run.format,
+                                       .gradients = {&output_.gradient, 1}});
+  output_bias_.Backward(run, doutput);
+  const TensorView dcontext = run.New(dtype, saved.context.shape());
+  kernels::MatMul(run.stream,
+                  {.a = doutput, .b = output_.weight, .c = dcontext});
+
+  const TensorView dqkv = HeadsBackward(run, rotary, saved, dcontext);
+  qkv_bias_.Backward(run, dqkv);
   kernels::WeightGradient(run.stream, {.dy = dqkv,
                                        .x = saved.input,
                                        .format = run.format,

@@ -1,15 +1,18 @@
 // SPDX-FileCopyrightText: The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Causal self-attention with grouped queries and rotary positions, without
-// biases (Vaswani et al., 1706.03762; Ainslie et al., 2305.13245; Su et al.,
-// 2104.09864; names and order of Hugging Face's Mixtral). With H query heads, G
-// key/value heads of d = head_dim elements, and R_t the rotation of position t
-// in its sequence:
+// Causal self-attention with grouped queries and rotary positions (Vaswani et
+// al., 1706.03762; Ainslie et al., 2305.13245; Su et al., 2104.09864; names and
+// order of Hugging Face's Mixtral). With H query heads, G key/value heads of
+// d = head_dim elements, and R_t the rotation of position t in its sequence:
 //
-//   q_t = R_t (x_t Wqᵀ)   k_t = R_t (x_t Wkᵀ)   v_t = x_t Wvᵀ      by head
-//   c_t = sum over s <= t of softmax_s(q_t · k_s / sqrt(d)) v_s
-//   y_t = c_t Woᵀ
+//   q_t = R_t N(x_t Wqᵀ + bq)   k_t = R_t N(x_t Wkᵀ + bk)   v_t = x_t Wvᵀ + bv
+//   c_t = sum over t - W < s <= t of softmax_s(q_t · k_s / sqrt(d)) v_s
+//   y_t = c_t Woᵀ + bo
+//
+// The norm N (query_key_norm.h), the biases b and the window W are left out
+// unless the config asks for them (attention_config.h). G = H is multi-head
+// attention, G = 1 multi-query attention (Shazeer, 1911.02150).
 //
 // Query head h reads key/value head h / (H/G). R_t turns the pair (i, i + d/2)
 // by the angle t · theta^(-2i/d) (kernels/rotary_embedding.h). Wq [H d,
@@ -20,9 +23,11 @@
 #include <array>
 #include <string>
 
+#include "switchyard/runtime/nn/bias.h"
 #include "switchyard/runtime/nn/execution.h"
 #include "switchyard/runtime/nn/model_config.h"
 #include "switchyard/runtime/nn/parameter.h"
+#include "switchyard/runtime/nn/query_key_norm.h"
 
 namespace switchyard {
 
@@ -44,8 +49,10 @@ class Attention {
             const std::string& prefix);
 
   struct Saved {
-    ConstTensorView input;      // [tokens, hidden]
-    TensorView qkv;             // [tokens, (H + 2G) head_dim], q and k rotated
+    ConstTensorView input;  // [tokens, hidden]
+    TensorView qkv;  // [tokens, (H + 2G) head_dim]; q and k rotated, or as
+                     // the norm read them if there is one
+    QueryKeyNorm::Saved norm;   // its output rotated; empty without a norm
     ConstTensorView context;    // [tokens, H · head_dim]
     ConstTensorView logsumexp;  // fp32 [tokens, H]
   };
@@ -62,14 +69,25 @@ class Attention {
     TensorView q, k, v;  // [tokens, heads, head_dim], strided
   };
   Heads Split(const TensorView& qkv) const;
+  // What attention read: q and k of the norm if there is one.
+  Heads Inputs(const TensorView& qkv, const QueryKeyNorm::Saved& norm) const;
+  TensorView QueriesAndKeys(const TensorView& qkv) const;
+  // The heads' gradients, those of the projections' outputs.
+  TensorView HeadsBackward(const Execution& run, const RotaryTables& rotary,
+                           const Saved& saved,
+                           const TensorView& dcontext) const;
   void RotateQueriesAndKeys(const Execution& run, const RotaryTables& rotary,
-                            const TensorView& qkv, bool backward) const;
+                            const TensorView& queries_and_keys,
+                            bool backward) const;
 
   int64_t heads_, kv_heads_, head_dim_;
   float scale_;
+  int64_t window_;
   ConstTensorView qkv_weight_;
   std::array<kernels::GradientSum, 3> qkv_gradients_;
   const Parameter& output_;
+  Bias qkv_bias_, output_bias_;
+  QueryKeyNorm norm_;
 };
 
 }  // namespace switchyard

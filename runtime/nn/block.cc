@@ -18,6 +18,7 @@ std::string AttentionNorm(int layer) {
 std::string MoeNorm(int layer) {
   return Prefix(layer) + ".post_attention_layernorm.weight";
 }
+std::string DensePrefix(int layer) { return Prefix(layer) + ".mlp"; }
 
 }  // namespace
 
@@ -26,7 +27,11 @@ void Block::Declare(ParameterStore& store, const ModelConfig& config, int layer,
   Norm::Declare(store, AttentionNorm(layer), config.hidden_size);
   Attention::Declare(store, config, Prefix(layer));
   Norm::Declare(store, MoeNorm(layer), config.hidden_size);
-  MoeLayer::Declare(store, config, Prefix(layer), routers);
+  if (HasExperts(config, layer)) {
+    MoeLayer::Declare(store, config, Prefix(layer), routers);
+  } else {
+    FeedForward::Declare(store, config, DenseWidth(config), DensePrefix(layer));
+  }
 }
 
 Block::Block(const ParameterStore& store, const Grid& grid,
@@ -36,8 +41,51 @@ Block::Block(const ParameterStore& store, const Grid& grid,
       attention_norm_(store, AttentionNorm(layer), config.rms_norm_eps),
       attention_(store, config, Prefix(layer)),
       moe_norm_(store, MoeNorm(layer), config.rms_norm_eps),
-      moe_(store, grid, config, moe, layer, Prefix(layer)),
-      recompute_(recompute) {}
+      recompute_(recompute) {
+  if (HasExperts(config, layer)) {
+    moe_ = std::make_unique<MoeLayer>(store, grid, config, moe, layer,
+                                      Prefix(layer));
+  } else {
+    feed_forward_ = std::make_unique<FeedForward>(
+        store, config, DenseWidth(config), DensePrefix(layer));
+  }
+}
+
+absl::Status Block::ComputeFeedForward(const Execution& run,
+                                       const TokenBatch& batch, bool decide,
+                                       const ConstTensorView& input,
+                                       const TensorView& delta,
+                                       Saved& saved) const {
+  Activations& now = saved.activations;
+  if (!has_experts()) {
+    run.At(layer_, "feed-forward");
+    now.feed_forward = feed_forward_->Forward(run, input, delta);
+    return absl::OkStatus();
+  }
+  run.At(layer_, "experts");
+  if (decide) {
+    SWITCHYARD_ASSIGN_OR_RETURN(saved.decision,
+                                moe_->Decide(run, input, batch));
+  }
+  SWITCHYARD_ASSIGN_OR_RETURN(now.moe,
+                              moe_->Forward(run, saved.decision, input, delta));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<TensorView> Block::FeedForwardBackward(
+    const Execution& run, const TokenBatch& batch, float z_gradient,
+    const Saved& saved, const ConstTensorView& gradient) const {
+  const Activations& then = saved.activations;
+  if (has_experts()) {
+    run.At(layer_, "experts backward");
+    return moe_->Backward(run, saved.decision, then.moe, batch, z_gradient,
+                          gradient);
+  }
+  run.At(layer_, "feed-forward backward");
+  const TensorView dinput = run.New(gradient.dtype(), gradient.shape());
+  feed_forward_->Backward(run, then.feed_forward, gradient, dinput);
+  return dinput;
+}
 
 absl::Status Block::Compute(const Execution& run, const RotaryTables& rotary,
                             const TokenBatch& batch, bool decide,
@@ -51,14 +99,8 @@ absl::Status Block::Compute(const Execution& run, const RotaryTables& rotary,
       attention_.Forward(run, rotary, now.attention_norm.output, attended);
   now.moe_norm =
       moe_norm_.Forward(run, {now.attention_norm.sum, attended}, sum);
-  run.At(layer_, "experts");
-  if (decide) {
-    SWITCHYARD_ASSIGN_OR_RETURN(saved.decision,
-                                moe_.Decide(run, now.moe_norm.output, batch));
-  }
-  SWITCHYARD_ASSIGN_OR_RETURN(
-      now.moe, moe_.Forward(run, saved.decision, now.moe_norm.output, delta));
-  return absl::OkStatus();
+  return ComputeFeedForward(run, batch, decide, now.moe_norm.output, delta,
+                            saved);
 }
 
 absl::Status Block::Forward(const Execution& run, const RotaryTables& rotary,
@@ -91,10 +133,9 @@ absl::Status Block::Backward(const Execution& run, const RotaryTables& rotary,
         Compute(run, rotary, batch, /*decide=*/false, sum, delta, saved));
   }
   const Activations& then = saved.activations;
-  run.At(layer_, "experts backward");
-  SWITCHYARD_ASSIGN_OR_RETURN(const TensorView dmoe_input,
-                              moe_.Backward(run, saved.decision, then.moe,
-                                            batch, z_gradient, gradient));
+  SWITCHYARD_ASSIGN_OR_RETURN(
+      const TensorView dmoe_input,
+      FeedForwardBackward(run, batch, z_gradient, saved, gradient));
   moe_norm_.Backward(run, then.moe_norm, dmoe_input, gradient);
   run.At(layer_, "attention backward");
   const TensorView dattention_input =

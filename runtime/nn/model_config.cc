@@ -14,6 +14,7 @@
 #include "switchyard/base/file.h"
 #include "switchyard/base/nearest_name.h"
 #include "switchyard/base/status.h"
+#include "switchyard/runtime/moe/balance_convention.h"
 #include "switchyard/runtime/nn/config_reader.h"
 #include "switchyard/runtime/nn/model_config_keys.h"
 #include "switchyard/runtime/nn/model_config_parts.h"
@@ -120,6 +121,26 @@ absl::Status ReadRopeTheta(ConfigReader& reader, absl::string_view source,
   return absl::OkStatus();
 }
 
+// Mixtral's, Qwen's and DeepSeek's name of the same number.
+absl::Status ReadExperts(ConfigReader& reader, int64_t* experts) {
+  const char* first = nullptr;
+  for (const char* key :
+       {"num_local_experts", "num_experts", "n_routed_experts"}) {
+    int64_t value = 0;
+    if (!reader.Integer(key, &value)) continue;
+    if (first != nullptr && value != *experts) {
+      return ConfigError(reader.source(),
+                         absl::StrCat("expected one number of experts, found ",
+                                      *experts, " in \"", first, "\" and ",
+                                      value, " in \"", key, "\"; remove one"));
+    }
+    *experts = value;
+    first = key;
+  }
+  reader.Require("num_local_experts", first != nullptr);
+  return reader.status();
+}
+
 absl::Status ReadSizes(ConfigReader& reader, ModelConfig* config) {
   const std::pair<const char*, int64_t*> required[] = {
       {"hidden_size", &config->hidden_size},
@@ -127,13 +148,13 @@ absl::Status ReadSizes(ConfigReader& reader, ModelConfig* config) {
       {"num_hidden_layers", &config->layers},
       {"num_attention_heads", &config->heads},
       {"num_key_value_heads", &config->kv_heads},
-      {"num_local_experts", &config->experts},
       {"num_experts_per_tok", &config->experts_per_token},
       {"vocab_size", &config->vocabulary},
   };
   for (const auto& [key, value] : required) {
     reader.Require(key, reader.Integer(key, value));
   }
+  SWITCHYARD_RETURN_IF_ERROR(ReadExperts(reader, &config->experts));
   reader.Integer("max_position_embeddings", &config->max_position_embeddings);
   if (!reader.Integer("head_dim", &config->head_dim) && config->heads > 0 &&
       config->hidden_size % config->heads == 0) {
@@ -149,14 +170,6 @@ absl::Status ReadNumbers(ConfigReader& reader, absl::string_view source,
   reader.Require("rms_norm_eps",
                  reader.Number("rms_norm_eps", &config->rms_norm_eps));
   reader.Number("initializer_range", &config->initializer_range);
-  double pooled = 0.0;
-  reader.Number("router_aux_loss_coef", &pooled);
-  if (!reader.Number("balance_loss_coef", &config->balance_loss_coef) &&
-      config->layers > 0) {
-    config->balance_loss_coef = pooled *
-                                static_cast<double>(config->experts_per_token) /
-                                static_cast<double>(config->layers);
-  }
   reader.Number("router_z_loss_coef", &config->router_z_loss_coef);
   return reader.status();
 }
@@ -186,7 +199,10 @@ absl::Status CheckRanges(const ModelConfig& config, absl::string_view source) {
     int64_t value, most;
   } const sizes[] = {
       {"hidden_size", config.hidden_size, 1 << 16},
-      {"intermediate_size", config.intermediate_size, 1 << 18},
+      {config.feed_forward.dense_intermediate_size != 0
+           ? "moe_intermediate_size"
+           : "intermediate_size",
+       config.intermediate_size, 1 << 18},
       {"num_hidden_layers", config.layers, 1 << 10},
       {"num_attention_heads", config.heads, 1 << 10},
       {"num_key_value_heads", config.kv_heads, 1 << 10},
@@ -216,14 +232,37 @@ absl::Status CheckRanges(const ModelConfig& config, absl::string_view source) {
   return absl::OkStatus();
 }
 
+// Which layers have experts is known. Hugging Face pools the routers' outputs
+// of the layers that have one, so L are those.
+absl::Status ReadBalanceLoss(ConfigReader& reader, absl::string_view source,
+                             ModelConfig* config) {
+  double pooled = 0.0;
+  reader.Number("router_aux_loss_coef", &pooled);
+  if (reader.Number("balance_loss_coef", &config->balance_loss_coef)) {
+    return reader.status();
+  }
+  // Which it is can be told only of a config that is right.
+  SWITCHYARD_RETURN_IF_ERROR(reader.status());
+  SWITCHYARD_RETURN_IF_ERROR(CheckRanges(*config, source));
+  SWITCHYARD_RETURN_IF_ERROR(CheckFeedForward(*config, source));
+  const int64_t layers = ExpertLayerCount(*config);
+  if (layers == 0) return absl::OkStatus();
+  config->balance_loss_coef =
+      FromConvention(BalanceConvention::kHuggingFace, pooled,
+                     {layers, config->experts, config->experts_per_token});
+  return absl::OkStatus();
+}
+
 // A model that no machine could hold is a mistake in the file.
 constexpr double kMaxParameters = 1e14;
 
 absl::Status CheckTotal(const ModelConfig& config, absl::string_view source) {
-  const double experts =
-      3.0 * static_cast<double>(config.layers) *
-      static_cast<double>(config.experts) *
-      static_cast<double>(config.hidden_size * config.intermediate_size);
+  const double widths = static_cast<double>(config.experts) *
+                            static_cast<double>(config.intermediate_size) +
+                        static_cast<double>(SharedWidth(config)) +
+                        static_cast<double>(DenseWidth(config));
+  const double experts = 3.0 * static_cast<double>(config.layers) * widths *
+                         static_cast<double>(config.hidden_size);
   if (experts <= kMaxParameters) return absl::OkStatus();
   return ConfigError(
       source,
@@ -282,6 +321,7 @@ absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view json_text,
   SWITCHYARD_RETURN_IF_ERROR(ReadNumbers(reader, source, &config));
   SWITCHYARD_RETURN_IF_ERROR(ReadAttention(reader, &config));
   SWITCHYARD_RETURN_IF_ERROR(ReadFeedForward(reader, &config));
+  SWITCHYARD_RETURN_IF_ERROR(ReadBalanceLoss(reader, source, &config));
   SWITCHYARD_RETURN_IF_ERROR(ReadRouter(reader, &config));
   SWITCHYARD_RETURN_IF_ERROR(CheckWeightType(reader, "dtype"));
   SWITCHYARD_RETURN_IF_ERROR(CheckWeightType(reader, "torch_dtype"));
@@ -319,7 +359,6 @@ std::string ToJson(const ModelConfig& config) {
   json["num_experts_per_tok"] = config.experts_per_token;
   json["vocab_size"] = config.vocabulary;
   json["max_position_embeddings"] = config.max_position_embeddings;
-  json["hidden_act"] = "silu";
   json["rope_theta"] = config.rope_theta;
   json["rms_norm_eps"] = ShortestDecimal(config.rms_norm_eps);
   json["initializer_range"] = ShortestDecimal(config.initializer_range);

@@ -25,7 +25,8 @@ namespace switchyard {
 
 struct ModelConfig {
   int64_t hidden_size = 0;
-  int64_t intermediate_size = 0;  // inner width of one expert
+  int64_t intermediate_size = 0;  // inner width of one expert; the file's
+                                  // moe_intermediate_size where it has one
   int64_t layers = 0;             // num_hidden_layers
   int64_t heads = 0;              // num_attention_heads
   int64_t kv_heads = 0;           // num_key_value_heads; divides heads
@@ -39,8 +40,8 @@ struct ModelConfig {
   float initializer_range = 0.02f;  // standard deviation of initial weights
 
   // c of the balance loss c·E·Σ f_e·P_e of one layer (1·c at perfect balance).
-  // From balance_loss_coef, else from router_aux_loss_coef, which pools layers
-  // and has k at balance: c = coef·k/L. Otherwise 0: off.
+  // From balance_loss_coef, else from router_aux_loss_coef, which pools the L
+  // layers with experts and has k at balance: c = coef·k/L. Otherwise 0: off.
   double balance_loss_coef = 0.0;
   double router_z_loss_coef = 0.0;  // 0: off
 

@@ -17,6 +17,8 @@ constexpr ConfigKey kKeys[] = {
     {"num_key_value_heads", kUsed},
     {"head_dim", kUsed},
     {"num_local_experts", kUsed},
+    {"num_experts", kUsed},
+    {"n_routed_experts", kUsed},
     {"num_experts_per_tok", kUsed},
     {"vocab_size", kUsed},
     {"max_position_embeddings", kUsed},
@@ -31,6 +33,33 @@ constexpr ConfigKey kKeys[] = {
     {"dtype", kUsed},
     {"torch_dtype", kUsed},
     {"norm_topk_prob", kUsed},
+    {"attention_bias", kUsed},
+    {"max_window_layers", kUsed},
+    {"qk_norm", kUsed},
+    {"qkv_bias", kUsed},
+    {"sliding_window", kUsed},
+    {"use_sliding_window", kUsed},
+    {"scoring_func", kUsed},
+    {"softmax_after_topk", kUsed},
+    {"routed_scaling_factor", kUsed},
+    {"topk_method", kUsed},
+    {"n_group", kUsed},
+    {"topk_group", kUsed},
+    {"n_device_groups", kUsed},
+    {"topk_device_groups", kUsed},
+    {"router_bias", kUsed},
+    {"first_k_dense_replace", kUsed},
+    {"moe_layer_freq", kUsed},
+    {"decoder_sparse_step", kUsed},
+    {"mlp_only_layers", kUsed},
+    {"moe_intermediate_size", kUsed},
+    {"n_shared_experts", kUsed},
+    {"shared_expert_intermediate_size", kUsed},
+    {"shared_expert_gate", kUsed},
+    {"hidden_act", kUsed},
+    {"is_gated_act", kUsed},
+    {"initializer", kUsed},
+    {"initializer_scale", kUsed},
 
     // How files were made, which class loads them, what a call returns, and
     // tokens that only generation knows.
@@ -49,9 +78,7 @@ constexpr ConfigKey kKeys[] = {
     {"transformers_version", kIgnored},
     {"use_cache", kIgnored},
 
-    {"attention_bias", kOnlyThis, "false"},
     {"attention_dropout", kOnlyThis, "0.0"},
-    {"hidden_act", kOnlyThis, "\"silu\""},
     {"mlp_bias", kOnlyThis, "false"},
     {"model_type", kOnlyThis, "\"mixtral\""},
     // Would keep one row of the embedding at zero.
@@ -61,9 +88,7 @@ constexpr ConfigKey kKeys[] = {
     {"quantization_config", kOnlyThis, "null"},
     {"rope_scaling", kOnlyThis, "null"},
     {"router_jitter_noise", kOnlyThis, "0.0"},
-    {"sliding_window", kOnlyThis, "null"},
     {"tie_word_embeddings", kOnlyThis, "false"},
-    {"use_sliding_window", kOnlyThis, "false"},
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include "switchyard/runtime/nn/parameter.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 #include "switchyard/base/philox.h"
@@ -35,13 +36,26 @@ ParameterStore::ParameterStore(const Grid& grid, DType dtype) : grid_(grid) {
   groups_.push_back(MakeGroup("experts", grid.expert_data(), dtype));
 }
 
+float ParameterStore::InitialDeviation(const Shape& shape, Kind kind,
+                                       float declared) const {
+  const bool multiplied = kind == Kind::kMatrix || kind == Kind::kRouter;
+  if (rule_.scale == 0.0 || !multiplied || shape.rank() != 2 ||
+      declared == 0.0f) {
+    return declared;
+  }
+  return static_cast<float>(
+      std::sqrt(rule_.scale / static_cast<double>(shape[1])));
+}
+
 void ParameterStore::Declare(std::string name, const Shape& shape, Kind kind,
                              float init_stddev, int expert) {
   auto parameter = std::make_unique<Parameter>();
   parameter->name = std::move(name);
   parameter->shape = shape;
   parameter->is_norm = kind == Kind::kNorm;
-  parameter->init_stddev = init_stddev;
+  parameter->is_bias = kind == Kind::kBias;
+  parameter->init_stddev = InitialDeviation(shape, kind, init_stddev);
+  parameter->init_cut = rule_.cut;
   parameter->expert = expert;
   parameter->index = static_cast<int>(parameters_.size());
   parameter->first_chunk = chunk_count_;
@@ -59,6 +73,22 @@ void ParameterStore::Declare(std::string name, const Shape& shape, Kind kind,
   }
   by_name_.emplace(parameter->name, parameter.get());
   parameters_.push_back(std::move(parameter));
+}
+
+void ParameterStore::DeclareState(std::string name, const Shape& shape) {
+  auto state = std::make_unique<StateTensor>();
+  state->name = std::move(name);
+  state->shape = shape;
+  states_.push_back(std::move(state));
+}
+
+const StateTensor& ParameterStore::GetState(const std::string& name) const {
+  const auto found =
+      std::find_if(states_.begin(), states_.end(),
+                   [&](const auto& state) { return state->name == name; });
+  SWITCHYARD_CHECK(found != states_.end() && (*found)->values.defined())
+      << name;
+  return **found;
 }
 
 const Parameter& ParameterStore::Get(const std::string& name) const {
@@ -80,6 +110,10 @@ void ParameterStore::Allocate(Device& device) {
     group.gradient_storage = Storage(device, DType::kInt64, flat);
     group.gradients = group.gradient_storage.View(DType::kInt64, flat);
   }
+  for (const std::unique_ptr<StateTensor>& state : states_) {
+    state->storage = Storage(device, DType::kFloat32, state->shape);
+    state->values = state->storage.View(DType::kFloat32, state->shape);
+  }
   for (const std::unique_ptr<Parameter>& parameter : parameters_) {
     if (!parameter->owned) continue;
     const ParameterGroup& group = groups_[parameter->group];
@@ -98,14 +132,15 @@ void ParameterStore::Allocate(Device& device) {
 void ParameterStore::InitialValue(Stream& stream, const Parameter& parameter,
                                   uint64_t seed, int64_t begin,
                                   const TensorView& out) {
-  if (parameter.is_norm) {
-    kernels::Fill(stream, 1.0f, out);
+  if (parameter.is_norm || parameter.is_bias) {
+    kernels::Fill(stream, parameter.is_norm ? 1.0f : 0.0f, out);
     return;
   }
   kernels::NormalArgs args;
   args.key = MixKey(MixKey(seed, "initial value"), parameter.name);
   args.first_element = begin;
   args.stddev = parameter.init_stddev;
+  args.cut = parameter.init_cut;
   args.y = out;
   kernels::Normal(stream, args);
 }
@@ -131,6 +166,9 @@ void ParameterStore::Initialize(Stream& stream, uint64_t seed) {
       InitialValue(stream, *parameter, seed, begin, values);
       kernels::Cast(stream, values, flat.Rows(begin, end));
     }
+  }
+  for (const std::unique_ptr<StateTensor>& state : states_) {
+    stream.Zero(state->values);
   }
   stream.Wait();
 }

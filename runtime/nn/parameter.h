@@ -26,11 +26,22 @@
 
 namespace switchyard {
 
+// What belongs to a layer and is not learned by gradients: fp32, initially 0,
+// the same on all ranks. It counts as no parameter, but it is kept with them.
+struct StateTensor {
+  std::string name;
+  Shape shape;
+  Storage storage;
+  TensorView values;
+};
+
 struct Parameter {
   std::string name;
   Shape shape;
   bool is_norm = false;     // initial value 1, no weight decay by default
-  float init_stddev = 0;    // normal initial value of everything else
+  bool is_bias = false;     // initial value 0, likewise
+  float init_stddev = 0;    // normal initial value of everything else,
+  float init_cut = 0;       // cut at so many deviations; 0: not cut
   int expert = -1;          // the expert that it belongs to, or -1
   int index = 0;            // among all logical parameters of the model
   int64_t first_chunk = 0;  // among the norm chunks of all parameters
@@ -59,27 +70,44 @@ struct ParameterGroup {
   TensorView gradients;  // [element_count], int64
 };
 
+// How matrices begin (FeedForwardConfig::initializer): normal, cut at `cut`
+// standard deviations (0: not cut), with the deviation sqrt(scale / in) of a
+// matrix [out, in] in place of the declared one (scale 0: the declared one).
+struct InitialValueRule {
+  float cut = 0.0f;
+  double scale = 0.0;
+};
+
 class ParameterStore {
  public:
   // `dtype` is that of all weights but the router's, which is fp32.
   ParameterStore(const Grid& grid, DType dtype);
 
-  // Declares the next parameter in the model's order.
-  enum class Kind { kMatrix, kNorm, kRouter };
+  // Of all parameters that are declared afterwards.
+  void SetInitialValueRule(const InitialValueRule& rule) { rule_ = rule; }
+  // Declares the next parameter in the model's order. An embedding is a matrix
+  // that is looked up: no scale replaces its deviation, nor one of 0.
+  enum class Kind { kMatrix, kEmbedding, kNorm, kRouter, kBias };
   void Declare(std::string name, const Shape& shape, Kind kind,
                float init_stddev, int expert = -1);
+  void DeclareState(std::string name, const Shape& shape);
   // Takes the memory; nothing can be declared after it.
   void Allocate(Device& device);
   // A parameter that this rank owns, after Allocate.
   const Parameter& Get(const std::string& name) const;
+  const StateTensor& GetState(const std::string& name) const;
 
   // Sets every owned weight to its initial value, a function of (seed, name,
-  // element) alone.
+  // element) alone, and every state tensor to 0.
   void Initialize(Stream& stream, uint64_t seed);
   void ZeroGradients(Stream& stream);
 
   const std::vector<std::unique_ptr<Parameter>>& parameters() const {
     return parameters_;
+  }
+  // In the order of their declaration.
+  const std::vector<std::unique_ptr<StateTensor>>& states() const {
+    return states_;
   }
   std::vector<ParameterGroup>& groups() { return groups_; }
   const std::vector<ParameterGroup>& groups() const { return groups_; }
@@ -94,7 +122,11 @@ class ParameterStore {
                            uint64_t seed, int64_t begin, const TensorView& out);
 
  private:
+  float InitialDeviation(const Shape& shape, Kind kind, float declared) const;
+
+  InitialValueRule rule_;
   std::vector<std::unique_ptr<Parameter>> parameters_;
+  std::vector<std::unique_ptr<StateTensor>> states_;
   std::vector<ParameterGroup> groups_;
   std::unordered_map<std::string, const Parameter*> by_name_;
   const Grid& grid_;

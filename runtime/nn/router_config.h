@@ -2,20 +2,58 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // How a model's tokens choose their experts, beyond how many of how many
-// (model_config.h).
+// (model_config.h). Names are those of config.json; kernels/router.h has the
+// formulas.
 #ifndef SWITCHYARD_RUNTIME_NN_ROUTER_CONFIG_H_
 #define SWITCHYARD_RUNTIME_NN_ROUTER_CONFIG_H_
 
+#include <cstdint>
 #include <optional>
+#include <string>
+
+#include "switchyard/kernels/router.h"
 
 namespace switchyard {
 
+// topk_method, DeepSeek's names.
+enum class TopKMethod {
+  kGreedy,              // of all experts
+  kGroupLimitedGreedy,  // groups by their best expert (DeepSeek-V2)
+  kNoAuxTc,             // groups by the sum of their two best (DeepSeek-V3)
+};
+
 struct RouterConfig {
+  // scoring_func: "softmax" over all experts, or "sigmoid".
+  kernels::RouterScoring scoring = kernels::RouterScoring::kSoftmax;
   // norm_topk_prob: gates are divided by their sum. Never for a single expert:
   // it would be 1 and leave the router without a gradient. By default from two
   // on.
   std::optional<bool> renormalize;
+  // softmax_after_topk: gates are a softmax over the chosen logits. Equal to
+  // the softmax over all, divided by the chosen ones' sum, but for rounding.
+  bool softmax_after_topk = false;
+  // routed_scaling_factor: of all gates, after they were renormalised.
+  double scaling = 1.0;
+
+  TopKMethod topk_method = TopKMethod::kGreedy;
+  int64_t groups = 1;  // n_group: of neighbouring experts, equal sizes
+  int64_t groups_per_token = 1;  // topk_group
+  // n_device_groups, topk_device_groups: likewise, by their best expert, so
+  // that a token meets few devices (2405.04434, section 2.2.2). Part of the
+  // model, so that no rank count changes it; not together with n_group.
+  int64_t device_groups = 1;
+  int64_t device_groups_per_token = 1;
+
+  // router_bias: experts are chosen by their scores and a bias that no gradient
+  // reaches (DeepSeek-V3's e_score_correction_bias, 2408.15664). Read as true
+  // where topk_method is "noaux_tc", unless the file says otherwise.
+  bool selection_bias = false;
 };
+
+// What a run should say where the device groups are not the ranks of its
+// expert-parallel groups; empty where they are, or where there are none.
+std::string NoteOnDeviceGroups(const RouterConfig& config,
+                               int64_t expert_parallel);
 
 }  // namespace switchyard
 

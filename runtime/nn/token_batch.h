@@ -20,6 +20,8 @@ struct TokenBatch {
 
   // For what is random or differs in an evaluation. Token t of the batch is
   // token `micro_batch` · tokens + t of the step, whichever rank holds it.
+  // Ranks that compute at the same time have micro-batches of consecutive
+  // indices, in the order of ranks.
   int64_t micro_batch = 0;  // of the step, by index
   bool training = false;    // false: nothing random, nothing is updated
 

@@ -16,12 +16,19 @@ constexpr char kEmbedding[] = "model.embed_tokens.weight";
 constexpr char kNorm[] = "model.norm.weight";
 constexpr char kHead[] = "lm_head.weight";
 
+InitialValueRule RuleOf(const FeedForwardConfig& config) {
+  if (config.initializer == InitialValues::kNormal) return {};
+  const bool scaled = config.initializer_scale > 0.0;
+  return {scaled ? 2.0f : 3.0f, config.initializer_scale};
+}
+
 }  // namespace
 
 void Transformer::Declare(ParameterStore& store, const ModelConfig& config,
                           const RouterFactory& routers) {
   const Shape table = {config.vocabulary, config.hidden_size};
-  store.Declare(kEmbedding, table, ParameterStore::Kind::kMatrix,
+  store.SetInitialValueRule(RuleOf(config.feed_forward));
+  store.Declare(kEmbedding, table, ParameterStore::Kind::kEmbedding,
                 config.initializer_range);
   for (int layer = 0; layer < config.layers; ++layer) {
     Block::Declare(store, config, layer, routers);
@@ -36,6 +43,7 @@ Transformer::Transformer(Stream& stream, const ParameterStore& store,
                          const TransformerOptions& options)
     : config_(config),
       dtype_(store.Get(kEmbedding).weight.dtype()),
+      expert_layers_(ExpertLayers(config)),
       rotary_(MakeRotaryTables(stream, config, options.sequence_length)),
       embedding_(store.Get(kEmbedding)),
       norm_(store, kNorm, config.rms_norm_eps),
@@ -46,22 +54,36 @@ Transformer::Transformer(Stream& stream, const ParameterStore& store,
   }
 }
 
+void Transformer::PrepareExperts(int64_t tokens) const {
+  const int64_t hidden = config_.hidden_size;
+  const int64_t inner = config_.intermediate_size;
+  const kernels::ActivationKind activation = config_.feed_forward.activation;
+  kernels::PrepareDense(DType::kFloat32, tokens, hidden, config_.experts);
+  kernels::PrepareGrouped(dtype_, tokens, hidden, activation.InnerWidth(inner));
+  kernels::PrepareGrouped(dtype_, tokens, inner, hidden);
+  for (const int64_t rows : kernels::PaddedRowList(tokens)) {
+    kernels::PrepareDense(dtype_, rows, hidden, inner);
+  }
+  if (SharedWidth(config_) == 0) return;
+  FeedForward::Prepare(dtype_, tokens, config_, SharedWidth(config_));
+  if (config_.feed_forward.shared_expert_gate) {
+    kernels::PrepareDense(dtype_, tokens, hidden, 1);
+  }
+}
+
 void Transformer::Prepare(int64_t tokens) const {
   const int64_t hidden = config_.hidden_size;
   const int64_t heads = config_.heads * config_.head_dim;
   const int64_t kv = config_.kv_heads * config_.head_dim;
-  const int64_t inner = config_.intermediate_size;
   kernels::PrepareDense(dtype_, tokens, hidden, heads + 2 * kv);
   kernels::PrepareDense(dtype_, tokens, heads, hidden);
-  kernels::PrepareDense(DType::kFloat32, tokens, hidden, config_.experts);
-  kernels::PrepareGrouped(dtype_, tokens, hidden, 2 * inner);
-  kernels::PrepareGrouped(dtype_, tokens, inner, hidden);
   // Gradients of matrices that are multiplied as one are formed one by one: of
   // queries, keys and values, and of an expert's w1 and w3.
   kernels::PrepareDense(dtype_, tokens, hidden, heads);
   kernels::PrepareDense(dtype_, tokens, hidden, kv);
-  for (const int64_t rows : kernels::PaddedRowList(tokens)) {
-    kernels::PrepareDense(dtype_, rows, hidden, inner);
+  if (!expert_layers_.empty()) PrepareExperts(tokens);
+  if (static_cast<int>(expert_layers_.size()) < layers()) {
+    FeedForward::Prepare(dtype_, tokens, config_, DenseWidth(config_));
   }
   kernels::PrepareLmHead(dtype_, tokens, hidden, config_.vocabulary);
 }

@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A decoder-only transformer of mixture-of-experts blocks, from token ids to
-// the normalised hidden states that a head reads.
+// A decoder-only transformer of blocks, mixtures of experts and dense ones,
+// from token ids to the normalised hidden states that a head reads.
 #ifndef SWITCHYARD_RUNTIME_NN_TRANSFORMER_H_
 #define SWITCHYARD_RUNTIME_NN_TRANSFORMER_H_
 
@@ -52,6 +52,8 @@ class Transformer {
                         const ConstTensorView& dhidden) const;
 
   int layers() const { return static_cast<int>(blocks_.size()); }
+  // Those whose blocks have experts, ascending: only they make decisions.
+  absl::Span<const int> expert_layers() const { return expert_layers_; }
   // [vocabulary, hidden]; its gradient is the head's to add.
   const Parameter& head() const { return head_; }
   // Router::selection_bias of a layer: undefined where it has none.
@@ -60,6 +62,7 @@ class Transformer {
   }
 
  private:
+  void PrepareExperts(int64_t tokens) const;
   // Tells run.listener of layer `layer`, whose gradients are among the first
   // `put_off` that were put off: a layer late, so that there is something to do
   // while the layer below waits for rows.
@@ -67,6 +70,7 @@ class Transformer {
 
   ModelConfig config_;
   DType dtype_;
+  std::vector<int> expert_layers_;
   RotaryTables rotary_;
   const Parameter& embedding_;
   std::vector<std::unique_ptr<Block>> blocks_;

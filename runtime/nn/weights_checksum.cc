@@ -3,6 +3,7 @@
 #include "switchyard/runtime/nn/weights_checksum.h"
 
 #include <limits>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/philox.h"
@@ -13,13 +14,14 @@
 namespace switchyard {
 namespace {
 
-// Reduces one value a parameter; those that this rank does not hold count as
-// `neutral`.
+// Reduces one value a parameter, then one a state tensor; those that this rank
+// does not hold count as `neutral`.
 absl::StatusOr<std::vector<int64_t>> Reduce(Stream& stream, const Grid& grid,
                                             const ParameterStore& store,
                                             comm::ReduceOp op,
                                             int64_t neutral) {
-  const int64_t count = static_cast<int64_t>(store.parameters().size());
+  const int64_t count =
+      static_cast<int64_t>(store.parameters().size() + store.states().size());
   Storage storage(stream.device(), DType::kInt64, {count});
   const TensorView sums = storage.View(DType::kInt64, {count});
   std::vector<int64_t> host(count, neutral);
@@ -29,11 +31,26 @@ absl::StatusOr<std::vector<int64_t>> Reduce(Stream& stream, const Grid& grid,
     kernels::Checksum(stream, parameter->weight,
                       sums.Rows(parameter->index, parameter->index + 1));
   }
+  int64_t at = static_cast<int64_t>(store.parameters().size());
+  for (const auto& state : store.states()) {
+    kernels::Checksum(stream, state->values, sums.Rows(at, at + 1));
+    ++at;
+  }
   SWITCHYARD_RETURN_IF_ERROR(
       grid.world().AllReduce(stream, sums, op, {-1, "checksum"}).Wait());
   stream.CopyToHost(host.data(), sums);
   stream.Wait();
   return host;
+}
+
+// Of all that has a checksum, in their order.
+std::vector<std::string> Names(const ParameterStore& store) {
+  std::vector<std::string> names;
+  for (const auto& parameter : store.parameters()) {
+    names.push_back(parameter->name);
+  }
+  for (const auto& state : store.states()) names.push_back(state->name);
+  return names;
 }
 
 }  // namespace
@@ -46,10 +63,11 @@ absl::StatusOr<std::vector<int64_t>> ParameterChecksums(
   SWITCHYARD_ASSIGN_OR_RETURN(const std::vector<int64_t> largest,
                               Reduce(stream, grid, store, comm::ReduceOp::kMax,
                                      std::numeric_limits<int64_t>::min()));
-  for (const auto& parameter : store.parameters()) {
-    if (least[parameter->index] != largest[parameter->index]) {
+  const std::vector<std::string> names = Names(store);
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (least[i] != largest[i]) {
       return absl::InternalError(absl::StrCat(
-          "all holders of ", parameter->name,
+          "all holders of ", names[i],
           " must have the same bits, but they differ; please report this"));
     }
   }
@@ -61,9 +79,9 @@ absl::StatusOr<uint64_t> WeightsChecksum(Stream& stream, const Grid& grid,
   SWITCHYARD_ASSIGN_OR_RETURN(const std::vector<int64_t> checksums,
                               ParameterChecksums(stream, grid, store));
   uint64_t result = 0;
-  for (const auto& parameter : store.parameters()) {
-    result += MixKey(static_cast<uint64_t>(checksums[parameter->index]),
-                     parameter->name);
+  const std::vector<std::string> names = Names(store);
+  for (size_t i = 0; i < names.size(); ++i) {
+    result += MixKey(static_cast<uint64_t>(checksums[i]), names[i]);
   }
   return result;
 }

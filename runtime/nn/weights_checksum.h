@@ -7,10 +7,11 @@
 //   sum over parameters p of MixKey(Checksum(weights of p), name of p), mod
 //   2^64
 //
-// with Checksum as kernels/checksum.h defines it, over all elements of the
-// whole logical parameter in its own dtype, and MixKey of base/philox.h. So it
-// knows bits, order and names, and not who holds what. Runs in different dtypes
-// have different checksums.
+// and likewise over its state tensors (parameter.h), with Checksum as
+// kernels/checksum.h defines it, over all elements of the whole logical
+// parameter in its own dtype, and MixKey of base/philox.h. So it knows bits,
+// order and names, and not who holds what. Runs in different dtypes have
+// different checksums.
 #ifndef SWITCHYARD_RUNTIME_NN_WEIGHTS_CHECKSUM_H_
 #define SWITCHYARD_RUNTIME_NN_WEIGHTS_CHECKSUM_H_
 
@@ -28,8 +29,9 @@ namespace switchyard {
 absl::StatusOr<uint64_t> WeightsChecksum(Stream& stream, const Grid& grid,
                                          const ParameterStore& store);
 
-// The checksum of each logical parameter, by Parameter::index; on every rank.
-// An error if two holders of a parameter have different bits.
+// The checksum of each logical parameter, by Parameter::index, then that of
+// each state tensor; on every rank. An error if two holders of one have
+// different bits.
 absl::StatusOr<std::vector<int64_t>> ParameterChecksums(
     Stream& stream, const Grid& grid, const ParameterStore& store);
 

@@ -252,7 +252,8 @@ void ShardedAdamW::UpdateShard(const Shard& shard,
     args.m = state(shard.m);
     args.v = state(shard.v);
     args.settings = settings;
-    const bool decays = !piece.parameter->is_norm || options_.decay_norms;
+    const bool is_vector = piece.parameter->is_norm || piece.parameter->is_bias;
+    const bool decays = !is_vector || options_.decay_norms;
     args.settings.weight_decay =
         decays ? static_cast<float>(options_.weight_decay) : 0.0f;
     kernels::AdamW(stream_, args);

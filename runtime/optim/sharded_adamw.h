@@ -37,7 +37,7 @@ struct AdamWOptions {
   double beta2 = 0.95;
   double eps = 1e-8;
   double weight_decay = 0.1;  // on matrices
-  bool decay_norms = false;   // on norms too
+  bool decay_norms = false;   // on norms and biases too
   double clip_norm = 0.0;     // 0: no clipping
   int fraction_bits = 44;     // of gradient sums
 };

@@ -9,6 +9,7 @@
 //   "exp_avg/model.norm.weight"      its first moment, fp32
 //   "exp_avg_sq/model.norm.weight"   its second moment, fp32
 //   "master/model.norm.weight"       fp32; of weights that are not
+//   "...gate.e_score_correction_bias"  a state tensor, by its name, fp32
 //   "step", "updates", ...           numbers
 #ifndef SWITCHYARD_RUNTIME_OPTIM_STATE_VISITOR_H_
 #define SWITCHYARD_RUNTIME_OPTIM_STATE_VISITOR_H_
@@ -30,7 +31,8 @@ struct StateSlice {
   // Every element of every tensor is owned by exactly one rank: what is owned
   // makes up a checkpoint. Of a weight, which several ranks hold, each is shown
   // all that it holds, since it must read all of it; the owner of an element is
-  // the rank whose shard of the optimizer has it. Moments and masters are held
+  // the rank whose shard of the optimizer has it. A state tensor is shown to
+  // all ranks and owned by rank 0. Moments and masters are held
   // by their owners only.
   bool owned = false;
 };

@@ -49,15 +49,32 @@ constexpr int64_t kBlockColumns = 512;
 ModelConfig Shrunk(const ModelConfig& config) {
   ModelConfig model = config;
   const int64_t heads_per_kv_head = config.heads / config.kv_heads;
-  model.layers = 1;
+  // One layer of each kind.
+  const int64_t expert_layers = ExpertLayerCount(config);
+  const bool has_dense = expert_layers < config.layers;
+  model.layers = has_dense ? 2 : 1;
+  FeedForwardConfig& feed_forward = model.feed_forward;
+  feed_forward.first_k_dense_replace =
+      has_dense ? (expert_layers > 0 ? 1 : 2) : 0;
+  feed_forward.moe_layer_freq = feed_forward.decoder_sparse_step = 1;
+  feed_forward.mlp_only_layers.clear();
   model.hidden_size = std::min(config.hidden_size, kLargestWidth);
   model.kv_heads = std::min<int64_t>(config.kv_heads, 2);
   model.heads = model.kv_heads * heads_per_kv_head;
   model.intermediate_size =
       std::min(config.intermediate_size,
                std::max<int64_t>(kLargestExpertWidths / config.experts, 8));
+  feed_forward.dense_intermediate_size =
+      std::min(DenseWidth(config), kLargestWidth);
+  feed_forward.n_shared_experts =
+      std::min<int64_t>(feed_forward.n_shared_experts, 1);
+  feed_forward.shared_expert_intermediate_size =
+      std::min(feed_forward.shared_expert_intermediate_size, kLargestWidth);
   model.vocabulary = std::min(config.vocabulary, kLargestWidth);
   model.initializer_range = 0.1f;
+  // So that it leaves something out.
+  model.attention.window =
+      std::min(config.attention.window, kSequenceLength / 2);
   return model;
 }
 
@@ -157,11 +174,13 @@ void Fingerprinter::AddPasses(const Transformer& transformer,
   SWITCHYARD_CHECK(saved.ok()) << saved.status();
   Add(saved->hidden());
 
-  MoeLayer::Decision* decision = &saved->blocks[0].decision;
-  const TensorView router_losses = run.New(DType::kFloat64, {1, 2});
-  SwitchBalanceLoss(0.01).Compute(run, {&decision, 1}, batch,
-                                  /*weight=*/1.0, router_losses);
-  AddDoubles(router_losses);
+  for (const int layer : transformer.expert_layers()) {
+    MoeLayer::Decision* decision = &saved->blocks[layer].decision;
+    const TensorView router_losses = run.New(DType::kFloat64, {1, 2});
+    SwitchBalanceLoss(0.01).Compute(run, {&decision, 1}, batch,
+                                    /*weight=*/1.0, router_losses);
+    AddDoubles(router_losses);
+  }
   const TensorView loss = run.New(DType::kFloat64, {1});
   const TensorView dhidden =
       run.New(saved->hidden().dtype(), saved->hidden().shape());
@@ -266,9 +285,18 @@ uint64_t ArithmeticFingerprint(Stream& stream, const ModelConfig& config,
   const int64_t kv = config.kv_heads * config.head_dim;
   print.AddProducts(dtype, hidden, heads + 2 * kv);
   print.AddProducts(dtype, heads, hidden);
-  print.AddProducts(dtype, hidden, 2 * config.intermediate_size);
-  print.AddProducts(dtype, config.intermediate_size, hidden);
-  print.AddProducts(DType::kFloat32, hidden, config.experts);
+  const kernels::ActivationKind activation = config.feed_forward.activation;
+  const auto add_network = [&](int64_t width) {
+    print.AddProducts(dtype, hidden, activation.InnerWidth(width));
+    print.AddProducts(dtype, width, hidden);
+  };
+  const int64_t expert_layers = ExpertLayerCount(config);
+  if (expert_layers > 0) {
+    add_network(config.intermediate_size);
+    print.AddProducts(DType::kFloat32, hidden, config.experts);
+    if (SharedWidth(config) > 0) add_network(SharedWidth(config));
+  }
+  if (expert_layers < config.layers) add_network(DenseWidth(config));
   print.AddHostMathematics(config);
   return print.fingerprint();
 }

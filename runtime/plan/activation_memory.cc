@@ -25,10 +25,18 @@ int64_t Saturated(Bytes bytes) {
 // Every tensor begins at a multiple of 64 bytes: so many of each layer and of
 // the rest of the model may lose what that takes.
 constexpr int64_t kAlignment = 64;
-constexpr int64_t kTensorsOfLayer = 32;
+constexpr int64_t kTensorsOfLayer = 40;
+constexpr int64_t kTensorsOfSharedExpert = 8;
 
 Bytes AlignmentBytes(const ModelConfig& m) {
-  return Bytes(kAlignment) * kTensorsOfLayer * (m.layers + 1);
+  const int64_t shared = SharedWidth(m) > 0 ? kTensorsOfSharedExpert : 0;
+  return Bytes(kAlignment) * (kTensorsOfLayer + shared) * (m.layers + 1);
+}
+
+// Of the inner width: projections and the activation of a network, kept for the
+// backward pass.
+int64_t KeptWidths(const ModelConfig& m) {
+  return m.feed_forward.activation.gated ? 3 : 2;
 }
 
 // Sizes that the formulas below share.
@@ -44,9 +52,11 @@ struct Sizes {
         buffer_rows(segment_rows + rows.outgoing),
         buffer(buffer_rows * o.model.hidden_size * element),
         inner(segment_rows * o.model.intermediate_size * element),
-        replayed(o.routing_replay.empty()
-                     ? Bytes(0)
-                     : tokens * o.model.layers * o.model.experts_per_token * 4),
+        dense_inner(tokens * DenseWidth(o.model) * element),
+        shared_inner(tokens * SharedWidth(o.model) * element),
+        replayed(o.routing_replay.empty() ? Bytes(0)
+                                          : tokens * ExpertLayerCount(o.model) *
+                                                o.model.experts_per_token * 4),
         attention_scratch(kernels::AttentionBackwardScratchBytes(
             o.micro_batch * o.seq_len, o.model.heads, o.model.kv_heads,
             o.model.head_dim, o.seq_len)) {}
@@ -56,36 +66,77 @@ struct Sizes {
   Bytes wide;           // the same in fp32
   Bytes queries, keys;  // elements of a token
   Bytes segment_rows, buffer_rows;
-  Bytes buffer;    // [buffer rows, hidden]
-  Bytes inner;     // [segment rows, intermediate]
+  Bytes buffer;                     // [buffer rows, hidden]
+  Bytes inner;                      // [segment rows, intermediate]
+  Bytes dense_inner, shared_inner;  // [tokens, inner width]
   Bytes replayed;  // experts of all layers, int32 [layers · tokens, k]
   Bytes attention_scratch;
 };
 
+// The norm of queries and keys: its output, and inverses in fp32.
+Bytes QueryKeyNormBytes(const ModelConfig& m, const Sizes& s) {
+  if (m.attention.qk_norm == QkNorm::kNone) return 0;
+  const int64_t groups =
+      m.attention.qk_norm == QkNorm::kHead ? m.heads + m.kv_heads : 2;
+  return s.tokens * (s.queries + s.keys) * s.element +
+         s.tokens * groups * kFp32Bytes;
+}
+
+// Leaves of attention's biases and norms.
+Bytes AttentionLeaves(const ModelConfig& m, const Sizes& s) {
+  Bytes elements = 0;
+  if (m.attention.qkv_bias()) elements += s.queries + 2 * s.keys;
+  if (m.attention.output_bias()) elements += m.hidden_size;
+  if (m.attention.qk_norm != QkNorm::kNone) elements += s.queries + s.keys;
+  return elements * kFp32Bytes;
+}
+
 // What a block's backward pass reads, its two outputs apart: the sum and both
-// normalised inputs, attention's output, projections and context, the experts'
-// rows and results, their two projections and the product of these; in fp32 the
+// normalised inputs, attention's output, projections and context; in fp32 the
 // softmax's statistics and the norms'.
-Bytes LayerBytes(const ModelConfig& m, const Sizes& s) {
+Bytes AttentionBytes(const ModelConfig& m, const Sizes& s) {
   return 4 * s.residual + s.tokens * (2 * s.queries + 2 * s.keys) * s.element +
-         s.tokens * kFp32Bytes * (m.heads + 2) + 2 * s.buffer + 3 * s.inner;
+         s.tokens * kFp32Bytes * (m.heads + 2) + QueryKeyNormBytes(m, s);
+}
+
+// And of the experts their rows and results, their projections and the product
+// of these; of the shared one its result, projections, product and gate.
+Bytes ExpertLayerBytes(const ModelConfig& m, const Sizes& s) {
+  const Bytes shared =
+      s.residual + s.tokens * kFp32Bytes + KeptWidths(m) * s.shared_inner;
+  return AttentionBytes(m, s) + 2 * s.buffer + KeptWidths(m) * s.inner +
+         (SharedWidth(m) > 0 ? shared : Bytes(0));
+}
+
+Bytes DenseLayerBytes(const ModelConfig& m, const Sizes& s) {
+  return AttentionBytes(m, s) + KeptWidths(m) * s.dense_inner;
 }
 
 // What it takes besides: the gradients of the experts' rows and results and of
-// the product; then those of the router, of the wider of two logits and inputs.
-Bytes MoeBackwardBytes(const ModelConfig& m, const Sizes& s) {
+// the product, or before them those of the shared expert; then those of the
+// router, of the wider of two logits and inputs.
+Bytes MoeBackwardBytes(const TrainOptions& o, const Sizes& s) {
+  const ModelConfig& m = o.model;
   const bool narrow = s.element < kFp32Bytes;
   const Bytes logits = s.tokens * m.experts * kFp32Bytes;
-  const Bytes experts = 2 * s.buffer + s.inner;
+  const bool has_shared = SharedWidth(m) > 0;
+  const Bytes shared =
+      s.buffer + 2 * s.residual + s.tokens * s.element + s.shared_inner;
+  const Bytes experts =
+      std::max(2 * s.buffer + s.inner, has_shared ? shared : Bytes(0));
   const Bytes router = s.wide + (narrow ? s.wide : Bytes(0)) +
                        std::max(logits, narrow ? s.residual : Bytes(0));
-  return s.tokens * m.experts_per_token * kFp32Bytes +
-         std::max(experts, router);
+  // The gates' gradients; of survivors once more, before they were scaled.
+  const Bytes gates = s.tokens * m.experts_per_token * kFp32Bytes;
+  return (o.overflow.renormalize_survivors ? 2 : 1) * gates +
+         (has_shared ? s.residual : Bytes(0)) + std::max(experts, router);
 }
 
-// The gradients of input, context and projections, and the operator's own.
-Bytes AttentionBackwardBytes(const Sizes& s) {
-  return s.residual + s.tokens * (2 * s.queries + 2 * s.keys) * s.element +
+// The gradients of input, context and projections, of vectors, and the
+// operator's own.
+Bytes AttentionBackwardBytes(const ModelConfig& m, const Sizes& s) {
+  return s.residual + AttentionLeaves(m, s) +
+         s.tokens * (2 * s.queries + 2 * s.keys) * s.element +
          s.attention_scratch;
 }
 
@@ -101,17 +152,40 @@ Bytes HeadBytes(const ModelConfig& m, const Sizes& s) {
 }
 
 Bytes LargestTensor(const ModelConfig& m, const Sizes& s) {
-  return std::max({s.wide, s.buffer, 2 * s.inner, s.attention_scratch,
-                   s.replayed, s.tokens * (s.queries + 2 * s.keys) * s.element,
-                   s.tokens * m.experts * kFp32Bytes,
+  const Bytes inner = std::max({s.inner, s.dense_inner, s.shared_inner});
+  return std::max({s.wide, s.buffer, 2 * inner, s.attention_scratch, s.replayed,
+                   s.tokens * (s.queries + 2 * s.keys) * s.element,
+                   AttentionLeaves(m, s), s.tokens * m.experts * kFp32Bytes,
                    HeadLogitBytes(m, s) * kFp32Bytes,
                    Bytes(m.vocabulary) * m.hidden_size * kFp32Bytes}) +
          kAlignment;
 }
 
+// What a layer decides about overflow: experts and gates after rerouting, the
+// gates of survivors. `choices`: of a tensor [tokens, k].
+Bytes PlacedBytes(const OverflowOptions& o, Bytes choices) {
+  const int tensors =
+      (o.no_token_left_behind > 0 ? 2 : 0) + (o.renormalize_survivors ? 1 : 0);
+  return tensors * (choices + kAlignment);
+}
+
+// What it needs for that meanwhile: the order of tokens, and where overflow
+// goes next.
+Bytes PlacingBytes(const OverflowOptions& o, Bytes tokens) {
+  const int64_t order = o.drop_policy == DropPolicy::kProbability ? 1 : 0;
+  return (order + o.no_token_left_behind) * tokens * 4;
+}
+
 // Rows of one token that experts of a rank can get.
 int64_t Choices(const ModelConfig& m, int64_t width) {
   return std::min(m.experts_per_token, m.experts / width);
+}
+
+// Windows of the balance loss in one step: what one all-reduce may carry.
+int64_t CountedWindows(const TrainOptions& options) {
+  const int64_t micro_batches = options.global_batch / options.micro_batch;
+  const int64_t window = CountedTogether(options.balance, micro_batches);
+  return window == 0 ? 0 : micro_batches / window;
 }
 
 }  // namespace
@@ -131,7 +205,7 @@ RoutedRows EvenRows(const TrainOptions& options, int64_t width) {
 RoutedRows WorstRows(const TrainOptions& options, int64_t width) {
   const ModelConfig& m = options.model;
   const int64_t tokens = options.micro_batch * options.seq_len;
-  const int64_t capacity = ExpertCapacity(options);
+  const int64_t capacity = MostExpertRows(options);
   const int64_t choices = Choices(m, width);
   int64_t of_a_rank = tokens * choices;
   if (capacity > 0) {
@@ -151,43 +225,75 @@ RoutedRows WorstRows(const TrainOptions& options, int64_t width) {
   return rows;
 }
 
-ArenaPeak ActivationPeak(const TrainOptions& options, const RoutedRows& rows) {
+ArenaPeak ActivationPeak(const TrainOptions& options, const RoutedRows& rows,
+                         int64_t together) {
   const ModelConfig& m = options.model;
   const Sizes s(options, rows);
   const bool recompute = options.recompute == Recompute::kBlock;
   // Ids, labels, valid marks and the last norm's statistics; the embedded
-  // tokens, the last sum, its normalised values, and the gradients of both.
-  const Bytes model = s.tokens * (4 + 4 + 1 + kFp32Bytes) + 5 * s.residual +
-                      Bytes(m.hidden_size) * kFp32Bytes;
+  // tokens, the last sum and its normalised values.
+  const Bytes model = s.tokens * (4 + 4 + 1 + kFp32Bytes) + 3 * s.residual;
+  // The gradients of the last two, and the last norm's leaf.
+  const Bytes gradients = 2 * s.residual + Bytes(m.hidden_size) * kFp32Bytes;
   const Bytes outputs = 2 * s.residual;
-  const Bytes layer = LayerBytes(m, s);
-  const Bytes kept = m.layers * (recompute ? outputs : outputs + layer);
-  // A block's backward pass: what it makes again, the gradient of the experts'
-  // input, and leaves of two norms.
-  const Bytes again = recompute ? outputs + layer : Bytes(0);
-  const Bytes block =
-      again + s.residual + Bytes(2 * m.hidden_size) * kFp32Bytes +
-      std::max(MoeBackwardBytes(m, s), AttentionBackwardBytes(s));
+  const int64_t expert_layers = ExpertLayerCount(m);
+  const int64_t dense_layers = m.layers - expert_layers;
+  const Bytes expert_layer = ExpertLayerBytes(m, s);
+  const Bytes dense_layer = DenseLayerBytes(m, s);
+  const Bytes kept =
+      m.layers * outputs +
+      (recompute ? Bytes(0)
+                 : expert_layers * expert_layer + dense_layers * dense_layer);
+  // A block's backward pass: what it makes again, the gradient of the second
+  // half's input, and leaves of two norms.
+  const auto backward = [&](int64_t layers, Bytes layer, Bytes second_half) {
+    if (layers == 0) return Bytes(0);
+    const Bytes again = recompute ? outputs + layer : Bytes(0);
+    return again + s.residual + Bytes(2 * m.hidden_size) * kFp32Bytes +
+           std::max(second_half, AttentionBackwardBytes(m, s));
+  };
+  const Bytes block = std::max(
+      backward(expert_layers, expert_layer, MoeBackwardBytes(options, s)),
+      backward(dense_layers, dense_layer, s.dense_inner));
   const Bytes embedding = (s.tokens + m.vocabulary + 1) * 4;
-  const Bytes peak = model + s.replayed + kept +
-                     std::max({HeadBytes(m, s), block, embedding}) +
-                     AlignmentBytes(m);
+  const Bytes peak =
+      together * (model + s.replayed + kept + AlignmentBytes(m)) + gradients +
+      std::max({HeadBytes(m, s), block, embedding});
   return {Saturated(peak), Saturated(LargestTensor(m, s))};
 }
 
-ArenaPeak DecisionPeak(const TrainOptions& options) {
+ArenaPeak DecisionPeak(const TrainOptions& options, int64_t together) {
   const ModelConfig& m = options.model;
   const Bytes tokens = options.micro_batch * options.seq_len;
   const Bytes choices = tokens * m.experts_per_token * 4;
   const Bytes counts = Bytes(m.experts) * 4;
   const Bytes logits = tokens * m.experts * kFp32Bytes;
+  const int64_t expert_layers = ExpertLayerCount(m);
+  const Bytes sequences = options.balance.scope == BalanceScope::kSequence
+                              ? options.micro_batch
+                              : int64_t{1};
   // Probabilities, logsumexp, experts, gates and rows; the balance loss's
-  // gradient.
-  const Bytes layer = logits + tokens * kFp32Bytes + 3 * choices + counts;
-  // Logits, then positions and what is counted for the plan of the rows.
-  const Bytes scratch = std::max(logits, choices + 4 * counts);
-  return {Saturated(m.layers * layer + scratch + AlignmentBytes(m)),
-          Saturated(std::max(logits, choices) + kAlignment)};
+  // gradient; sigmoids keep the logits as well. And the int64 counts of a
+  // window, of which there are at most as many as micro-batches, on all ranks,
+  // of one round.
+  const bool sigmoid = m.router.scoring == kernels::RouterScoring::kSigmoid;
+  const Bytes layer = logits + tokens * kFp32Bytes + 3 * choices +
+                      sequences * counts + (sigmoid ? logits : Bytes(0)) +
+                      PlacedBytes(options.overflow, choices);
+  const Bytes counted = 8 * (Bytes(m.experts) + m.router.device_groups);
+  const Bytes windows = expert_layers * CountedWindows(options) * counted;
+  // Logits, then positions and what is counted for the plan of the rows; or
+  // what a loss without windows counts.
+  const Bytes placing = choices + 4 * counts +
+                        PlacingBytes(options.overflow, tokens) +
+                        (options.overflow.dropless() ? 0 : 3) * counts;
+  const Bytes scratch =
+      std::max({logits, placing, expert_layers * sequences * counted});
+  return {Saturated(together * (expert_layers * layer + AlignmentBytes(m)) +
+                    windows + scratch),
+          Saturated(std::max({logits, choices, windows,
+                              expert_layers * sequences * counted}) +
+                    kAlignment)};
 }
 
 // A block is added when a tensor fits nowhere, at least as large as all blocks

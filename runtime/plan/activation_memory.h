@@ -1,7 +1,8 @@
 // SPDX-FileCopyrightText: The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the tensors of one micro-batch take of a rank's arenas: bounds that
+// What the tensors of one micro-batch (or of as many as the balance loss counts
+// together, balance_options.h) take of a rank's arenas: bounds that
 // follow from the options and the expert-parallel width alone. They count every
 // allocation of the model's own modules; a router or a loss of somebody else's
 // may take more.
@@ -35,10 +36,14 @@ struct ArenaPeak {
   int64_t largest = 0;  // of one tensor
 };
 // Activations, forward and backward. Segments are taken to be padded as much as
-// any: 7 rows a segment or a sixteenth of the rows (kernels/segments.h).
-ArenaPeak ActivationPeak(const TrainOptions& options, const RoutedRows& rows);
-// Routing decisions, kept where activations are recomputed.
-ArenaPeak DecisionPeak(const TrainOptions& options);
+// any: 7 rows a segment or a sixteenth of the rows (kernels/segments.h). The
+// forward passes of `together` micro-batches run before the first backward pass
+// (RoundsTogether).
+ArenaPeak ActivationPeak(const TrainOptions& options, const RoutedRows& rows,
+                         int64_t together);
+// Routing decisions, kept where activations are recomputed, and what the
+// balance loss counts.
+ArenaPeak DecisionPeak(const TrainOptions& options, int64_t together);
 
 // Bytes that an arena has taken from the device at most, if it began with
 // `first` and no micro-batch asks for more than `worst` (base/arena.h).

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "absl/numeric/int128.h"
 #include "switchyard/base/check.h"
 #include "switchyard/base/dtype.h"
 #include "switchyard/runtime/optim/shard_layout.h"
@@ -24,12 +25,51 @@ int64_t AttentionParameters(const ModelConfig& m) {
   return m.hidden_size * m.head_dim * (2 * m.heads + 2 * m.kv_heads);
 }
 
+// Elements of a feed-forward network's matrices.
+int64_t NetworkParameters(const ModelConfig& m, int64_t width) {
+  const int64_t inner = m.feed_forward.activation.InnerWidth(width);
+  return m.hidden_size * (inner + width);
+}
+
+// Elements of the largest parameter that is not an expert's.
+int64_t LargestDenseParameter(const ModelConfig& m) {
+  const int64_t heads = m.heads * m.head_dim;
+  int64_t most = std::max(m.vocabulary, heads);
+  const int64_t expert_layers = ExpertLayerCount(m);
+  if (expert_layers < m.layers) most = std::max(most, DenseWidth(m));
+  if (expert_layers > 0) most = std::max(most, SharedWidth(m));
+  return most * m.hidden_size;
+}
+
+// Elements of its biases and of the norms of queries and keys.
+int64_t AttentionVectors(const ModelConfig& m) {
+  const int64_t queries = m.heads * m.head_dim;
+  const int64_t keys = m.kv_heads * m.head_dim;
+  int64_t elements = 0;
+  if (m.attention.qkv_bias()) elements += queries + 2 * keys;
+  if (m.attention.output_bias()) elements += m.hidden_size;
+  if (m.attention.qk_norm == QkNorm::kHead) elements += 2 * m.head_dim;
+  if (m.attention.qk_norm == QkNorm::kFull) elements += queries + keys;
+  return elements;
+}
+
+// Pairs of a position of a sequence and one that it sees.
+int64_t VisiblePairs(const TrainOptions& o) {
+  const int64_t length = o.seq_len;
+  const int64_t given = o.model.attention.window;
+  const int64_t window = given > 0 ? std::min(given, length) : length;
+  return window * (window + 1) / 2 + (length - window) * window;
+}
+
 void CountRows(Plan* plan) {
   const TrainOptions& o = plan->options;
   const ModelConfig& m = o.model;
   plan->step_tokens = o.global_batch * o.seq_len;
   plan->micro_batches = o.global_batch / o.micro_batch;
   plan->rank_micro_batches = CeilingOf(plan->micro_batches, plan->layout.ranks);
+  plan->rounds_together =
+      RoundsTogether(CountedTogether(o.balance, plan->micro_batches),
+                     plan->micro_batches, plan->layout.ranks);
   plan->idle_ranks =
       std::max<int64_t>(0, plan->layout.ranks - plan->micro_batches);
   plan->micro_batch_positions = o.micro_batch * o.seq_len;
@@ -62,7 +102,7 @@ Shards CountShards(const Plan& plan, const Share& share) {
   // Experts are sharded over the ranks that own the same ones.
   const int64_t owners = ranks / plan.layout.expert_parallel;
   const int64_t experts = plan.rank_parameters - p.dense;
-  return {share(p.dense - p.router, p.embedding, ranks) +
+  return {share(p.dense - p.router, LargestDenseParameter(m), ranks) +
               share(experts, m.hidden_size * m.intermediate_size, owners),
           share(p.router, m.experts * m.hidden_size, ranks)};
 }
@@ -75,18 +115,21 @@ RankMemory CountMemory(const Plan& plan) {
         return CeilingOf(elements, ranks);
       });
   RankMemory memory;
-  memory.weights =
-      (plan.rank_parameters - router) * Bytes(o.dtype) + router * kFp32Bytes;
+  const int64_t biases =
+      o.model.router.selection_bias ? o.model.layers * o.model.experts : 0;
+  memory.weights = (plan.rank_parameters - router) * Bytes(o.dtype) +
+                   (router + biases) * kFp32Bytes;
   memory.gradients = plan.rank_parameters * kGradientBytes;
   memory.gradients_fp32 = plan.rank_parameters * kFp32Bytes;
   memory.moments = 2 * kFp32Bytes * (average.narrow + average.router);
   memory.masters = average.ByteCount(o.dtype) - memory.moments;
 
   const int64_t width = plan.layout.expert_parallel;
-  const ArenaPeak decisions = DecisionPeak(o);
-  const ArenaPeak even = ActivationPeak(o, EvenRows(o, width));
-  const ArenaPeak worst = ActivationPeak(o, WorstRows(o, width));
-  const int64_t positions = ActivationPeak(o, RoutedRows()).bytes;
+  const int64_t together = plan.rounds_together;
+  const ArenaPeak decisions = DecisionPeak(o, together);
+  const ArenaPeak even = ActivationPeak(o, EvenRows(o, width), together);
+  const ArenaPeak worst = ActivationPeak(o, WorstRows(o, width), together);
+  const int64_t positions = ActivationPeak(o, RoutedRows(), together).bytes;
   memory.activations = positions + decisions.bytes;
   memory.routed = even.bytes - positions;
   memory.routed_worst = worst.bytes - positions;
@@ -103,19 +146,23 @@ TokenFlops CountFlops(const TrainOptions& o, const ParameterCounts& counts) {
   const ModelConfig& m = o.model;
   const int64_t block_passes = o.recompute == Recompute::kBlock ? 4 : 3;
   TokenFlops flops;
-  flops.dense = 2 * (block_passes * m.layers * AttentionParameters(m) +
-                     3 * (counts.router + counts.embedding));
-  flops.experts =
-      2 * block_passes * m.layers * m.experts_per_token * counts.expert;
-  // q·k and p·v over (T + 1) / 2 positions on average.
-  flops.attention =
-      2 * block_passes * m.layers * m.heads * m.head_dim * (o.seq_len + 1);
+  const int64_t blocks = m.layers * AttentionParameters(m) + counts.networks;
+  flops.dense =
+      2 * (block_passes * blocks + 3 * (counts.router + counts.embedding));
+  flops.experts = 2 * block_passes * ExpertLayerCount(m) * m.experts_per_token *
+                  counts.expert;
+  // q·k and p·v over the positions seen: (T + 1) / 2 on average without a
+  // window.
+  flops.attention = static_cast<int64_t>(
+      absl::int128(4 * block_passes * m.layers * m.heads * m.head_dim) *
+      VisiblePairs(o) / o.seq_len);
   return flops;
 }
 
 KvCache CountKvCache(const TrainOptions& o) {
   const int64_t head = 2 * o.model.layers * o.model.head_dim * Bytes(o.dtype);
-  return {head * o.model.kv_heads, head * o.model.heads, head};
+  return {head * o.model.kv_heads, head * o.model.heads, head,
+          o.model.attention.window};
 }
 
 }  // namespace
@@ -123,14 +170,21 @@ KvCache CountKvCache(const TrainOptions& o) {
 ParameterCounts CountParameters(const ModelConfig& m) {
   ParameterCounts counts;
   counts.embedding = m.vocabulary * m.hidden_size;
-  counts.router = m.layers * m.experts * m.hidden_size;
-  const int64_t layer = AttentionParameters(m) + 2 * m.hidden_size;
-  counts.dense =
-      2 * counts.embedding + counts.router + m.layers * layer + m.hidden_size;
-  counts.expert = 3 * m.hidden_size * m.intermediate_size;
-  counts.experts = m.layers * m.experts * counts.expert;
+  const int64_t expert_layers = ExpertLayerCount(m);
+  counts.router = expert_layers * m.experts * m.hidden_size;
+  const int64_t gate = m.feed_forward.shared_expert_gate ? m.hidden_size : 0;
+  counts.networks =
+      (m.layers - expert_layers) * NetworkParameters(m, DenseWidth(m)) +
+      expert_layers * (NetworkParameters(m, SharedWidth(m)) + gate);
+  const int64_t layer =
+      AttentionParameters(m) + AttentionVectors(m) + 2 * m.hidden_size;
+  counts.dense = 2 * counts.embedding + counts.router + m.layers * layer +
+                 counts.networks + m.hidden_size;
+  counts.expert = NetworkParameters(m, m.intermediate_size);
+  counts.experts = expert_layers * m.experts * counts.expert;
   counts.total = counts.dense + counts.experts;
-  counts.active = counts.dense + m.layers * m.experts_per_token * counts.expert;
+  counts.active =
+      counts.dense + expert_layers * m.experts_per_token * counts.expert;
   return counts;
 }
 

@@ -22,8 +22,10 @@ namespace switchyard {
 struct ParameterCounts {
   int64_t embedding = 0;  // vocabulary · hidden; the head has as many
   int64_t dense = 0;      // all but the experts: embedding, head, attention,
-                          // routers and norms
+                          // routers, norms and networks
   int64_t router = 0;     // of all layers; fp32 whatever the run's dtype
+  int64_t networks = 0;   // dense feed-forward networks and shared experts
+                          // with their gates, of all layers
   int64_t expert = 0;     // one expert of one layer
   int64_t experts = 0;    // all experts of all layers
   int64_t total = 0;
@@ -39,7 +41,8 @@ struct RankMemory {
   int64_t gradients_fp32 = 0;  // what fp32 sums would take instead
   int64_t masters = 0;         // fp32 copies of bf16 weights, sharded
   int64_t moments = 0;         // AdamW's two, fp32, sharded
-  // Of one micro-batch under way, at its fullest moment
+  // Of one micro-batch under way, or as many as the balance loss counts
+  // together, at the fullest moment
   // (plan/activation_memory.h). Saturated at 10^18.
   int64_t activations = 0;   // of positions
   int64_t routed = 0;        // of routed rows, if the experts share evenly
@@ -63,7 +66,8 @@ struct TokenFlops {
   int64_t dense = 0;  // embedding left out: it is a lookup; the router is never
                       // computed again
   int64_t experts = 0;
-  int64_t attention = 0;  // scores and their products, causal half
+  int64_t attention = 0;  // scores and their products, of what is seen alone;
+                          // rounded down
   int64_t total() const { return dense + experts + attention; }
 };
 
@@ -72,6 +76,8 @@ struct KvCache {
   int64_t this_model = 0;
   int64_t multi_head = 0;   // a key/value head for every query head
   int64_t multi_query = 0;  // one for all
+  // Tokens of a sequence that are kept at most: the sliding window; 0: all.
+  int64_t most_tokens = 0;
 };
 
 struct Plan {
@@ -87,7 +93,9 @@ struct Plan {
   int64_t step_tokens = 0;         // of the global batch
   int64_t micro_batches = 0;       // of the global batch
   int64_t rank_micro_batches = 0;  // most on one rank
-  int64_t idle_ranks = 0;          // ranks without a micro-batch
+  // Of them, whose forward passes run before the first backward pass.
+  int64_t rounds_together = 1;
+  int64_t idle_ranks = 0;  // ranks without a micro-batch
   int64_t micro_batch_positions = 0;
   // Of one layer and one micro-batch of each rank of the group.
   int64_t routed_rows = 0;        // of a rank, if the experts share evenly

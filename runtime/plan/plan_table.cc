@@ -17,6 +17,23 @@ std::string Line(absl::string_view name, absl::string_view value,
   return absl::StrCat(line, "\n");
 }
 
+// What layers have besides experts, or instead of them.
+std::string NetworkLines(const ModelConfig& m) {
+  const int64_t expert_layers = ExpertLayerCount(m);
+  std::string text;
+  if (expert_layers < m.layers) {
+    text = Line("layers without experts", GroupedText(m.layers - expert_layers),
+                absl::StrCat("of inner width ", DenseWidth(m)));
+  }
+  if (SharedWidth(m) > 0) {
+    absl::StrAppend(
+        &text, Line("shared expert", GroupedText(SharedWidth(m)),
+                    m.feed_forward.shared_expert_gate ? "inner width, gated"
+                                                      : "inner width"));
+  }
+  return text;
+}
+
 std::string ModelPart(const Plan& plan) {
   const ModelConfig& m = plan.options.model;
   const ParameterCounts& p = plan.parameters;
@@ -28,7 +45,7 @@ std::string ModelPart(const Plan& plan) {
       Line("experts, per token",
            absl::StrCat(m.experts, ", ", m.experts_per_token),
            absl::StrCat("of inner width ", m.intermediate_size)),
-      Line("parameters", GroupedText(p.total)),
+      NetworkLines(m), Line("parameters", GroupedText(p.total)),
       Line("active per token", GroupedText(p.active)),
       Line("on each rank", GroupedText(plan.rank_parameters),
            absl::StrCat(plan.experts_per_rank, " of ", m.experts, " experts")),
@@ -57,8 +74,12 @@ std::string LayoutPart(const Plan& plan) {
       Line("rows of a segment", absl::StrFormat("%.1f", plan.segment_rows),
            "on average"));
   if (plan.capacity > 0) {
-    absl::StrAppend(&text, Line("expert capacity", GroupedText(plan.capacity),
-                                "rows of a micro-batch"));
+    const bool sequence = o.overflow.capacity_scope == CapacityScope::kSequence;
+    absl::StrAppend(
+        &text, Line("expert capacity",
+                    GroupedText(sequence ? plan.capacity / o.micro_batch
+                                         : plan.capacity),
+                    sequence ? "rows of a sequence" : "rows of a micro-batch"));
   }
   if (plan.idle_ranks > 0) {
     absl::StrAppend(
@@ -92,7 +113,11 @@ std::string MemoryPart(const Plan& plan) {
       &text, Line("AdamW moments", ByteText(memory.moments), "fp32, sharded"),
       Line("before activations", ByteText(memory.fixed()),
            absl::StrCat("with fp32 sums ", ByteText(memory.fixed() - saved))),
-      Line("activations", ByteText(memory.activations), "of positions"),
+      Line("activations", ByteText(memory.activations),
+           plan.rounds_together > 1
+               ? absl::StrCat("of positions, ", plan.rounds_together,
+                              " micro-batches at once")
+               : "of positions"),
       Line("routed rows", ByteText(memory.routed),
            absl::StrCat(GroupedText(plan.routed_rows), " rows, even load")),
       Line("routed rows, worst case", ByteText(memory.routed_worst),
@@ -120,7 +145,11 @@ std::string CostPart(const Plan& plan) {
       absl::StrCat("KV cache per token in ", NameOf(plan.options.dtype), "\n"),
       Line("this model", ByteText(cache.this_model)),
       Line("multi-head", ByteText(cache.multi_head)),
-      Line("multi-query", ByteText(cache.multi_query)));
+      Line("multi-query", ByteText(cache.multi_query)),
+      cache.most_tokens > 0
+          ? Line("tokens of a sequence", GroupedText(cache.most_tokens),
+                 "at most: the window")
+          : "");
 }
 
 }  // namespace

@@ -81,6 +81,12 @@ absl::Status JsonLinesSink::OnStep(const StepMetrics& metrics) {
   json_.Add("loss", metrics.loss);
   json_.Add("balance_loss", metrics.balance_loss);
   json_.Add("z_loss", metrics.z_loss);
+  if (metrics.device_balance_loss) {
+    json_.Add("device_balance_loss", metrics.device_balance_loss);
+  }
+  if (metrics.communication_balance_loss) {
+    json_.Add("communication_balance_loss", metrics.communication_balance_loss);
+  }
   json_.Add("grad_norm", metrics.grad_norm);
   json_.Add("learning_rate", metrics.learning_rate);
   json_.Add("tokens", metrics.tokens);

@@ -31,24 +31,33 @@ void FillLoads(absl::Span<const int64_t> load, LayerMetrics* metrics) {
   metrics->dead_experts = std::count(load.begin(), load.end(), 0);
 }
 
+// What the objective takes the loss times: the pooled one is k at perfect
+// balance, and its gradient is scaled so that it weighs as the others do.
+double BalanceWeight(const TrainOptions& options, size_t layers) {
+  const double coefficient = options.model.balance_loss_coef;
+  if (options.balance.loss != BalanceLossKind::kHfMixtral) return coefficient;
+  return coefficient * static_cast<double>(layers) /
+         static_cast<double>(options.model.experts_per_token);
+}
+
 }  // namespace
 
 void FillLayerMetrics(const StepStatistics& statistics,
-                      const ModelConfig& model,
+                      const TrainOptions& options,
                       absl::Span<LayerMetrics> layers) {
+  const ModelConfig& model = options.model;
+  const double coefficient = BalanceWeight(options, layers.size());
   const double tokens = static_cast<double>(statistics.total_valid());
   for (size_t i = 0; i < layers.size(); ++i) {
     const int layer = static_cast<int>(i);
     LayerMetrics& metrics = layers[i];
-    metrics.layer = layer;
     FillLoads(statistics.assigned(layer), &metrics);
     const int64_t assigned = Sum(metrics.load);
     const int64_t kept = Sum(statistics.kept(layer));
     metrics.entropy = statistics.entropy_sum(layer) / tokens;
     metrics.dropped_share = Share(assigned - kept, assigned);
     metrics.balance_loss = statistics.balance(layer);
-    metrics.balance_loss_scaled =
-        model.balance_loss_coef * metrics.balance_loss;
+    metrics.balance_loss_scaled = coefficient * metrics.balance_loss;
     metrics.z_loss = statistics.z(layer);
     metrics.z_loss_scaled = model.router_z_loss_coef * metrics.z_loss;
     metrics.off_rank_share = Share(statistics.sent(layer), kept);

@@ -12,7 +12,7 @@
 #include <optional>
 
 #include "absl/types/span.h"
-#include "switchyard/runtime/nn/model_config.h"
+#include "switchyard/runtime/train/options.h"
 
 namespace switchyard {
 
@@ -45,9 +45,10 @@ struct LayerMetrics {
   double repeat_first_or_second = kNone;
 };
 
-// After StepStatistics::ShareResults. One entry for each layer.
+// After StepStatistics::ShareResults. One entry for each layer with experts,
+// whose number is set.
 void FillLayerMetrics(const StepStatistics& statistics,
-                      const ModelConfig& model,
+                      const TrainOptions& options,
                       absl::Span<LayerMetrics> layers);
 
 }  // namespace switchyard

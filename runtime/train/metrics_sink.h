@@ -22,7 +22,10 @@ struct StepMetrics {
                                // no label of the step counts
   double balance_loss = 0.0;   // summed over layers, without coefficient
   double z_loss = 0.0;         // likewise
-  double grad_norm = 0.0;      // before clipping; NaN if the step was skipped
+  // Likewise, of DeepSeek-V2's losses; absent where they are off.
+  std::optional<double> device_balance_loss;
+  std::optional<double> communication_balance_loss;
+  double grad_norm = 0.0;  // before clipping; NaN if the step was skipped
   double learning_rate = 0.0;
   int64_t tokens = 0;              // valid tokens of the step, all ranks
   double tokens_per_second = 0.0;  // all ranks together

@@ -21,6 +21,12 @@
 
 namespace switchyard {
 
+// One micro-batch of a step for this rank.
+struct MicroBatch {
+  const Batch* batch = nullptr;  // null: it takes part with no tokens
+  int64_t index = 0;             // round · ranks + rank
+};
+
 class ModelRunner {
  public:
   // Declares, allocates and initialises all parameters.
@@ -31,20 +37,34 @@ class ModelRunner {
   void SetLoss(std::unique_ptr<Loss> loss);
   void SetBalanceLoss(std::unique_ptr<BalanceLoss> loss);
 
-  // Forward and backward of micro-batch `index` of the step, whose token
-  // numbers `statistics` knows for all ranks. A null batch: this rank has none
-  // in this round and takes part with no tokens. `listener` follows the
-  // backward pass; null: nobody. Collective calls.
+  // Forward and backward of consecutive rounds of the step: all forward passes
+  // before the first backward pass, which the balance loss needs where it
+  // counts micro-batches together (BalanceLoss::counted_together): then no
+  // window may have micro-batches in other rounds. `statistics` knows the token
+  // numbers of all ranks. `listener` follows the last backward pass; null:
+  // nobody. Collective calls.
+  absl::Status Train(absl::Span<const MicroBatch> rounds,
+                     StepStatistics& statistics,
+                     BackwardListener* listener = nullptr) {
+    return Run(Pass::kTrain, rounds, statistics, listener);
+  }
+  // Of one round.
   absl::Status Train(const Batch* batch, int64_t index,
                      StepStatistics& statistics,
                      BackwardListener* listener = nullptr) {
-    return Run(Pass::kTrain, batch, index, statistics, listener);
+    const MicroBatch round{batch, index};
+    return Train({&round, 1}, statistics, listener);
   }
   // Forward only; losses and counts. Needs no token numbers of other ranks.
   absl::Status Evaluate(const Batch* batch, int64_t index,
                         StepStatistics& statistics) {
-    return Run(Pass::kEvaluate, batch, index, statistics, nullptr);
+    const MicroBatch round{batch, index};
+    return Run(Pass::kEvaluate, {&round, 1}, statistics, nullptr);
   }
+
+  // Rounds that Train must be given at once; the last ones of a step may be
+  // fewer.
+  int64_t rounds_together() const;
 
   // Shows the decisions about every micro-batch that trains; null: to nobody.
   void SetTrace(RoutingTrace* trace) { trace_ = trace; }
@@ -63,30 +83,43 @@ class ModelRunner {
 
  private:
   enum class Pass { kTrain, kEvaluate };
-  absl::Status Run(Pass pass, const Batch* batch, int64_t index,
+  // A micro-batch between its passes.
+  struct Passed {
+    TokenBatch tokens;
+    Transformer::Saved saved;
+    absl::Span<MoeLayer::Decision*> decisions;  // of all layers
+    TensorView loss_slot;
+    TensorView router_losses;
+    double weight = 0.0;  // its share of the step's valid tokens
+  };
+
+  absl::Status Run(Pass pass, absl::Span<const MicroBatch> rounds,
                    StepStatistics& statistics, BackwardListener* listener);
-  absl::Status RunInScopes(Pass pass, const Batch* batch, int64_t index,
+  absl::Status RunInScopes(Pass pass, absl::Span<const MicroBatch> rounds,
                            StepStatistics& statistics,
                            BackwardListener* listener);
-  // The gradients of the loss at `hidden`, and then of everything before it.
-  absl::Status Backward(const Execution& run, const TokenBatch& tokens,
-                        Transformer::Saved& saved, const TensorView& loss_slot,
-                        const StepStatistics& statistics);
+  Execution NewExecution(BackwardListener* listener);
+  // The same, but what is made lives as long as decisions.
+  static Execution Keeping(const Execution& run);
   TokenBatch ToDevice(const Execution& run, Pass pass,
                       const Batch* batch) const;
-  // All layers', in a table of `run`.
-  absl::Span<MoeLayer::Decision* const> DecisionsOf(
-      const Execution& run, const Transformer::Saved& saved) const;
-  void Record(const Execution& run,
-              absl::Span<MoeLayer::Decision* const> decisions,
-              const TokenBatch& batch, double weight,
-              const TensorView& router_losses, StepStatistics& statistics);
-  // What the metrics of each layer need besides.
-  void Describe(absl::Span<MoeLayer::Decision* const> decisions,
-                const TokenBatch& batch, const StepStatistics& statistics);
+  absl::Status Forward(const Execution& run, Pass pass, const MicroBatch& round,
+                       StepStatistics& statistics, Passed& passed) const;
+  // Shows what was decided to the trace and to the metrics of layers.
+  void Report(const Passed& passed, const StepStatistics& statistics) const;
+  // Adds the counts of windows over all ranks, if the balance loss wants them.
+  // All ranks have the same rounds, so they make the same call.
+  absl::Status ShareCounts(const Execution& run, Pass pass,
+                           absl::Span<const MicroBatch> rounds,
+                           absl::Span<Passed> passed);
+  void ComputeBalanceLoss(const Execution& run, const Passed& passed) const;
+  // The gradients of the loss at the hidden states, and then of everything
+  // before them.
+  absl::Status Backward(const Execution& run, Passed& passed,
+                        const StepStatistics& statistics);
 
   const TrainOptions options_;
-  comm::Ledger& ledger_;
+  comm::Communicator& world_;
   int64_t step_ = 0;
   CpuDevice host_;
   std::unique_ptr<Stream> stream_;

@@ -95,6 +95,7 @@ absl::Status CheckNumbers(const TrainOptions& o) {
       {"clip_norm", o.clip_norm, 0.0, 1e9},
       {"balance_loss_coef", o.model.balance_loss_coef, 0.0, 1e4},
       {"router_z_loss_coef", o.model.router_z_loss_coef, 0.0, 1e4},
+      {"expert_dropout", o.expert_dropout, 0.0, 0.99},
       {"comm_timeout", o.comm_timeout, 0.1, 1e7},
   };
   for (const auto& range : ranges) {
@@ -185,9 +186,24 @@ absl::Status CheckExpertParallel(int64_t width, int64_t experts,
       " ranks; choose a common divisor"));
 }
 
+OverflowRule OverflowRuleOf(const TrainOptions& options, bool training) {
+  return MakeOverflowRule(options.overflow, options.model, options.micro_batch,
+                          options.seq_len, training);
+}
+
 int64_t ExpertCapacity(const TrainOptions& options) {
-  return ExpertCapacity(options.overflow, options.model,
-                        options.micro_batch * options.seq_len);
+  return RowsOfExpert(OverflowRuleOf(options, /*training=*/true),
+                      options.micro_batch * options.seq_len);
+}
+
+int64_t MostExpertRows(const TrainOptions& options) {
+  const int64_t training = ExpertCapacity(options);
+  if (!options.has_eval_data) return training;
+  const int64_t evaluation =
+      RowsOfExpert(OverflowRuleOf(options, /*training=*/false),
+                   options.micro_batch * options.seq_len);
+  const bool limited = training > 0 && evaluation > 0;
+  return limited ? std::max(training, evaluation) : 0;
 }
 
 bool ReportsLayers(const TrainOptions& options, int64_t step) {
@@ -225,7 +241,14 @@ absl::Status Validate(const TrainOptions& options) {
   SWITCHYARD_RETURN_IF_ERROR(Validate(options.exploration, options.model));
   SWITCHYARD_RETURN_IF_ERROR(Validate(options.overflow, options.model));
   SWITCHYARD_RETURN_IF_ERROR(Validate(options.balance, options.model));
+  if (options.expert_dropout > 0.0 && ExpertLayerCount(options.model) == 0) {
+    return Error(absl::StrCat(
+        "expected --expert_dropout 0 with a model without experts, found ",
+        options.expert_dropout, "; leave the flag out"));
+  }
   SWITCHYARD_RETURN_IF_ERROR(CheckBatch(options));
+  SWITCHYARD_RETURN_IF_ERROR(CheckBalanceWindow(
+      options.balance, options.global_batch / options.micro_batch));
   SWITCHYARD_RETURN_IF_ERROR(CheckSchedule(options));
   if (options.dtype != DType::kFloat32 && options.dtype != DType::kBFloat16) {
     return Error(absl::StrCat("expected --dtype fp32 or bf16, found ",

@@ -57,7 +57,7 @@ struct TrainOptions {
   double min_lr_ratio = 0.1;
   double decay_fraction = 0.1;
   double weight_decay = 0.1;  // on matrices and embeddings
-  bool decay_norms = false;   // on norms too
+  bool decay_norms = false;   // on norms and biases too
   double beta1 = 0.9;
   double beta2 = 0.95;
   double adam_eps = 1e-8;
@@ -75,6 +75,9 @@ struct TrainOptions {
   // whose experts it takes. Empty: none.
   std::string routing_trace;
   std::string routing_replay;
+  // Share of an expert's intermediate activation that is dropped in training
+  // (moe/expert_dropout.h); 0: off.
+  double expert_dropout = 0.0;
 
   // How it is computed; no bit depends on these, apart from the instruction
   // set.
@@ -107,8 +110,14 @@ absl::Status Validate(const TrainOptions& options);
 int64_t DefaultMicroBatch(const ModelConfig& model, int64_t global_batch,
                           int64_t seq_len);
 
-// Rows that an expert takes of a micro-batch (overflow_options.h).
+// What happens to overflow in a training step or an evaluation.
+OverflowRule OverflowRuleOf(const TrainOptions& options, bool training);
+
+// Rows that an expert takes of a micro-batch in training; 0: dropless.
 int64_t ExpertCapacity(const TrainOptions& options);
+// The most that one takes of a micro-batch in training or in an evaluation; 0:
+// no limit.
+int64_t MostExpertRows(const TrainOptions& options);
 
 // The widest expert parallelism that divides experts, ranks and, if the ranks
 // are on several nodes, ranks_per_node (the greatest common divisor of the

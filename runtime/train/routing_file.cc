@@ -49,7 +49,7 @@ absl::Status CheckSizes(const RoutingSizes& sizes) {
 
 RoutingSizes RoutingSizes::Of(const TrainOptions& options) {
   RoutingSizes sizes;
-  sizes.layers = options.model.layers;
+  sizes.layers = ExpertLayerCount(options.model);
   sizes.experts = options.model.experts;
   sizes.choices = options.model.experts_per_token;
   sizes.tokens = options.micro_batch * options.seq_len;

@@ -19,7 +19,7 @@ namespace switchyard {
 
 // Everything that decides how long a block is and how many make a step.
 struct RoutingSizes {
-  int64_t layers = 0;
+  int64_t layers = 0;  // with experts
   int64_t experts = 0;
   int64_t choices = 0;        // k
   int64_t tokens = 0;         // of a micro-batch

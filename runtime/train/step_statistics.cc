@@ -15,7 +15,7 @@ StepStatistics::StepStatistics(Stream& stream, comm::Communicator& world,
       micro_batches_(micro_batches),
       layers_(layers),
       experts_(experts),
-      host_losses_(micro_batches * losses_of_micro_batch()),
+      host_losses_(micro_batches * loss_columns()),
       counts_(host_counts() + 3 * int64_t{layers}),
       tokens_(2 * micro_batches + 1) {
   const int64_t losses = static_cast<int64_t>(host_losses_.size());
@@ -23,8 +23,7 @@ StepStatistics::StepStatistics(Stream& stream, comm::Communicator& world,
   const int64_t tokens = static_cast<int64_t>(tokens_.size());
   storage_ =
       Storage(stream.device(), DType::kInt64, {losses + counts + tokens});
-  losses_ =
-      storage_.View(DType::kFloat64, {micro_batches, losses_of_micro_batch()});
+  losses_ = storage_.View(DType::kFloat64, {micro_batches, loss_columns()});
   counts_view_ =
       storage_.View(DType::kInt64, {counts}, losses * sizeof(double));
   tokens_view_ = storage_.View(DType::kInt64, {tokens},
@@ -79,8 +78,14 @@ TensorView StepStatistics::RouterLossSlot(int64_t micro_batch) const {
       .Reshaped({layers_, 2});
 }
 
+TensorView StepStatistics::DeviceLossSlot(int64_t micro_batch) const {
+  return losses_.Rows(micro_batch, micro_batch + 1)
+      .Columns(1 + 2 * layers_, 1 + 4 * layers_)
+      .Reshaped({layers_, 2});
+}
+
 TensorView StepStatistics::EntropySlot(int64_t micro_batch, int layer) const {
-  const int64_t column = 1 + 2 * int64_t{layers_} + layer;
+  const int64_t column = 1 + 4 * int64_t{layers_} + layer;
   return losses_.Rows(micro_batch, micro_batch + 1)
       .Columns(column, column + 1)
       .Reshaped({1});
@@ -92,13 +97,18 @@ TensorView StepStatistics::PairSlot(int layer) const {
 }
 
 void StepStatistics::AddRouting(int layer, const Routing& routing) {
-  int64_t* assigned = counts_.data() + int64_t{layer} * experts_;
-  int64_t* kept = assigned + int64_t{layers_} * experts_;
-  for (int expert = 0; expert < experts_; ++expert) {
-    assigned[expert] += routing.assigned[expert];
-    kept[expert] += routing.kept[expert];
+  const absl::Span<const int32_t> counts[kCounts] = {
+      routing.assigned, routing.kept, routing.over_capacity, routing.rerouted,
+      routing.lost_tokens};
+  for (int which = 0; which < kCounts; ++which) {
+    int64_t* sums =
+        counts_.data() + (int64_t{which} * layers_ + layer) * experts_;
+    for (int expert = 0; expert < experts_; ++expert) {
+      sums[expert] += counts[which][expert];
+    }
   }
-  counts_[2 * int64_t{layers_} * experts_ + layer] += routing.outgoing_rows;
+  counts_[kCounts * int64_t{layers_} * experts_ + layer] +=
+      routing.outgoing_rows;
 }
 
 absl::Status StepStatistics::ShareResults() {
@@ -157,21 +167,29 @@ double StepStatistics::z(int layer) const {
   return WeightedRouterLoss(layer, 1);
 }
 
+double StepStatistics::device_balance() const {
+  return WeightedRouterLoss(2 * layers_);
+}
+double StepStatistics::communication_balance() const {
+  return WeightedRouterLoss(2 * layers_ + 1);
+}
+
 double StepStatistics::entropy_sum(int layer) const {
   double sum = 0.0;
   for (int64_t i = 0; i < micro_batches_; ++i) {
-    sum += Loss(i, 1 + 2 * int64_t{layers_} + layer);
+    sum += Loss(i, 1 + 4 * int64_t{layers_} + layer);
   }
   return sum;
 }
 
-absl::Span<const int64_t> StepStatistics::assigned() const {
-  return absl::MakeSpan(counts_).first(int64_t{layers_} * experts_);
+ConstTensorView StepStatistics::AssignedView(int layer) const {
+  const int64_t begin = int64_t{layer} * experts_;
+  return counts_view_.Rows(begin, begin + experts_);
 }
 
-absl::Span<const int64_t> StepStatistics::kept() const {
-  const int64_t count = int64_t{layers_} * experts_;
-  return absl::MakeSpan(counts_).subspan(count, count);
+absl::Span<const int64_t> StepStatistics::Counts(Count which) const {
+  const int64_t size = int64_t{layers_} * experts_;
+  return absl::MakeSpan(counts_).subspan(which * size, size);
 }
 
 absl::Span<const int64_t> StepStatistics::assigned(int layer) const {
@@ -183,7 +201,7 @@ absl::Span<const int64_t> StepStatistics::kept(int layer) const {
 }
 
 int64_t StepStatistics::sent(int layer) const {
-  return counts_[2 * int64_t{layers_} * experts_ + layer];
+  return counts_[kCounts * int64_t{layers_} * experts_ + layer];
 }
 
 absl::Span<const int64_t> StepStatistics::pairs(int layer) const {

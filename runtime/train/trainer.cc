@@ -13,6 +13,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/status.h"
+#include "switchyard/kernels/bias_update.h"
 #include "switchyard/runtime/nn/weights_checksum.h"
 #include "switchyard/runtime/parallel/agreement.h"
 #include "switchyard/runtime/parallel/arithmetic.h"
@@ -89,7 +90,7 @@ absl::Status CheckBatchSizes(const Batch& batch, const TrainOptions& options) {
 absl::Status CheckExperts(const Batch& batch, const ModelConfig& model) {
   const int64_t k = model.experts_per_token;
   const size_t wanted =
-      batch.ids.size() * static_cast<size_t>(model.layers * k);
+      batch.ids.size() * static_cast<size_t>(ExpertLayerCount(model) * k);
   if (!batch.experts.empty() && batch.experts.size() != wanted) {
     return absl::InvalidArgumentError(absl::StrCat(
         "expected ", wanted, " replayed experts of a micro-batch or none, ",
@@ -151,6 +152,13 @@ void CountTokens(const Batch& batch, int64_t micro_batch,
   statistics.SetTokens(micro_batch, labels, valid);
 }
 
+bool EveryRouterHasABias(const Transformer& model) {
+  const absl::Span<const int> layers = model.expert_layers();
+  return std::all_of(layers.begin(), layers.end(), [&model](int layer) {
+    return model.selection_bias(layer).defined();
+  });
+}
+
 int64_t Rounds(int64_t micro_batches, int ranks) {
   return (micro_batches + ranks - 1) / ranks;
 }
@@ -178,6 +186,13 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(
   std::unique_ptr<Trainer> trainer(
       new Trainer(options, std::make_unique<Grid>(std::move(grid)), device,
                   std::move(parts)));
+  if (options.balance.bias_update_rate > 0.0 &&
+      !EveryRouterHasABias(trainer->runner_.model())) {
+    return absl::InvalidArgumentError(
+        "expected routers with a selection bias for --bias_update_rate, found "
+        "some without; let Router::selection_bias return one or set the flag "
+        "to 0");
+  }
   Stream& stream = trainer->runner_.stream();
   SWITCHYARD_RETURN_IF_ERROR(CompareFingerprints(
       world, ArithmeticFingerprint(stream, options.model, options.dtype)));
@@ -196,15 +211,19 @@ Trainer::Trainer(const TrainOptions& options, std::unique_ptr<Grid> grid,
                  OptimizerOptions(options), options.seed),
       statistics_(runner_.stream(), grid_->world(),
                   options.global_batch / options.micro_batch,
-                  static_cast<int>(options.model.layers),
+                  static_cast<int>(ExpertLayerCount(options.model)),
                   static_cast<int>(options.model.experts)),
-      layers_(options.model.layers),
+      layers_(static_cast<size_t>(ExpertLayerCount(options.model))),
       bias_ranges_(runner_.stream(), runner_.model()) {
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    layers_[i].layer = runner_.model().expert_layers()[i];
+  }
   if (parts_.schedule == nullptr) parts_.schedule = MakeSchedule(options);
   if (parts_.make_loss) runner_.SetLoss(parts_.make_loss(runner_.model()));
   runner_.SetBalanceLoss(std::move(parts_.balance_loss));
   const int64_t micro_batches = options.global_batch / options.micro_batch;
   batches_.resize(Rounds(micro_batches, grid_->world().size()));
+  rounds_.resize(batches_.size());
 }
 
 absl::Status Trainer::OpenRouting() {
@@ -286,10 +305,16 @@ absl::Status Trainer::RunMicroBatches() {
   for (size_t round = 0; round < batches_.size(); ++round) {
     const int64_t index =
         static_cast<int64_t>(round) * world.size() + world.rank();
-    const Batch* batch = index < micro_batches ? &batches_[round] : nullptr;
-    const bool last = round + 1 == batches_.size();
+    rounds_[round] = {index < micro_batches ? &batches_[round] : nullptr,
+                      index};
+  }
+  const size_t together = static_cast<size_t>(runner_.rounds_together());
+  for (size_t begin = 0; begin < rounds_.size(); begin += together) {
+    const size_t count = std::min(together, rounds_.size() - begin);
+    const bool last = begin + count == rounds_.size();
     SWITCHYARD_RETURN_IF_ERROR(
-        runner_.Train(batch, index, statistics_, last ? &optimizer_ : nullptr));
+        runner_.Train(absl::MakeConstSpan(rounds_).subspan(begin, count),
+                      statistics_, last ? &optimizer_ : nullptr));
   }
   return absl::OkStatus();
 }
@@ -319,6 +344,19 @@ absl::Status Trainer::ApplyGradient(StepMetrics& metrics) {
       "--bad_gradient skip"));
 }
 
+void Trainer::UpdateBiases() {
+  const float rate = static_cast<float>(options_.balance.bias_update_rate);
+  if (rate == 0.0f) return;
+  const Transformer& model = runner_.model();
+  const absl::Span<const int> layers = model.expert_layers();
+  for (size_t i = 0; i < layers.size(); ++i) {
+    kernels::BiasUpdate(runner_.stream(),
+                        {statistics_.AssignedView(static_cast<int>(i)), rate,
+                         model.selection_bias(layers[i])});
+  }
+  runner_.stream().Wait();
+}
+
 absl::StatusOr<StepMetrics> Trainer::Step() {
   const double start = Now();
   runner_.SetStep(step_ + 1);
@@ -331,19 +369,27 @@ absl::StatusOr<StepMetrics> Trainer::Step() {
   StepMetrics metrics;
   metrics.step = step_ + 1;
   SWITCHYARD_RETURN_IF_ERROR(ApplyGradient(metrics));
+  // A skipped step changes nothing: its loads may be those of broken logits.
+  if (!metrics.skipped) UpdateBiases();
   const int64_t labels = statistics_.total_labels();
   if (labels > 0) {
     metrics.loss = statistics_.loss_sum() / static_cast<double>(labels);
   }
   metrics.balance_loss = statistics_.balance();
   metrics.z_loss = statistics_.z();
+  if (options_.balance.device_coefficient > 0.0) {
+    metrics.device_balance_loss = statistics_.device_balance();
+  }
+  if (options_.balance.communication_coefficient > 0.0) {
+    metrics.communication_balance_loss = statistics_.communication_balance();
+  }
   metrics.tokens = statistics_.total_valid();
   metrics.dropped = statistics_.dropped();
   metrics.max_load = statistics_.max_load();
   metrics.dropped_share = statistics_.dropped_share();
   metrics.dead_experts = statistics_.dead_experts();
   if (ReportsLayers(options_, metrics.step)) {
-    FillLayerMetrics(statistics_, options_.model, absl::MakeSpan(layers_));
+    FillLayerMetrics(statistics_, options_, absl::MakeSpan(layers_));
     bias_ranges_.Fill(absl::MakeSpan(layers_));
     metrics.layers = layers_;
   }
@@ -367,7 +413,7 @@ absl::StatusOr<EvalMetrics> Trainer::Evaluate() {
   metrics.step = step_;
   if (micro_batches == 0) return metrics;
   StepStatistics statistics(runner_.stream(), grid_->world(), micro_batches,
-                            static_cast<int>(options_.model.layers),
+                            static_cast<int>(ExpertLayerCount(options_.model)),
                             static_cast<int>(options_.model.experts));
   statistics.Clear();
   absl::Status loaded;
@@ -402,6 +448,12 @@ absl::StatusOr<uint64_t> Trainer::WeightsChecksum() {
 
 absl::Status Trainer::VisitState(StateVisitor& visitor) {
   SWITCHYARD_RETURN_IF_ERROR(visitor.Visit("step", &step_));
+  for (const std::unique_ptr<StateTensor>& state : runner_.store().states()) {
+    const int64_t count = state->shape.element_count();
+    SWITCHYARD_RETURN_IF_ERROR(visitor.Visit(
+        {state->name, state->shape, 0, state->values.Reshaped({count}),
+         /*owned=*/grid_->world().rank() == 0}));
+  }
   return optimizer_.VisitState(visitor);
 }
 
@@ -447,6 +499,9 @@ absl::Status Trainer::Finish() {
   int64_t tensors = runner_.activation_bytes();
   for (const ParameterGroup& group : runner_.store().groups()) {
     tensors += group.weights.byte_count() + group.gradients.byte_count();
+  }
+  for (const std::unique_ptr<StateTensor>& state : runner_.store().states()) {
+    tensors += state->values.byte_count();
   }
   tensors += optimizer_.state_bytes();
   std::vector<int64_t> bytes = {tensors, ResidentPeakBytes()};

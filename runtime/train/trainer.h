@@ -74,8 +74,9 @@ class Trainer {
   absl::Status VisitState(StateVisitor& visitor);
 
   int64_t steps_done() const { return step_; }
-  // Of the last step: assignments before dropping and kept ones, [layers,
-  // experts].
+  // Of the last step.
+  const StepStatistics& statistics() const { return statistics_; }
+  // Its assignments before dropping, [layers, experts].
   absl::Span<const int64_t> assigned() const { return statistics_.assigned(); }
   absl::Span<const int64_t> kept() const { return statistics_.kept(); }
   const Grid& grid() const { return *grid_; }
@@ -97,6 +98,8 @@ class Trainer {
   absl::Status LoadEval(int64_t micro_batch, StepStatistics& statistics);
   absl::Status RunMicroBatches();
   absl::Status ApplyGradient(StepMetrics& metrics);
+  // Moves the biases that routers choose by, by the loads of the step.
+  void UpdateBiases();
   void Report(const StepMetrics& metrics);
   void Report(const EvalMetrics& metrics);
   absl::Status RunSteps();
@@ -115,7 +118,8 @@ class Trainer {
   std::unique_ptr<RoutingReplay> replay_;  // null: none
   ShardedAdamW optimizer_;
   StepStatistics statistics_;
-  std::vector<Batch> batches_;  // of this rank, by round
+  std::vector<Batch> batches_;      // of this rank, by round
+  std::vector<MicroBatch> rounds_;  // the same for the model
   Batch eval_batch_;
   int64_t step_ = 0;
   absl::Status deferred_;

@@ -56,7 +56,19 @@ struct Case {
   DType dtype;
   int threads;
   Recompute recompute;
+  bool overflow = false;  // a capacity and every way to treat overflow
+  bool mixed = false;  // layers of two kinds, a shared expert and dropout
 };
+
+void MixLayers(TrainOptions& options) {
+  FeedForwardConfig& f = options.model.feed_forward;
+  f.first_k_dense_replace = 1;
+  f.dense_intermediate_size = 56;
+  f.shared_expert_intermediate_size = 40;
+  f.shared_expert_gate = true;
+  f.activation.function = kernels::Activation::kGelu;
+  options.expert_dropout = 0.2;
+}
 
 // What one rank's trainer must not do.
 struct Growth {
@@ -93,6 +105,13 @@ TEST_P(AllocationTest, AStepWithoutANewMaximumAllocatesNothing) {
   options.dtype = GetParam().dtype;
   options.recompute = GetParam().recompute;
   options.expert_parallel = GetParam().ranks;
+  if (GetParam().overflow) {
+    options.overflow.capacity_factor = *CapacityFactor::Parse("1.25");
+    options.overflow.drop_policy = DropPolicy::kProbability;
+    options.overflow.renormalize_survivors = true;
+    options.overflow.no_token_left_behind = 4;
+  }
+  if (GetParam().mixed) MixLayers(options);
   std::vector<int64_t> counts;
   std::set<std::vector<int64_t>> loads;  // of the counted steps
   const absl::Status status = comm::RunRanks(
@@ -140,12 +159,19 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{1, DType::kFloat32, 1, Recompute::kBlock},
                       Case{1, DType::kBFloat16, 1, Recompute::kNone},
                       Case{2, DType::kFloat32, 1, Recompute::kNone},
-                      Case{2, DType::kBFloat16, 1, Recompute::kBlock}),
+                      Case{1, DType::kFloat32, 2, Recompute::kNone, true},
+                      Case{2, DType::kBFloat16, 1, Recompute::kBlock},
+                      Case{1, DType::kBFloat16, 1, Recompute::kNone, false,
+                           true},
+                      Case{2, DType::kFloat32, 1, Recompute::kBlock, false,
+                           true}),
     [](const auto& info) {
       return std::to_string(info.param.ranks) + "_ranks_" +
              std::string(NameOf(info.param.dtype)) + "_" +
              std::to_string(info.param.threads) +
-             (info.param.recompute == Recompute::kBlock ? "_recompute" : "");
+             (info.param.recompute == Recompute::kBlock ? "_recompute" : "") +
+             (info.param.overflow ? "_overflow" : "") +
+             (info.param.mixed ? "_mixed" : "");
     });
 
 TEST(AllocationTest, TheCounterCounts) {

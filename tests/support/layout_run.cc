@@ -54,6 +54,13 @@ absl::Status Record(const StepMetrics& metrics, Trainer& trainer,
   record.layers.push_back(LayerNumbers(metrics));
   record.assigned.emplace_back(trainer.assigned().begin(),
                                trainer.assigned().end());
+  const auto copy = [](absl::Span<const int64_t> counts) {
+    return std::vector<int64_t>(counts.begin(), counts.end());
+  };
+  const StepStatistics& statistics = trainer.statistics();
+  record.over_capacity.push_back(copy(statistics.over_capacity()));
+  record.rerouted.push_back(copy(statistics.rerouted()));
+  record.lost_tokens.push_back(copy(statistics.lost_tokens()));
   SWITCHYARD_ASSIGN_OR_RETURN(
       std::vector<int64_t> checksums,
       ParameterChecksums(trainer.runner().stream(), trainer.grid(),
@@ -211,6 +218,10 @@ std::string Difference(const RunRecord& expected, const RunRecord& actual) {
       FirstDifference("tokens", expected.tokens, actual.tokens),
       FirstDifference("assigned", expected.assigned, actual.assigned),
       FirstDifference("metrics of layers", expected.layers, actual.layers),
+      FirstDifference("over capacity", expected.over_capacity,
+                      actual.over_capacity),
+      FirstDifference("rerouted", expected.rerouted, actual.rerouted),
+      FirstDifference("lost tokens", expected.lost_tokens, actual.lost_tokens),
       FirstDifference("weights", expected.checksums, actual.checksums),
       FirstDifference(
           "evaluations (loss, bits per byte)",

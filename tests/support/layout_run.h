@@ -38,7 +38,8 @@ struct RunRecord {
   // Of each step, layer by layer: what StepMetrics::layers says, but for loads
   // and off_rank_share, which the layout decides.
   std::vector<std::vector<double>> layers;
-  std::vector<std::vector<int64_t>> assigned;   // [step][layers · experts]
+  std::vector<std::vector<int64_t>> assigned;  // [step][layers · experts]
+  std::vector<std::vector<int64_t>> over_capacity, rerouted, lost_tokens;
   std::vector<std::vector<int64_t>> checksums;  // of each parameter, each step
   double eval_loss = 0.0;
   double bits_per_byte = 0.0;

@@ -16,11 +16,10 @@ OneRankModel::OneRankModel(const TrainOptions& options)
       runner_(options, grid_, device_),
       statistics_(runner_.stream(), *world_,
                   options.global_batch / options.micro_batch,
-                  static_cast<int>(options.model.layers),
+                  static_cast<int>(ExpertLayerCount(options.model)),
                   static_cast<int>(options.model.experts)) {}
 
-absl::Status OneRankModel::Train(absl::Span<const Batch> batches,
-                                 absl::Span<const int64_t> chosen) {
+absl::Status OneRankModel::Start(absl::Span<const Batch> batches) {
   statistics_.Clear();
   for (size_t i = 0; i < batches.size(); ++i) {
     int64_t labels = 0, valid = 0;
@@ -30,9 +29,26 @@ absl::Status OneRankModel::Train(absl::Span<const Batch> batches,
   }
   absl::Status status = statistics_.ShareTokens(false);
   runner_.store().ZeroGradients(runner_.stream());
+  return status;
+}
+
+absl::Status OneRankModel::Train(absl::Span<const Batch> batches,
+                                 absl::Span<const int64_t> chosen) {
+  absl::Status status = Start(batches);
   for (int64_t index : chosen) {
     status.Update(runner_.Train(&batches[index], index, statistics_));
   }
+  status.Update(statistics_.ShareResults());
+  return status;
+}
+
+absl::Status OneRankModel::TrainTogether(absl::Span<const Batch> batches) {
+  absl::Status status = Start(batches);
+  std::vector<MicroBatch> rounds;
+  for (const Batch& batch : batches) {
+    rounds.push_back({&batch, static_cast<int64_t>(rounds.size())});
+  }
+  status.Update(runner_.Train(rounds, statistics_));
   status.Update(statistics_.ShareResults());
   return status;
 }

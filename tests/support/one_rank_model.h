@@ -28,6 +28,8 @@ class OneRankModel {
                      absl::Span<const int64_t> chosen);
   // The same for all of them.
   absl::Status Train(absl::Span<const Batch> batches);
+  // The same, all forward passes before the first backward pass.
+  absl::Status TrainTogether(absl::Span<const Batch> batches);
 
   PlainWeights Weights();
   // The sum of gradients in fixed-point units, and as numbers.
@@ -38,6 +40,8 @@ class OneRankModel {
   const StepStatistics& statistics() const { return statistics_; }
 
  private:
+  absl::Status Start(absl::Span<const Batch> batches);
+
   const TrainOptions options_;
   CpuDevice device_;
   std::unique_ptr<comm::Communicator> world_;

@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The model as its papers write it, in double precision and plain loops: the
-// oracle of the whole model. Dropless or with capacity, one micro-batch.
+// oracle of the whole model. Dropless or with capacity, one micro-batch, no
+// dropout.
 #ifndef SWITCHYARD_TESTS_SUPPORT_PLAIN_MODEL_H_
 #define SWITCHYARD_TESTS_SUPPORT_PLAIN_MODEL_H_
 
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "switchyard/runtime/data/data_source.h"
+#include "switchyard/runtime/moe/overflow_options.h"
 #include "switchyard/runtime/nn/model_config.h"
 
 namespace switchyard::testing {
@@ -19,16 +21,22 @@ namespace switchyard::testing {
 // Values of all parameters, row-major, by logical name.
 using PlainWeights = std::map<std::string, std::vector<double>>;
 
+// What the router of one layer said of each token.
+struct PlainRouting {
+  std::vector<std::vector<double>> probabilities;
+  std::vector<std::vector<int64_t>> experts;
+};
+
 struct PlainLosses {
   double loss_sum = 0.0;  // over labelled tokens
   double balance = 0.0;   // over valid tokens, summed over layers
   double z = 0.0;
+  std::vector<PlainRouting> layers;
 };
 
-// `capacity` 0: dropless.
 PlainLosses RunPlainModel(const ModelConfig& config,
                           const PlainWeights& weights, const Batch& batch,
-                          int64_t capacity = 0);
+                          const OverflowRule& overflow = {});
 
 }  // namespace switchyard::testing
 

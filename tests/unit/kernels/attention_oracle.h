@@ -17,6 +17,7 @@ using Values = std::vector<double>;
 
 struct AttentionCase {
   int64_t sequences, length, heads, kv_heads, head_dim;
+  int64_t window = 0;  // 0: none
 
   int64_t rows() const { return sequences * length; }
   double scale() const {
@@ -47,13 +48,15 @@ struct AttentionResult {
   double score_size = 0;  // the largest sum of |q_i k_i| · scale
 };
 
-// Calls body(row, head, first, weights): weights[s] is of row first + s.
+// Calls body(row, head, first, weights, logsumexp): weights[s] is of row first
+// + s.
 template <typename Body>
 void ForEachQuery(const AttentionCase& c, const Values& q, const Values& k,
                   const Body& body) {
   Values weights;
   for (int64_t row = 0; row < c.rows(); ++row) {
-    const int64_t first = row / c.length * c.length;
+    int64_t first = row / c.length * c.length;
+    if (c.window > 0) first = std::max(first, row - c.window + 1);
     for (int64_t head = 0; head < c.heads; ++head) {
       weights.clear();
       for (int64_t s = first; s <= row; ++s) {

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/kernels/attention.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -49,12 +50,31 @@ const AttentionCase kCases[] = {
     {2, 97, 4, 2, 33},
     {1, 49, 2, 2, 1},
     {1, 100, 2, 1, 80},
+    // Windows around blocks, tiles, and the whole sequence.
+    {2, 5, 3, 1, 16, 1},
+    {2, 97, 4, 2, 32, 2},
+    {1, 150, 2, 2, 12, 6},
+    {2, 200, 4, 2, 16, 47},
+    {1, 201, 3, 1, 24, 48},
+    {1, 300, 2, 1, 33, 63},
+    {1, 300, 4, 2, 8, 64},
+    {2, 299, 2, 2, 40, 65},
+    {1, 385, 4, 1, 16, 95},
+    {1, 385, 2, 1, 16, 96},
+    {1, 391, 2, 1, 16, 97},
+    {1, 1153, 1, 1, 8, 1},
+    {1, 1153, 2, 1, 8, 145},
+    {1, 1000, 2, 1, 32, 500},
+    {2, 130, 2, 1, 16, 129},
+    {2, 130, 2, 1, 16, 130},
+    {2, 130, 2, 1, 16, 131},
 };
 
 std::string NameOfCase(const AttentionCase& c, DType dtype) {
   return std::to_string(c.sequences) + " x " + std::to_string(c.length) + ", " +
          std::to_string(c.heads) + "/" + std::to_string(c.kv_heads) +
-         " heads of " + std::to_string(c.head_dim) + " " + NameOf(dtype);
+         " heads of " + std::to_string(c.head_dim) + " " + NameOf(dtype) +
+         (c.window > 0 ? ", window " + std::to_string(c.window) : "");
 }
 
 struct Inputs {
@@ -83,14 +103,14 @@ struct Tensors {
         dv(device, dtype, keys, layout) {}
 
   void Forward(Stream& stream, Arena& arena, const AttentionCase& c) {
-    Attention(
-        stream, arena,
-        {q, k, v, c.length, static_cast<float>(c.scale()), out, logsumexp});
+    Attention(stream, arena,
+              {q, k, v, c.length, static_cast<float>(c.scale()), out, logsumexp,
+               c.window});
   }
   void Backward(Stream& stream, Arena& arena, const AttentionCase& c) {
     AttentionBackward(stream, arena,
                       {q, k, v, out, logsumexp, dout, c.length,
-                       static_cast<float>(c.scale()), dq, dk, dv});
+                       static_cast<float>(c.scale()), dq, dk, dv, c.window});
   }
 
   Shape queries, keys;
@@ -195,6 +215,136 @@ TEST(AttentionTest, LaterRowsDoNotChangeEarlierOnes) {
   }
 }
 
+TEST(AttentionTest, AWindowOfTheLengthOrMoreChangesNoBit) {
+  CpuDevice device;
+  const auto stream = device.NewStream();
+  Arena arena(device);
+  for (const int64_t length : {1, 96, 200, 1153}) {
+    AttentionCase c = {1, length, 2, 1, 16};
+    const Inputs in(c, DType::kFloat32);
+    Tensors whole(device, c, DType::kFloat32, in);
+    whole.Forward(*stream, arena, c);
+    whole.Backward(*stream, arena, c);
+    for (const int64_t window : {length, length + 1, int64_t{1} << 40}) {
+      c.window = window;
+      Tensors t(device, c, DType::kFloat32, in);
+      t.Forward(*stream, arena, c);
+      t.Backward(*stream, arena, c);
+      stream->Wait();
+      EXPECT_TRUE(SameBits(whole.out, t.out)) << length;
+      EXPECT_TRUE(SameBits(whole.logsumexp, t.logsumexp)) << length;
+      EXPECT_TRUE(SameBits(whole.dq, t.dq)) << length;
+      EXPECT_TRUE(SameBits(whole.dk, t.dk)) << length;
+      EXPECT_TRUE(SameBits(whole.dv, t.dv)) << length;
+    }
+  }
+}
+
+TEST(AttentionTest, RowsWithinTheWindowHaveTheBitsOfFullAttention) {
+  CpuDevice device;
+  const auto stream = device.NewStream();
+  Arena arena(device);
+  const AttentionCase c = {1, 300, 2, 1, 16}, windowed = {1, 300, 2, 1, 16, 65};
+  const Inputs in(c, DType::kFloat32);
+  Tensors whole(device, c, DType::kFloat32, in);
+  Tensors t(device, c, DType::kFloat32, in);
+  whole.Forward(*stream, arena, c);
+  t.Forward(*stream, arena, windowed);
+  stream->Wait();
+  Values expected = whole.out.Read(), out = t.out.Read();
+  EXPECT_NE(out, expected);
+  expected.resize(c.Query(windowed.window, 0));
+  out.resize(expected.size());
+  EXPECT_EQ(out, expected);
+}
+
+TEST(AttentionTest, AWindowOfOneIsTheOwnValueExactly) {
+  CpuDevice device;
+  const auto stream = device.NewStream();
+  Arena arena(device);
+  const AttentionCase c = {2, 207, 2, 2, 24, 1};
+  const Inputs in(c, DType::kFloat32);
+  Tensors t(device, c, DType::kFloat32, in);
+  t.Forward(*stream, arena, c);
+  stream->Wait();
+  EXPECT_TRUE(AllEqual(t.out.Read(), in.v));
+}
+
+TEST(AttentionTest, EqualKeysInAWindowGiveItsMeanExactly) {
+  CpuDevice device;
+  const auto stream = device.NewStream();
+  Arena arena(device);
+  // Scores are 0; the mean of the last 64 of 1, 2, ..., t + 1.
+  const AttentionCase c = {1, 300, 1, 1, 8, 64};
+  Inputs in(c, DType::kFloat32);
+  std::fill(in.k.begin(), in.k.end(), 0.0);
+  Values expected;
+  for (int64_t t = 0; t < c.length; ++t) {
+    const int64_t first = std::max<int64_t>(0, t - c.window + 1);
+    for (int64_t i = 0; i < c.head_dim; ++i) {
+      in.v[t * c.head_dim + i] = static_cast<double>(t + 1);
+      expected.push_back(static_cast<double>(first + t + 2) / 2);
+    }
+  }
+  Tensors tensors(device, c, DType::kFloat32, in);
+  tensors.Forward(*stream, arena, c);
+  stream->Wait();
+  EXPECT_TRUE(AllEqual(tensors.out.Read(), expected));
+}
+
+// Row `changed` reaches rows changed to changed + W - 1, and gets gradients
+// from them alone.
+TEST(AttentionTest, WhatAWindowDoesNotSeeChangesNoBit) {
+  CpuDevice device;
+  const auto stream = device.NewStream();
+  Arena arena(device);
+  const AttentionCase c = {1, 500, 2, 1, 16, 101};
+  const Inputs in(c, DType::kFloat32);
+  Tensors t(device, c, DType::kFloat32, in);
+  t.Forward(*stream, arena, c);
+  for (const int64_t changed : {0, 1, 95, 96, 190, 340, 398, 399}) {
+    Inputs other_in = in;
+    for (int64_t i = 0; i < c.head_dim; ++i) {
+      other_in.k[changed * c.head_dim + i] *= 100;
+      other_in.v[changed * c.head_dim + i] += 1;
+    }
+    Tensors other(device, c, DType::kFloat32, other_in);
+    other.Forward(*stream, arena, c);
+    stream->Wait();
+    const Values out = t.out.Read(), other_out = other.out.Read();
+    for (int64_t row = 0; row < c.length; ++row) {
+      const bool sees = row >= changed && row < changed + c.window;
+      const bool same = std::equal(out.begin() + c.Query(row, 0),
+                                   out.begin() + c.Query(row + 1, 0),
+                                   other_out.begin() + c.Query(row, 0));
+      EXPECT_EQ(same, !sees) << row << " of " << changed;
+    }
+  }
+}
+
+TEST(AttentionTest, LargeScoresInAWindowDoNotOverflow) {
+  CpuDevice device;
+  const auto stream = device.NewStream();
+  Arena arena(device);
+  // Scores fall by 1000 from row to row: each row looks at the first that it
+  // sees.
+  const AttentionCase c = {1, 250, 1, 1, 8, 70};
+  Inputs in(c, DType::kFloat32);
+  std::fill(in.q.begin(), in.q.end(), 1000.0);
+  Values expected;
+  for (int64_t t = 0; t < c.length; ++t) {
+    const int64_t first = std::max<int64_t>(0, t - c.window + 1);
+    for (int64_t i = 0; i < c.head_dim; ++i) {
+      in.k[t * c.head_dim + i] = -static_cast<double>(t);
+      expected.push_back(in.v[first * c.head_dim + i]);
+    }
+  }
+  Tensors t(device, c, DType::kFloat32, in);
+  t.Forward(*stream, arena, c);
+  stream->Wait();
+  EXPECT_TRUE(AllEqual(t.out.Read(), expected));
+}
+
 TEST(AttentionTest, ARowDoesNotDependOnTheSequenceLength) {
   CpuDevice device;
   const auto stream = device.NewStream();
@@ -271,8 +421,10 @@ TEST(AttentionTest, TakesItsScratchFromTheArena) {
   EXPECT_EQ(arena.used_bytes(), 0u);
 }
 
-TEST(AttentionBackwardTest, OracleIsTheDerivative) {
-  const AttentionCase c = {2, 4, 4, 2, 3};
+class AttentionDerivativeTest : public ::testing::TestWithParam<int64_t> {};
+
+TEST_P(AttentionDerivativeTest, OracleIsTheDerivative) {
+  const AttentionCase c = {2, 4, 4, 2, 3, GetParam()};
   Inputs in(c, DType::kFloat32);
   const Values out = AttentionOracle(c, in.q, in.k, in.v).out;
   const AttentionGradients gradients =
@@ -296,6 +448,9 @@ TEST(AttentionBackwardTest, OracleIsTheDerivative) {
   check(in.k, gradients.dk);
   check(in.v, gradients.dv);
 }
+
+INSTANTIATE_TEST_SUITE_P(Windows, AttentionDerivativeTest,
+                         ::testing::Values(0, 1, 2, 3));
 
 TEST(AttentionBackwardTest, AgreesWithDoubles) {
   CpuDevice device(2);
@@ -341,27 +496,29 @@ TEST(AttentionBackwardTest, AgreesWithDoubles) {
 }
 
 TEST(AttentionTest, GivesTheSameBitsOnAnyNumberOfThreads) {
-  const AttentionCase c = {2, 500, 4, 2, 16};
-  const Inputs in(c, DType::kFloat32);
-  const auto run = [&](Device& device, Tensors& t) {
-    const auto stream = device.NewStream();
-    Arena arena(device);
-    t.Forward(*stream, arena, c);
-    t.Backward(*stream, arena, c);
-    stream->Wait();
-  };
-  GuardedDevice one(1);
-  Tensors t(one, c, DType::kFloat32, in);
-  run(one, t);
-  for (const int threads : {2, 3}) {
-    CpuDevice device(threads);
-    Tensors other(device, c, DType::kFloat32, in, Layout::Strided(16, 8));
-    run(device, other);
-    EXPECT_TRUE(SameBits(t.out, other.out));
-    EXPECT_TRUE(SameBits(t.logsumexp, other.logsumexp));
-    EXPECT_TRUE(SameBits(t.dq, other.dq));
-    EXPECT_TRUE(SameBits(t.dk, other.dk));
-    EXPECT_TRUE(SameBits(t.dv, other.dv));
+  for (const int64_t window : {0, 150}) {
+    const AttentionCase c = {2, 500, 4, 2, 16, window};
+    const Inputs in(c, DType::kFloat32);
+    const auto run = [&](Device& device, Tensors& t) {
+      const auto stream = device.NewStream();
+      Arena arena(device);
+      t.Forward(*stream, arena, c);
+      t.Backward(*stream, arena, c);
+      stream->Wait();
+    };
+    GuardedDevice one(1);
+    Tensors t(one, c, DType::kFloat32, in);
+    run(one, t);
+    for (const int threads : {2, 3}) {
+      CpuDevice device(threads);
+      Tensors other(device, c, DType::kFloat32, in, Layout::Strided(16, 8));
+      run(device, other);
+      EXPECT_TRUE(SameBits(t.out, other.out));
+      EXPECT_TRUE(SameBits(t.logsumexp, other.logsumexp));
+      EXPECT_TRUE(SameBits(t.dq, other.dq));
+      EXPECT_TRUE(SameBits(t.dk, other.dk));
+      EXPECT_TRUE(SameBits(t.dv, other.dv));
+    }
   }
 }
 
@@ -436,6 +593,9 @@ TEST(AttentionDeathTest, HeadsMustBeMultiplesOfKeyHeads) {
   EXPECT_DEATH(
       Attention(*stream, arena, {t.q, t.k, t.v, 3, 1.0f, t.out, t.logsumexp}),
       "divides 4 rows, found 3");
+  EXPECT_DEATH(Attention(*stream, arena,
+                         {t.q, t.k, t.v, 4, 1.0f, t.out, t.logsumexp, -1}),
+               "expected a window of some keys, or 0 for all, found -1");
 }
 
 }  // namespace

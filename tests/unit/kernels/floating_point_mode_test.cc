@@ -230,13 +230,23 @@ void RunRouter(Host& host) {
   const TensorView gates = host.Out(chosen, kFloat);
   const TensorView valid = host.Integers({kTokens}, DType::kUInt8, 0, 1);
   const TensorView losses = host.Out({2}, DType::kFloat64);
-  const TensorView balance = host.Out({kExperts}, kFloat);
+  const TensorView counts = host.Out({1, kExperts}, DType::kInt64);
+  const TensorView balance = host.Out({1, kExperts}, kFloat);
   const TensorView dgates = host.In(chosen, kFloat);
   const TensorView dlogits = host.Out(all, kFloat);
   host.Run([&](Stream& stream, Arena&) {
     Router(stream, {logits, true, p, logsumexp, experts, gates});
-    BalanceLoss(stream,
-                {p, logsumexp, experts, valid, 0.01 / 3, losses, balance});
+    stream.Zero(counts);
+    ExpertCounts(stream, {experts, valid, 0, 0, counts});
+    BalanceLossArgs args;
+    args.probabilities = p;
+    args.logsumexp = logsumexp;
+    args.valid = valid;
+    args.counts = counts;
+    args.balance_weight = 0.01 / 3;
+    args.losses = losses;
+    args.balance_gradient = balance;
+    BalanceLoss(stream, args);
     RouterBackward(stream, {p, logsumexp, experts, gates, dgates, valid,
                             balance, 0.1f, true, dlogits});
   });

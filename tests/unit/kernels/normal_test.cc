@@ -23,11 +23,11 @@ using switchyard::testing::TestTensor;
 using Values = std::vector<double>;
 
 // Box-Muller with the C library's functions.
-double Oracle(uint64_t key, int64_t element) {
+double Oracle(uint64_t key, int64_t element, uint32_t draw = 0) {
   const uint64_t counter = static_cast<uint64_t>(element) / 4;
   const PhiloxCounter words =
       Philox4x32(key, {static_cast<uint32_t>(counter),
-                       static_cast<uint32_t>(counter >> 32), 0x6e6f726d, 0});
+                       static_cast<uint32_t>(counter >> 32), 0x6e6f726d, draw});
   const int64_t pair = element % 4 / 2;
   const double u = (words[2 * pair] + 0.5) / 4294967296.0;
   const double angle = 2 * std::acos(-1.0) * words[2 * pair + 1] / 4294967296.0;
@@ -135,6 +135,49 @@ TEST(NormalTest, IsNormal) {
   };
   expect_tail(beyond2, 2);
   expect_tail(beyond4, 4);
+}
+
+// An element is the first of its draws within the cut, whatever its neighbours
+// are; none of the 20,000 is so near to a cut that the oracle's error matters.
+TEST(NormalTest, NumbersBeyondTheCutAreDrawnAgain) {
+  CpuDevice device(2);
+  const auto stream = device.NewStream();
+  const int64_t count = 20000;
+  for (const float cut : {1.0f, 2.0f, 3.0f}) {
+    TestTensor y(device, DType::kFloat32, {count}, Layout::Strided(0, 1));
+    Normal(*stream, {8, 3, 0.5f, y.view().Rows(0, 7), cut});
+    Normal(*stream, {8, 10, 0.5f, y.view().Rows(7, count), cut});
+    stream->Wait();
+    Values expected;
+    int again = 0;
+    for (int64_t i = 0; i < count; ++i) {
+      uint32_t draw = 0;
+      while (std::abs(Oracle(8, 3 + i, draw)) > cut) ++draw;
+      again += draw > 0;
+      expected.push_back(0.5 * Oracle(8, 3 + i, draw));
+    }
+    EXPECT_TRUE(AllNear(y.Read(), expected, 1e-14, 0x1.01p-24)) << cut;
+    const double share = std::erfc(cut / std::sqrt(2.0));
+    EXPECT_NEAR(again, share * count, 5 * std::sqrt(share * count));
+  }
+}
+
+// The deviation that elementwise.h states, with five standard deviations of an
+// estimate from n numbers.
+TEST(NormalTest, CutNumbersHaveTheStatedDeviation) {
+  CpuDevice device(2);
+  const auto stream = device.NewStream();
+  const int64_t n = 1 << 18;
+  for (const auto& [cut, deviation] :
+       {std::pair<float, double>{2.0f, 0.8796}, {3.0f, 0.9866}}) {
+    TestTensor y(device, DType::kFloat32, {n});
+    Normal(*stream, {4, 0, 1.0f, y, cut});
+    stream->Wait();
+    double square = 0.0;
+    for (double value : y.Read()) square += value * value;
+    EXPECT_NEAR(std::sqrt(square / n), deviation,
+                5 / std::sqrt(2.0 * n) + 1e-4);
+  }
 }
 
 TEST(NormalTest, KeysGiveUnrelatedNumbers) {

@@ -143,6 +143,15 @@ TEST(PositionsTest, PaddingTakesNoCapacity) {
   EXPECT_TRUE(AllEqual(places.kept, {1, 1}));
 }
 
+TEST(PositionsTest, NoExpertIsNoAssignment) {
+  CpuDevice device;
+  const Routing routing{3, 2, 2, {-1, 0, 0, -1, -1, -1}, {1, 1, 1}};
+  const Places places = PlaceAll(device, routing, 1);
+  EXPECT_TRUE(AllEqual(places.positions, {-2, -1, 0, -2, -2, -2}));
+  EXPECT_TRUE(AllEqual(places.assigned, {2, 0}));
+  EXPECT_TRUE(AllEqual(places.kept, {1, 0}));
+}
+
 TEST(PositionsTest, RunsOnTheGuardedDevice) {
   GuardedDevice device(2);
   const Routing routing = RandomRouting(5, 100, 2, 8);
@@ -171,6 +180,10 @@ TEST(RowIndexTest, AddsTheBaseOfTheExpert) {
     stream->Wait();
     // Unwritten elements would read -1, so two of the answers are not.
     EXPECT_TRUE(AllEqual(rows.Read(), {8, -1, 104, 9, -1, -1}));
+    experts.Write({1, -1, -1, 1, 1, 0});
+    RowIndex(*stream, {experts, positions, base, rows});
+    stream->Wait();
+    EXPECT_TRUE(AllEqual(rows.Read(), {8, -1, -1, 9, -1, -1}));
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -313,6 +314,69 @@ TEST(RmsNormBackwardTest, GivesTheSameBitsOnAnyNumberOfThreads) {
     EXPECT_TRUE(SameBits(dweight, other_dweight));
   }
 }
+
+// Three heads of each row, between other columns.
+class RmsNormGroupsTest : public ::testing::TestWithParam<DType> {};
+
+TEST_P(RmsNormGroupsTest, AGroupIsNormalisedAsARow) {
+  constexpr int64_t kRows = 70, kGroups = 3, kWidth = 33, kBefore = 5;
+  CpuDevice device(2);
+  const auto stream = device.NewStream();
+  const Inputs in = RandomInputs(kRows * kGroups, kWidth, GetParam());
+  const Shape flat = {in.rows, kWidth};
+  TestTensor x(device, in.dtype, flat, in.x), dy(device, in.dtype, flat, in.dy);
+  TestTensor weight(device, in.dtype, {kWidth}, in.weight);
+  TestTensor y(device, in.dtype, flat), dx(device, in.dtype, flat);
+  TestTensor inverse(device, DType::kFloat32, {in.rows});
+  TestTensor dweight(device, DType::kFloat32, {kWidth});
+  RmsNorm(*stream, {x, {}, weight, 1e-5f, {}, y, inverse});
+  RmsNormBackward(*stream, {dy, x, weight, inverse, {}, dx, dweight});
+
+  const Shape wide = {kRows, kBefore + kGroups * kWidth + 2};
+  const auto place = [&](const Values& values) {
+    Values result(wide.element_count(), 7.0);
+    for (int64_t i = 0; i < in.rows * kWidth; ++i) {
+      const int64_t row = i / (kGroups * kWidth);
+      result[row * wide[1] + kBefore + i % (kGroups * kWidth)] = values[i];
+    }
+    return result;
+  };
+  TestTensor wide_x(device, in.dtype, wide, place(in.x));
+  TestTensor wide_dy(device, in.dtype, wide, place(in.dy));
+  TestTensor grouped_y(device, in.dtype, {kRows, kGroups, kWidth});
+  TestTensor grouped_inverse(device, DType::kFloat32, {kRows, kGroups});
+  TestTensor grouped_dweight(device, DType::kFloat32, {kWidth});
+  const auto groups = [&](const TestTensor& tensor) {
+    return tensor.view()
+        .Columns(kBefore, kBefore + kGroups * kWidth)
+        .Reshaped({kRows, kGroups, kWidth});
+  };
+  RmsNorm(*stream,
+          {groups(wide_x), {}, weight, 1e-5f, {}, grouped_y, grouped_inverse});
+  // In place.
+  RmsNormBackward(*stream, {groups(wide_dy),
+                            groups(wide_x),
+                            weight,
+                            grouped_inverse,
+                            {},
+                            groups(wide_dy),
+                            grouped_dweight});
+  stream->Wait();
+  EXPECT_EQ(grouped_y.Read(), y.Read());
+  EXPECT_EQ(grouped_inverse.Read(), inverse.Read());
+  EXPECT_EQ(wide_dy.Read(), place(dx.Read())) << "columns beside stay";
+  // The same sums in chunks of 64 rows of three groups: at most 192 additions.
+  const Gradients expected = BackwardOracle(in, false);
+  Values tolerance = expected.dweight_size;
+  for (double& size : tolerance) size *= 200 * 0x1p-24;
+  EXPECT_TRUE(AllNear(grouped_dweight.Read(), expected.dweight, tolerance));
+}
+
+INSTANTIATE_TEST_SUITE_P(DTypes, RmsNormGroupsTest,
+                         ::testing::Values(DType::kFloat32, DType::kBFloat16),
+                         [](const auto& info) {
+                           return std::string(NameOf(info.param));
+                         });
 
 TEST(RmsNormDeathTest, SumGoesWithAdd) {
   CpuDevice device;

@@ -69,6 +69,12 @@ Decision Oracle(const Size& size, const Values& logits, bool renormalize) {
   return result;
 }
 
+RouterRule RuleOf(bool renormalize) {
+  RouterRule rule;
+  if (!renormalize) rule.gates = GateNormalization::kNone;
+  return rule;
+}
+
 Decision Route(Device& device, const Size& size, const Values& logits,
                bool renormalize, Layout layout = {}) {
   const auto stream = device.NewStream();
@@ -78,8 +84,12 @@ Decision Route(Device& device, const Size& size, const Values& logits,
   TestTensor logsumexp(device, DType::kFloat32, {size.tokens});
   TestTensor experts(device, DType::kInt32, chosen, layout);
   TestTensor gates(device, DType::kFloat32, chosen, layout);
-  Router(*stream,
-         {logit_tensor, renormalize, probabilities, logsumexp, experts, gates});
+  Router(*stream, {.logits = logit_tensor,
+                   .rule = RuleOf(renormalize),
+                   .probabilities = probabilities,
+                   .logsumexp = logsumexp,
+                   .experts = experts,
+                   .gates = gates});
   stream->Wait();
   return {probabilities.Read(), logsumexp.Read(), experts.Read(), gates.Read()};
 }
@@ -138,8 +148,13 @@ TEST(RouterTest, ReplayedExpertsGetTheGatesOfTheirProbabilities) {
       TestTensor experts(device, DType::kInt32, {40, 2});
       TestTensor gates(device, DType::kFloat32, {40, 2});
       TestTensor chosen(device, DType::kInt32, {40, 2}, replayed, layout);
-      Router(*stream, {logit_tensor, renormalize, probabilities, logsumexp,
-                       experts, gates, chosen});
+      Router(*stream, {.logits = logit_tensor,
+                       .rule = RuleOf(renormalize),
+                       .probabilities = probabilities,
+                       .logsumexp = logsumexp,
+                       .experts = experts,
+                       .gates = gates,
+                       .replayed = chosen});
       stream->Wait();
       EXPECT_EQ(probabilities.Read(), own.probabilities);
       EXPECT_EQ(logsumexp.Read(), own.logsumexp);
@@ -160,8 +175,13 @@ TEST(RouterTest, ReplayedExpertsGetTheGatesOfTheirProbabilities) {
     TestTensor experts(device, DType::kInt32, {40, 2});
     TestTensor gates(device, DType::kFloat32, {40, 2});
     TestTensor chosen(device, DType::kInt32, {40, 2}, own.experts);
-    Router(*stream, {logit_tensor, renormalize, probabilities, logsumexp,
-                     experts, gates, chosen});
+    Router(*stream, {.logits = logit_tensor,
+                     .rule = RuleOf(renormalize),
+                     .probabilities = probabilities,
+                     .logsumexp = logsumexp,
+                     .experts = experts,
+                     .gates = gates,
+                     .replayed = chosen});
     stream->Wait();
     EXPECT_EQ(gates.Read(), own.gates);
   }
@@ -331,12 +351,19 @@ std::vector<uint64_t> Backward(Device& device, const BackwardInputs& in,
   TestTensor gates(device, DType::kFloat32, chosen, decision.gates, layout);
   TestTensor dgates(device, DType::kFloat32, chosen, in.dgates, layout);
   TestTensor valid(device, DType::kUInt8, {in.size.tokens}, in.valid);
-  TestTensor balance(device, DType::kFloat32, {in.size.experts},
+  TestTensor balance(device, DType::kFloat32, {1, in.size.experts},
                      in.balance_gradient);
   TestTensor dlogits(device, DType::kFloat32, all, layout);
-  RouterBackward(*stream, {probabilities, logsumexp, experts, gates, dgates,
-                           valid, balance, static_cast<float>(in.z_gradient),
-                           in.renormalize, dlogits});
+  RouterBackward(*stream, {.probabilities = probabilities,
+                           .logsumexp = logsumexp,
+                           .experts = experts,
+                           .gates = gates,
+                           .dgates = dgates,
+                           .valid = valid,
+                           .balance_gradient = balance,
+                           .z_gradient = static_cast<float>(in.z_gradient),
+                           .rule = RuleOf(in.renormalize),
+                           .dlogits = dlogits});
   stream->Wait();
   dlogit_values = dlogits.Read();
   return dlogits.Bits();
@@ -371,15 +398,19 @@ TEST(RouterBackwardTest, OptionalTermsAreLeftOut) {
   TestTensor experts(device, DType::kInt32, {1, 1}, {0});
   TestTensor valid(device, DType::kUInt8, {1}, {1});
   TestTensor dlogits(device, DType::kFloat32, {1, 1});
-  RouterBackward(
-      *stream,
-      {one, logsumexp, experts, one, one, valid, {}, 0.0f, true, dlogits});
+  RouterBackwardArgs args = {.probabilities = one,
+                             .logsumexp = logsumexp,
+                             .experts = experts,
+                             .gates = one,
+                             .dgates = one,
+                             .valid = valid,
+                             .dlogits = dlogits};
+  RouterBackward(*stream, args);
   stream->Wait();
   EXPECT_TRUE(AllEqual(dlogits.Read(), {0}));
   // The z-loss alone: 2 · 0.5 · 5 · 1.
-  RouterBackward(
-      *stream,
-      {one, logsumexp, experts, one, one, valid, {}, 0.5f, true, dlogits});
+  args.z_gradient = 0.5f;
+  RouterBackward(*stream, args);
   stream->Wait();
   EXPECT_TRUE(AllEqual(dlogits.Read(), {5}));
 }
@@ -403,7 +434,7 @@ TEST(RouterTest, GivesTheSameBitsOnAnyNumberOfThreads) {
 
 TEST(RouterDeathTest, AChoiceThatIsNoExpertIsABug) {
   CpuDevice device;
-  for (const double expert : {-1.0, 5.0}) {
+  for (const double expert : {-2.0, 5.0}) {
     const BackwardInputs in = RandomBackward({2, 5, 2}, true);
     Decision decision = Oracle(in.size, in.logits, true);
     decision.experts[3] = expert;

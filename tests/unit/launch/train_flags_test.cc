@@ -66,6 +66,12 @@ TEST(TrainFlags, EverythingReachesTheOptions) {
                                            "--adam_eps=1e-7",
                                            "--clip_norm=0",
                                            "--capacity_factor=1.1",
+                                           "--eval_capacity_factor=2.5",
+                                           "--min_capacity=4",
+                                           "--capacity_scope=sequence",
+                                           "--drop_policy=probability",
+                                           "--renormalize_survivors",
+                                           "--no_token_left_behind=4",
                                            "--bad_gradient=skip",
                                            "--seed=9",
                                            "--recompute=block",
@@ -101,6 +107,12 @@ TEST(TrainFlags, EverythingReachesTheOptions) {
   EXPECT_EQ(o.adam_eps, 1e-7);
   EXPECT_EQ(o.clip_norm, 0.0);
   EXPECT_EQ(o.overflow.capacity_factor.ToString(), "1.1");
+  EXPECT_EQ(o.overflow.factor(/*training=*/false).ToString(), "2.5");
+  EXPECT_EQ(o.overflow.min_capacity, 4);
+  EXPECT_EQ(o.overflow.capacity_scope, CapacityScope::kSequence);
+  EXPECT_EQ(o.overflow.drop_policy, DropPolicy::kProbability);
+  EXPECT_TRUE(o.overflow.renormalize_survivors);
+  EXPECT_EQ(o.overflow.no_token_left_behind, 4);
   EXPECT_EQ(o.bad_gradient, BadGradient::kSkip);
   EXPECT_EQ(o.seed, 9u);
   EXPECT_EQ(o.recompute, Recompute::kBlock);
@@ -150,6 +162,43 @@ TEST(VerifyFlags, AreThoseThatDecideTheNumbers) {
   EXPECT_THAT(ParseVerifyFlags({"--help"})->train.help,
               ::testing::AllOf(HasSubstr("--max_ranks"), HasSubstr("--lr"),
                                Not(HasSubstr("--eval_every"))));
+}
+
+TEST(TrainFlags, WaysToDropAreRefusedWhereNothingIsDropped) {
+  for (const std::string flag :
+       {"--min_capacity=4", "--capacity_scope=micro_batch",
+        "--drop_policy=position", "--renormalize_survivors",
+        "--no_token_left_behind=4"}) {
+    const std::string name = flag.substr(0, flag.find('='));
+    const auto refused = ParseTrainFlags(With({flag}));
+    EXPECT_EQ(std::string(refused.status().message()),
+              "expected --capacity_factor above 0 with " + name +
+                  ", found 0, which drops nothing; give a factor such as 1.25 "
+                  "or leave the flag out");
+    const auto taken = ParseTrainFlags(With({flag, "--capacity_factor=1.25"}));
+    EXPECT_TRUE(taken.ok()) << taken.status();
+  }
+  EXPECT_THAT(std::string(ParseTrainFlags(With({"--capacity_factor=1.25",
+                                                "--eval_capacity_factor=2"}))
+                              .status()
+                              .message()),
+              HasSubstr("expected held-out text"));
+}
+
+TEST(TrainFlags, AFlagFileOfWaysToDropIsRepeatedWithAndWithoutACapacity) {
+  const testing::TemporaryFolder folder;
+  const auto flags = ParseTrainFlags(
+      With({"--capacity_factor=1.25", "--eval_fraction=0.1",
+            "--eval_capacity_factor=2", "--drop_policy=probability"}));
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  const std::string file = folder.Write("flags.txt", FlagFileOf(*flags));
+  const auto again = ParseTrainFlags({"--flagfile", file});
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(FlagFileOf(*again), FlagFileOf(*flags));
+  const auto dropless = ParseTrainFlags(
+      {"--flagfile", file, "--capacity_factor=0", "--eval_capacity_factor=0"});
+  ASSERT_TRUE(dropless.ok()) << dropless.status();
+  EXPECT_EQ(dropless->options.overflow.drop_policy, DropPolicy::kPosition);
 }
 
 TEST(TrainFlags, FlagFileReadsBackToItself) {
@@ -262,6 +311,12 @@ TEST(TrainFlags, Help) {
                            "--adam_eps X",
                            "--clip_norm X",
                            "--capacity_factor X",
+                           "--eval_capacity_factor X",
+                           "--min_capacity N",
+                           "--capacity_scope micro_batch|sequence",
+                           "--drop_policy position|probability",
+                           "--renormalize_survivors",
+                           "--no_token_left_behind N",
                            "--balance_loss_coef X",
                            "--router_z_loss_coef X",
                            "--bad_gradient stop|skip",

@@ -146,10 +146,16 @@ TEST(ModelConfig, RefusesByName) {
       {With("num_expert_per_tok", "2"),
        "found \"num_expert_per_tok\"; the nearest known one is "
        "\"num_experts_per_tok\""},
-      {With("sliding_window", "4096"), "\"sliding_window\" to be null"},
+      {With("sliding_window", "0"),
+       "\"sliding_window\" between 1 and 16777216, found 0"},
+      {With("use_sliding_window", "true"),
+       "a number in \"sliding_window\" since \"use_sliding_window\" is true"},
+      {With("qk_norm", "\"layer\""), "\"none\", \"head\", \"full\""},
+      {With("qkv_bias", "1"), "\"qkv_bias\""},
+      {With("model_type", "\"qwen3_moe\""), "found \"qwen3_moe\""},
       {With("tie_word_embeddings", "true"),
        "\"tie_word_embeddings\" to be false, found true"},
-      {With("hidden_act", "\"gelu\""), "\"hidden_act\" to be \"silu\""},
+      {With("hidden_act", "\"tanh\""), "\"hidden_act\" to be one of"},
       {With("router_jitter_noise", "0.01"), "found 0.01"},
       {With("attention_dropout", "0.1"), "\"attention_dropout\" to be 0.0"},
       {With("model_type", "\"llama\""), "found \"llama\""},
@@ -162,6 +168,58 @@ TEST(ModelConfig, RefusesByName) {
     EXPECT_THAT(MessageOf(text),
                 AllOf(StartsWith("config.json: expected "), HasSubstr(part)));
   }
+}
+
+AttentionConfig AttentionOf(const std::string& keys) {
+  std::string text = kTiny;
+  const std::string none = ", \"sliding_window\": null";
+  text.replace(text.find(none), none.size(), "");
+  text.insert(1, keys);
+  const auto config = Parse(text);
+  EXPECT_TRUE(config.ok()) << config.status();
+  if (!config.ok()) return AttentionConfig();
+  const auto again = Parse(ToJson(*config));
+  EXPECT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->attention.qk_norm, config->attention.qk_norm);
+  EXPECT_EQ(again->attention.bias, config->attention.bias);
+  EXPECT_EQ(again->attention.window, config->attention.window);
+  return config->attention;
+}
+
+TEST(ModelConfig, ReadsAttentionsKeys) {
+  const AttentionConfig plain = AttentionOf("");
+  EXPECT_EQ(plain.qk_norm, QkNorm::kNone);
+  EXPECT_EQ(plain.bias, AttentionBias::kNone);
+  EXPECT_EQ(plain.window, 0);
+  EXPECT_EQ(AttentionOf(R"("qk_norm": "none",)").qk_norm, QkNorm::kNone);
+  EXPECT_EQ(AttentionOf(R"("qk_norm": "head",)").qk_norm, QkNorm::kHead);
+  EXPECT_EQ(AttentionOf(R"("qk_norm": "full",)").qk_norm, QkNorm::kFull);
+  EXPECT_EQ(AttentionOf(R"("qkv_bias": true,)").bias, AttentionBias::kQkv);
+  EXPECT_EQ(AttentionOf(R"("attention_bias": true,)").bias,
+            AttentionBias::kAll);
+  EXPECT_EQ(AttentionOf(R"("attention_bias": false, "qkv_bias": true,)").bias,
+            AttentionBias::kQkv);
+  EXPECT_EQ(AttentionOf(R"("sliding_window": 64,)").window, 64);
+  EXPECT_EQ(AttentionOf(R"("sliding_window": 64, "use_sliding_window": true,)")
+                .window,
+            64);
+  // As in Qwen's files.
+  EXPECT_EQ(AttentionOf(R"("sliding_window": 64, "use_sliding_window": false,
+                           "max_window_layers": 1,)")
+                .window,
+            0);
+}
+
+TEST(ModelConfig, ContradictoryAttentionIsRefused) {
+  EXPECT_THAT(MessageOf(With("attention_bias", "true, \"qkv_bias\": true")),
+              HasSubstr("found both; remove one"));
+  EXPECT_THAT(
+      MessageOf(With("max_window_layers", "1, \"use_sliding_window\": true")),
+      HasSubstr("is true, found none"));
+  EXPECT_THAT(
+      MessageOf(
+          With("sliding_window", "8").insert(1, "\"max_window_layers\": 1, ")),
+      HasSubstr("no \"max_window_layers\" beside a sliding window"));
 }
 
 TEST(ModelConfig, NeutralValuesAreAccepted) {
@@ -200,6 +258,127 @@ TEST(ModelConfig, GatesAreRenormalizedFromTwoChoicesOnUnlessToldOtherwise) {
   EXPECT_THAT(std::string(parse("1", "true").status().message()),
               StartsWith("config.json: expected \"norm_topk_prob\" to be false "
                          "with \"num_experts_per_tok\" 1, found true"));
+}
+
+std::string Add(std::string text, const std::string& keys) {
+  return text.insert(1, keys + ", ");
+}
+
+TEST(ModelConfig, ExpertsHaveThreeNames) {
+  for (const char* name : {"num_experts", "n_routed_experts"}) {
+    const std::string key = absl::StrCat("\"", name, "\": ");
+    const auto config = Parse(Add(With("num_local_experts", ""), key + "6"));
+    ASSERT_TRUE(config.ok()) << config.status();
+    EXPECT_EQ(config->experts, 6);
+    EXPECT_EQ(MessageOf(Add(kTiny, key + "8")), "accepted");
+    EXPECT_THAT(MessageOf(Add(kTiny, key + "6")),
+                HasSubstr(absl::StrCat("found 8 in \"num_local_experts\" and 6 "
+                                       "in \"",
+                                       name, "\"")));
+  }
+  EXPECT_THAT(MessageOf(With("num_local_experts", "")),
+              HasSubstr("the key \"num_local_experts\", found none"));
+}
+
+TEST(ModelConfig, ReadsTheRoutersOfKnownModels) {
+  const std::string experts = With("num_local_experts", "64");
+  const auto plain = Parse(experts);
+  EXPECT_EQ(plain->router.scoring, kernels::RouterScoring::kSoftmax);
+  EXPECT_EQ(plain->router.topk_method, TopKMethod::kGreedy);
+  EXPECT_EQ(plain->router.scaling, 1.0);
+  EXPECT_EQ(plain->router.groups, 1);
+  EXPECT_EQ(plain->router.device_groups, 1);
+  EXPECT_FALSE(plain->router.softmax_after_topk);
+  EXPECT_FALSE(plain->router.selection_bias);
+
+  const auto v2 = Parse(Add(experts, R"("scoring_func": "softmax",
+      "norm_topk_prob": false, "routed_scaling_factor": 16.0, "n_group": 8,
+      "topk_group": 3, "topk_method": "group_limited_greedy")"));
+  ASSERT_TRUE(v2.ok()) << v2.status();
+  EXPECT_FALSE(v2->renormalizes_gates());
+  EXPECT_EQ(v2->router.scaling, 16.0);
+  EXPECT_EQ(v2->router.topk_method, TopKMethod::kGroupLimitedGreedy);
+  EXPECT_EQ(v2->router.groups, 8);
+  EXPECT_EQ(v2->router.groups_per_token, 3);
+  EXPECT_FALSE(v2->router.selection_bias);
+
+  const std::string v3_keys = R"("scoring_func": "sigmoid",
+      "norm_topk_prob": true, "routed_scaling_factor": 2.5, "n_group": 8,
+      "topk_group": 4, "topk_method": "noaux_tc")";
+  const auto v3 = Parse(Add(experts, v3_keys));
+  ASSERT_TRUE(v3.ok()) << v3.status();
+  EXPECT_EQ(v3->router.scoring, kernels::RouterScoring::kSigmoid);
+  EXPECT_TRUE(v3->renormalizes_gates());
+  EXPECT_EQ(v3->router.topk_method, TopKMethod::kNoAuxTc);
+  EXPECT_TRUE(v3->router.selection_bias);
+  const auto unbiased =
+      Parse(Add(experts, v3_keys + R"(,"router_bias": false)"));
+  EXPECT_FALSE(unbiased->router.selection_bias);
+
+  const auto devices = Parse(Add(experts, R"("n_device_groups": 4,
+      "topk_device_groups": 3, "router_bias": true)"));
+  ASSERT_TRUE(devices.ok()) << devices.status();
+  EXPECT_EQ(devices->router.device_groups, 4);
+  EXPECT_EQ(devices->router.device_groups_per_token, 3);
+  EXPECT_TRUE(devices->router.selection_bias);
+
+  const auto after = Parse(Add(experts, R"("softmax_after_topk": true)"));
+  EXPECT_TRUE(after->router.softmax_after_topk);
+  for (const auto& config : {v2, v3, unbiased, devices, after}) {
+    const std::string json = ToJson(*config);
+    EXPECT_NE(json, ToJson(*plain));
+    EXPECT_EQ(ToJson(*Parse(json)), json);
+  }
+}
+
+TEST(ModelConfig, RefusesRoutersThatContradictThemselves) {
+  const auto add = [](const std::string& keys) { return Add(kTiny, keys); };
+  const std::string one = With("num_experts_per_tok", "1");
+  const std::string greedy = R"("topk_method": "group_limited_greedy", )";
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {add(R"("scoring_func": "tanh")"), "one of \"softmax\", \"sigmoid\""},
+      {add(R"("topk_method": "best")"), "\"noaux_tc\", found \"best\""},
+      {add(R"("routed_scaling_factor": 0)"), "\"routed_scaling_factor\""},
+      {Add(one, R"("softmax_after_topk": true)"), "\"num_experts_per_tok\" 1"},
+      {add(R"("softmax_after_topk": true, "scoring_func": "sigmoid")"),
+       "\"scoring_func\" to be \"softmax\""},
+      {add(R"("softmax_after_topk": true, "norm_topk_prob": false)"),
+       "\"norm_topk_prob\" to be true"},
+      {add(greedy + R"("n_group": 4)"), "the key \"topk_group\", found none"},
+      {add(greedy + R"("n_group": 4, "topk_group": 5)"),
+       "\"topk_group\" between 1 and 4, found 5"},
+      {add(R"("topk_group": 2)"), "\"topk_group\" between 1 and 1, found 2"},
+      {add(greedy + R"("n_group": 3, "topk_group": 2)"),
+       "\"n_group\" to divide the number of experts, found 3 groups of 8"},
+      {add(greedy + R"("n_group": 8, "topk_group": 1)"),
+       "\"num_experts_per_tok\" 2 experts to choose from, found 1"},
+      {add(R"("n_group": 4, "topk_group": 2)"),
+       "found \"greedy\" with \"n_group\" 4"},
+      {add(R"("n_group": 8, "topk_group": 2, "topk_method": "noaux_tc")"),
+       "groups of at least two experts"},
+      {add(R"("n_device_groups": 4)"), "\"topk_device_groups\", found none"},
+      {add(R"("n_device_groups": 3, "topk_device_groups": 2)"),
+       "\"n_device_groups\" to divide"},
+      {add(greedy + R"("n_group": 4, "topk_group": 2, "n_device_groups": 4,
+           "topk_device_groups": 2)"),
+       "\"n_group\" or \"n_device_groups\", found 4 and 4"},
+      {add(R"("router_bias": 1)"), "true or false, found 1"},
+  };
+  for (const auto& [text, part] : cases) {
+    EXPECT_THAT(MessageOf(text),
+                AllOf(StartsWith("config.json: expected "), HasSubstr(part)));
+  }
+}
+
+TEST(ModelConfig, DeviceGroupsThatAreNotTheRanksAreNoted) {
+  RouterConfig router;
+  EXPECT_EQ(NoteOnDeviceGroups(router, 4), "");
+  router.device_groups = 8;
+  router.device_groups_per_token = 3;
+  EXPECT_EQ(NoteOnDeviceGroups(router, 8), "");
+  EXPECT_THAT(NoteOnDeviceGroups(router, 2),
+              AllOf(HasSubstr("\"n_device_groups\" is 8"), HasSubstr("width 2"),
+                    HasSubstr("3 ranks at most")));
 }
 
 TEST(ModelConfig, KnowsTheTypesOfWeights) {

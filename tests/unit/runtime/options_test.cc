@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -60,6 +61,80 @@ TEST(TrainOptions, CapacityIsOfAMicroBatch) {
   EXPECT_EQ(ExpertCapacity(options), 11);  // 1.1 · 2 · 40 / 8
   options.micro_batch = 4;
   EXPECT_EQ(ExpertCapacity(options), 44);
+}
+
+TEST(TrainOptions, CapacityHasAFloorAScopeAndAnotherFactorInEvaluations) {
+  TrainOptions options = Valid();
+  options.seq_len = 40;
+  options.micro_batch = 4;
+  OverflowOptions& overflow = options.overflow;
+  overflow.capacity_factor = *CapacityFactor::Parse("1.1");
+  overflow.capacity_scope = CapacityScope::kSequence;
+  // Of each sequence: 1.1 · 2 · 40 / 8.
+  OverflowRule rule = OverflowRuleOf(options, /*training=*/true);
+  EXPECT_EQ(rule.capacity, 11);
+  EXPECT_EQ(rule.scope_tokens, 40);
+  EXPECT_EQ(ExpertCapacity(options), 4 * 11);
+  overflow.min_capacity = 15;
+  EXPECT_EQ(OverflowRuleOf(options, true).capacity, 15);
+  overflow.min_capacity = 100;
+  EXPECT_EQ(OverflowRuleOf(options, true).capacity, 40) << "all tokens";
+  overflow.min_capacity = 0;
+  EXPECT_EQ(OverflowRuleOf(options, false).capacity, 11) << "training's";
+  overflow.eval_capacity_factor = *CapacityFactor::Parse("2");
+  EXPECT_EQ(OverflowRuleOf(options, true).capacity, 11);
+  EXPECT_EQ(OverflowRuleOf(options, false).capacity, 20);
+  EXPECT_EQ(MostExpertRows(options), 4 * 11) << "there are no evaluations";
+  options.has_eval_data = true;
+  EXPECT_EQ(MostExpertRows(options), 4 * 20);
+  overflow.eval_capacity_factor = CapacityFactor();
+  EXPECT_EQ(OverflowRuleOf(options, false).capacity, 0) << "dropless";
+  EXPECT_EQ(MostExpertRows(options), 0);
+  EXPECT_FALSE(overflow.dropless());
+  overflow.no_token_left_behind = 5;
+  EXPECT_EQ(OverflowRuleOf(options, true).more_experts, 3);
+  EXPECT_EQ(OverflowRuleOf(options, false).more_experts, 0);
+  EXPECT_TRUE(Validate(options).ok()) << Validate(options);
+}
+
+TEST(TrainOptions, WaysToDropNeedACapacity) {
+  const auto refused = [](const std::function<void(OverflowOptions&)>& edit,
+                          const char* factor) {
+    TrainOptions options = Valid();
+    options.overflow.capacity_factor = *CapacityFactor::Parse(factor);
+    edit(options.overflow);
+    return std::string(Validate(options).message());
+  };
+  const std::function<void(OverflowOptions&)> edits[] = {
+      [](OverflowOptions& o) { o.min_capacity = 4; },
+      [](OverflowOptions& o) { o.capacity_scope = CapacityScope::kSequence; },
+      [](OverflowOptions& o) { o.drop_policy = DropPolicy::kProbability; },
+      [](OverflowOptions& o) { o.renormalize_survivors = true; },
+      [](OverflowOptions& o) { o.no_token_left_behind = 4; },
+  };
+  for (const auto& edit : edits) {
+    EXPECT_THAT(refused(edit, "0"),
+                ::testing::StartsWith("expected --capacity_factor above 0"));
+    EXPECT_EQ(refused(edit, "1.25"), "");
+  }
+  // The next best expert is that of the next probability.
+  TrainOptions biased = Valid();
+  biased.overflow.capacity_factor = *CapacityFactor::Parse("1.25");
+  biased.overflow.no_token_left_behind = 4;
+  biased.model.router.selection_bias = true;
+  EXPECT_THAT(std::string(Validate(biased.overflow, biased.model).message()),
+              HasSubstr("without a bias, with --no_token_left_behind"));
+  // Experts to try beyond the token's own, as far as there are any.
+  for (const int64_t experts : {1, 2, 9}) {
+    EXPECT_EQ(
+        refused([=](OverflowOptions& o) { o.no_token_left_behind = experts; },
+                "1.25"),
+        absl::StrCat("expected --no_token_left_behind above the model's "
+                     "experts per token, 2, and of at most its experts, 8, "
+                     "found ",
+                     experts,
+                     "; correct it, or leave it at 0, which reroutes nothing"));
+  }
 }
 
 TEST(TrainOptions, BetasStayBelowOneInFp32) {
@@ -133,6 +208,30 @@ TEST(TrainOptions, RefusesWhatIsOutOfRangeOrContradictory) {
       {"--min_lr_ratio", [=](auto& o) { o.min_lr_ratio = 1.5; }},
       {"--comm_timeout", [=](auto& o) { o.comm_timeout = 0.0; }},
       {"balance_loss_coef", [=](auto& o) { o.model.balance_loss_coef = nan; }},
+      {"device_balance_loss_coef",
+       [=](auto& o) { o.balance.device_coefficient = nan; }},
+      {"communication_balance_loss_coef",
+       [](auto& o) { o.balance.communication_coefficient = -1; }},
+      {"bias_update_rate", [=](auto& o) { o.balance.bias_update_rate = nan; }},
+      {"--balance_window of 1 or more",
+       [](auto& o) { o.balance.scope = BalanceScope::kWindow; }},
+      {"--balance_window only with", [](auto& o) { o.balance.window = 2; }},
+      {"--balance_window to divide",
+       [](auto& o) {
+         o.micro_batch = 2;
+         o.balance.scope = BalanceScope::kWindow;
+         o.balance.window = 3;
+       }},
+      {"n_device_groups", [](auto& o) { o.balance.device_coefficient = 0.1; }},
+      {"--communication_balance_loss_coef",
+       [](auto& o) { o.balance.communication_coefficient = 0.1; }},
+      {"--balance_loss switch",
+       [](auto& o) {
+         o.model.router.device_groups = 2;
+         o.balance.device_coefficient = 0.1;
+         o.balance.loss = BalanceLossKind::kGshard;
+       }},
+      {"router_bias", [](auto& o) { o.balance.bias_update_rate = 0.001; }},
       {"--steps", [=](auto& o) { o.steps = 0; }},
       {"--seq_len", [=](auto& o) { o.seq_len = 0; }},
       {"max_position_embeddings, 4096, found 4097",

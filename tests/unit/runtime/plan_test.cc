@@ -56,6 +56,69 @@ TEST(Plan, CountsMixtralsParametersExactly) {
   EXPECT_EQ(counts.active, 12'879'925'248);
 }
 
+// Qwen3-30B-A3B but for its norms of queries and keys (48 · 2 · 128 elements):
+// 30.5 billion parameters, of which 3.3 are active.
+TEST(Plan, CountsFineGrainedExperts) {
+  const ModelConfig model =
+      ParseModelConfig(R"({"hidden_size": 2048, "intermediate_size": 6144,
+        "moe_intermediate_size": 768, "num_hidden_layers": 48,
+        "num_attention_heads": 32, "num_key_value_heads": 4, "head_dim": 128,
+        "num_local_experts": 128, "num_experts_per_tok": 8,
+        "decoder_sparse_step": 1, "mlp_only_layers": [],
+        "vocab_size": 151936, "rope_theta": 1000000.0, "rms_norm_eps": 1e-6})",
+                       "qwen")
+          .value();
+  const ParameterCounts counts = CountParameters(model);
+  EXPECT_EQ(counts.total, 30'532'122'624 - 48 * 2 * 128);
+  EXPECT_EQ(counts.active, counts.total - int64_t{48} * 120 * counts.expert);
+  EXPECT_EQ(counts.active, 3'353'020'416);
+  EXPECT_EQ(counts.networks, 0);
+}
+
+// DeepSeekMoE 16B (2401.06066): 16.4 billion parameters, 2.8 active.
+TEST(Plan, CountsSharedExpertsAndADenseLayer) {
+  TrainOptions options;
+  options.model =
+      ParseModelConfig(R"({"hidden_size": 2048, "intermediate_size": 10944,
+        "moe_intermediate_size": 1408, "num_hidden_layers": 28,
+        "num_attention_heads": 16, "num_key_value_heads": 16,
+        "num_local_experts": 64, "num_experts_per_tok": 6,
+        "n_shared_experts": 2, "first_k_dense_replace": 1,
+        "moe_layer_freq": 1, "norm_topk_prob": false, "vocab_size": 102400,
+        "rope_theta": 10000.0, "rms_norm_eps": 1e-6})",
+                       "deepseek")
+          .value();
+  FillDefaults(&options);
+  const Plan plan = MakePlan(options, {8, 1, 8});
+  const ParameterCounts& counts = plan.parameters;
+  EXPECT_EQ(counts.total, 16'375'728'128);
+  EXPECT_EQ(counts.active, 2'828'650'496);
+  EXPECT_EQ(counts.router, 27 * 64 * 2048);
+  EXPECT_EQ(counts.networks, 3 * 2048 * (int64_t{10944} + 27 * 2 * 1408));
+  EXPECT_EQ(plan.rank_parameters, counts.dense + counts.experts / 8);
+  const int64_t norms = (2 * 28 + 1) * 2048;
+  EXPECT_EQ(plan.flops.dense + plan.flops.experts,
+            6 * (counts.active - counts.embedding - norms));
+  const std::string table = ToTable(plan);
+  EXPECT_THAT(table, HasSubstr("layers without experts"));
+  EXPECT_THAT(table, HasSubstr("2,816"));
+}
+
+TEST(Plan, CountsTwoMatricesAndTheGateOfASharedExpert) {
+  ModelConfig model = Options("tiny").model;  // 2 layers, 128 and 128 wide
+  const ParameterCounts gated = CountParameters(model);
+  model.feed_forward.activation.gated = false;
+  EXPECT_EQ(CountParameters(model).expert, gated.expert / 3 * 2);
+  model.feed_forward.shared_expert_intermediate_size = 50;
+  model.feed_forward.shared_expert_gate = true;
+  EXPECT_EQ(CountParameters(model).networks, 2 * (2 * 128 * 50 + 128));
+  model.feed_forward.mlp_only_layers = {0, 1};
+  const ParameterCounts dense = CountParameters(model);
+  EXPECT_EQ(dense.networks, 2 * 2 * 128 * 128);
+  EXPECT_EQ(dense.experts + dense.router, 0);
+  EXPECT_EQ(dense.active, dense.total);
+}
+
 TEST(Plan, CountsTinyByHand) {
   // Two embeddings of 256·128; a layer has attention of 128·(128+64+64+128),
   // a router of 8·128 and two norms; a final norm.
@@ -114,6 +177,40 @@ TEST(Plan, KvCacheOfGroupedQueries) {
   EXPECT_EQ(plan.kv_cache.this_model, 2 * 32 * 8 * 128 * 2);
   EXPECT_EQ(plan.kv_cache.multi_head, 2 * 32 * 32 * 128 * 2);
   EXPECT_EQ(plan.kv_cache.multi_query, 2 * 32 * 1 * 128 * 2);
+}
+
+TEST(Plan, AWindowLowersAttentionsWorkAndBoundsTheCache) {
+  TrainOptions options = Options("small");
+  options.seq_len = 255;
+  const Plan full = MakePlan(options, {1, 1, 1});
+  EXPECT_EQ(full.kv_cache.most_tokens, 0);
+  const ModelConfig& m = options.model;
+  for (const int64_t window : {1, 64, 254, 255, 1000}) {
+    options.model.attention.window = window;
+    int64_t pairs = 0;
+    for (int64_t t = 0; t < 255; ++t) pairs += std::min(t + 1, window);
+    const Plan plan = MakePlan(options, {1, 1, 1});
+    EXPECT_EQ(plan.flops.attention,
+              3 * m.layers * m.heads * m.head_dim * 2 * 2 * pairs / 255);
+    EXPECT_EQ(plan.flops.dense, full.flops.dense);
+    EXPECT_EQ(plan.kv_cache.this_model, full.kv_cache.this_model);
+    EXPECT_EQ(plan.kv_cache.most_tokens, window);
+    EXPECT_THAT(ToTable(plan), ::testing::HasSubstr("at most: the window"));
+  }
+}
+
+TEST(Plan, CountsBiasesAndNormsOfHeads) {
+  TrainOptions options = Options("tiny");  // 4 query heads, 2 of 32, hidden 128
+  const ParameterCounts plain = CountParameters(options.model);
+  const auto more = [&](const AttentionConfig& attention) {
+    options.model.attention = attention;
+    return CountParameters(options.model).dense - plain.dense;
+  };
+  EXPECT_EQ(more({QkNorm::kHead}), 2 * (32 + 32));
+  EXPECT_EQ(more({QkNorm::kFull}), 2 * (128 + 64));
+  EXPECT_EQ(more({QkNorm::kNone, AttentionBias::kQkv}), 2 * (128 + 64 + 64));
+  EXPECT_EQ(more({QkNorm::kNone, AttentionBias::kAll}),
+            2 * (128 + 64 + 64 + 128));
 }
 
 TEST(Plan, FlopsPerToken) {

@@ -53,6 +53,30 @@ TEST(SameRun, NamesTheFlagAndTheRank) {
                 "--model");
   ExpectRefused([](TrainOptions& o) { o.recompute = Recompute::kBlock; },
                 "--recompute");
+  ExpectRefused(
+      [](TrainOptions& o) {
+        o.overflow.eval_capacity_factor = *CapacityFactor::Parse("2");
+      },
+      "--eval_capacity_factor");
+  ExpectRefused([](TrainOptions& o) { o.overflow.min_capacity = 4; },
+                "--min_capacity");
+  ExpectRefused(
+      [](TrainOptions& o) {
+        o.overflow.capacity_scope = CapacityScope::kSequence;
+      },
+      "--capacity_scope");
+  ExpectRefused(
+      [](TrainOptions& o) {
+        o.overflow.drop_policy = DropPolicy::kProbability;
+      },
+      "--drop_policy");
+  ExpectRefused(
+      [](TrainOptions& o) { o.overflow.renormalize_survivors = true; },
+      "--renormalize_survivors");
+  ExpectRefused([](TrainOptions& o) { o.overflow.no_token_left_behind = 3; },
+                "--no_token_left_behind");
+  ExpectRefused([](TrainOptions& o) { o.expert_dropout = 0.1; },
+                "--expert_dropout");
 }
 
 TEST(SameRun, WhatTouchesNoNumberMayDiffer) {

@@ -23,6 +23,7 @@ namespace {
 constexpr uint64_t kSeed = 3;
 constexpr char kMatrix[] = "matrix";  // of two norm chunks
 constexpr char kNorm[] = "norm.weight";
+constexpr char kBias[] = "projection.bias";
 constexpr char kRouter[] = "router";
 constexpr char kExpert[] = "expert";
 
@@ -64,6 +65,7 @@ class Optimized {
     using Kind = ParameterStore::Kind;
     store_.Declare(kMatrix, {300, 250}, Kind::kMatrix, 0.1f);
     store_.Declare(kNorm, {77}, Kind::kNorm, 0.0f);
+    store_.Declare(kBias, {33}, Kind::kBias, 0.0f);
     store_.Declare(kRouter, {3, 20}, Kind::kRouter, 0.1f);
     store_.Declare(kExpert, {30, 20}, Kind::kMatrix, 0.1f, /*expert=*/0);
     store_.Allocate(device_);
@@ -156,7 +158,8 @@ Outcome Oracle(const Training& run, const Values& initial) {
         o.clip_norm > 0.0 && norm > o.clip_norm ? o.clip_norm / norm : 1.0;
     const double t = static_cast<double>(step + 1);
     for (auto& [name, weights] : outcome.weights) {
-      const bool decays = name != kNorm || o.decay_norms;
+      const bool vector = name == kNorm || name == kBias;
+      const bool decays = !vector || o.decay_norms;
       m[name].resize(weights.size());
       v[name].resize(weights.size());
       for (size_t i = 0; i < weights.size(); ++i) {
@@ -181,7 +184,7 @@ void ExpectNear(const Outcome& actual, const Outcome& expected,
                 double learning_rate) {
   ASSERT_EQ(actual.norms.size(), expected.norms.size());
   for (size_t i = 0; i < actual.norms.size(); ++i) {
-    // 75,737 squares, added in double.
+    // 75,770 squares, added in double.
     EXPECT_NEAR(actual.norms[i], expected.norms[i], 1e-10 * expected.norms[i]);
   }
   for (const auto& [name, values] : expected.weights) {

@@ -79,6 +79,11 @@ void ExpectShownOnce(Trainer& trainer) {
     EXPECT_EQ(found->second, std::vector<int>(parameter->element_count(), 1))
         << parameter->name;
   }
+  for (const auto& state : trainer.runner().store().states()) {
+    EXPECT_EQ(counter.counts()[state->name],
+              std::vector<int>(state->shape.element_count(), 1))
+        << state->name;
+  }
   for (const auto& [name, counts] : counter.counts()) {
     for (int count : counts) ASSERT_LE(count, 1) << name;
   }
@@ -89,6 +94,7 @@ class StateVisitorTest : public ::testing::TestWithParam<DType> {};
 TEST_P(StateVisitorTest, EveryElementHasOneOwner) {
   TrainOptions options = WideRun();
   options.dtype = GetParam();
+  options.model.router.selection_bias = true;
   for (const Layout& layout : {Layout{1, 1, 1},
                                {2, 1, 1},
                                {2, 2, 1},
@@ -102,6 +108,9 @@ TEST_P(StateVisitorTest, EveryElementHasOneOwner) {
         WithTrainers(layout, options, [&](Trainer& trainer) -> absl::Status {
           ExpectShownOnce(trainer);
           if (trainer.grid().world().rank() == 0) {
+            for (const auto& state : trainer.runner().store().states()) {
+              expected[state->name] = {options.model.experts};
+            }
             for (const auto& p : trainer.runner().store().parameters()) {
               std::vector<int64_t> extents;
               for (int i = 0; i < p->shape.rank(); ++i) {
@@ -135,14 +144,29 @@ TEST_P(StateVisitorTest, EveryElementHasOneOwner) {
   }
 }
 
+// Gives each layer another expert to prefer, so that the bias matters.
+void SetSelectionBiases(Trainer& trainer) {
+  Stream& stream = trainer.runner().stream();
+  const Transformer& model = trainer.runner().model();
+  for (int layer = 0; layer < model.layers(); ++layer) {
+    const TensorView bias = model.selection_bias(layer);
+    std::vector<float> values(bias.element_count(), 0.0f);
+    values[layer + 3] = 0.25f;
+    stream.CopyToDevice(bias, values.data());
+    stream.Wait();
+  }
+}
+
 TEST_P(StateVisitorTest, AnotherLayoutGoesOnWithTheSameBits) {
   TrainOptions options = SmallRun();
   options.dtype = GetParam();
+  options.model.router.selection_bias = true;
   constexpr int kBefore = 3, kAfter = 2;
   KeptState half_way, expected;
   std::vector<double> expected_losses, expected_norms;
   absl::Status status =
       WithTrainers({1, 1, 1}, options, [&](Trainer& trainer) -> absl::Status {
+        SetSelectionBiases(trainer);
         for (int step = 0; step < kBefore + kAfter; ++step) {
           if (step == kBefore) {
             SWITCHYARD_RETURN_IF_ERROR(half_way.Keep(trainer));
@@ -156,6 +180,9 @@ TEST_P(StateVisitorTest, AnotherLayoutGoesOnWithTheSameBits) {
       });
   ASSERT_TRUE(status.ok()) << status;
   EXPECT_NE(expected.Difference(half_way), "");
+  EXPECT_EQ(half_way.tensors().count(
+                "model.layers.1.block_sparse_moe.gate.e_score_correction_bias"),
+            1u);
   for (const Layout& layout : {Layout{1, 1, 1}, {3, 1, 1}, {4, 2, 1}}) {
     TrainOptions other = options;
     other.seed += 1;  // nothing may be right by chance

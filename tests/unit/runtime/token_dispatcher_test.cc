@@ -61,7 +61,7 @@ absl::Status RoundTrip(comm::Communicator& world, Tokens tokens,
   SWITCHYARD_RETURN_IF_ERROR(dispatcher.Plan(
       run, router,
       ConstTensorView(tokens.valid.data(), DType::kUInt8, {tokens.count}),
-      capacity, routing));
+      {.capacity = capacity}, routing));
   SWITCHYARD_ASSIGN_OR_RETURN(
       const TensorView rows,
       dispatcher.Dispatch(run, routing, x, ConstTensorView(), "there"));
@@ -156,9 +156,10 @@ TEST(TokenDispatcherTest, EveryRankLearnsThatOneGetsTooManyRows) {
                                     {tokens.count});
         Routing routing;
         const TokenDispatcher enough(grid, 3, /*max_rows=*/60);
-        SWITCHYARD_RETURN_IF_ERROR(enough.Plan(run, router, valid, 0, routing));
+        SWITCHYARD_RETURN_IF_ERROR(
+            enough.Plan(run, router, valid, {}, routing));
         statuses[world.rank()] = TokenDispatcher(grid, 3, /*max_rows=*/59)
-                                     .Plan(run, router, valid, 0, routing);
+                                     .Plan(run, router, valid, {}, routing);
         return absl::OkStatus();
       });
   ASSERT_TRUE(ran.ok()) << ran;

@@ -146,6 +146,57 @@ TEST_F(TrainerTest, ASkippedStepHasNoGradientNorm) {
   EXPECT_TRUE(std::isnan(metrics->grad_norm)) << metrics->grad_norm;
 }
 
+TrainOptions BiasedRun() {
+  TrainOptions options = SmallRun();
+  options.model.router.selection_bias = true;
+  options.balance.bias_update_rate = 0.125;
+  return options;
+}
+
+TEST_F(TrainerTest, BiasesFollowTheLoadsOfTheStep) {
+  const TrainOptions options = BiasedRun();
+  ASSERT_TRUE(Validate(options).ok()) << Validate(options);
+  const auto trainer = Create(options);
+  ASSERT_TRUE(trainer.ok()) << trainer.status();
+  const int64_t experts = options.model.experts;
+  std::vector<float> expected(options.model.layers * experts, 0.0f);
+  for (int step = 0; step < 3; ++step) {
+    ASSERT_TRUE((*trainer)->Step().ok());
+    const absl::Span<const int64_t> assigned = (*trainer)->assigned();
+    const int64_t share = options.global_batch * options.seq_len *
+                          options.model.experts_per_token / experts;
+    for (size_t i = 0; i < expected.size(); ++i) {
+      if (assigned[i] > share) expected[i] -= 0.125f;
+      if (assigned[i] < share) expected[i] += 0.125f;
+    }
+    ASSERT_TRUE((*trainer)->Evaluate().ok()) << "changes nothing";
+    for (int layer = 0; layer < options.model.layers; ++layer) {
+      const float* bias =
+          (*trainer)->runner().model().selection_bias(layer).data<float>();
+      for (int64_t e = 0; e < experts; ++e) {
+        EXPECT_EQ(bias[e], expected[layer * experts + e]) << step << " " << e;
+      }
+    }
+  }
+}
+
+TEST_F(TrainerTest, ASkippedStepMovesNoBias) {
+  TrainOptions options = BiasedRun();
+  options.bad_gradient = BadGradient::kSkip;
+  TrainerParts parts;
+  parts.make_loss = [](const Transformer&) {
+    return std::make_unique<BrokenLoss>();
+  };
+  const auto trainer = Create(options, std::move(parts));
+  ASSERT_TRUE(trainer.ok()) << trainer.status();
+  const auto metrics = (*trainer)->Step();
+  ASSERT_TRUE(metrics.ok()) << metrics.status();
+  EXPECT_TRUE(metrics->skipped);
+  const float* bias =
+      (*trainer)->runner().model().selection_bias(0).data<float>();
+  for (int64_t e = 0; e < options.model.experts; ++e) EXPECT_EQ(bias[e], 0.0f);
+}
+
 // Keeps the weights that it is given, and is no loss.
 class WeightRecorder : public BalanceLoss {
  public:
@@ -332,7 +383,17 @@ struct MemoryCase {
   int ranks, width;
   bool crowded;
   const char* capacity_factor;
+  bool every_way = false;  // to treat overflow
+  void (*edit)(ModelConfig&) = nullptr;
 };
+
+// Layers of both kinds, and a shared expert with a gate.
+void MixLayers(ModelConfig& model) {
+  model.feed_forward.first_k_dense_replace = 1;
+  model.feed_forward.dense_intermediate_size = 80;
+  model.feed_forward.shared_expert_intermediate_size = 72;
+  model.feed_forward.shared_expert_gate = true;
+}
 
 class MemoryTest : public ::testing::TestWithParam<MemoryCase> {};
 
@@ -348,9 +409,16 @@ TEST_P(MemoryTest, ARunStaysWithinThePlan) {
       options.seq_len = 96;
       options.dtype = dtype;
       options.recompute = recompute;
+      if (c.edit != nullptr) c.edit(options.model);
       options.expert_parallel = c.width;
       options.overflow.capacity_factor =
           *CapacityFactor::Parse(c.capacity_factor);
+      if (c.every_way) {
+        options.overflow.capacity_scope = CapacityScope::kSequence;
+        options.overflow.drop_policy = DropPolicy::kProbability;
+        options.overflow.renormalize_survivors = true;
+        options.overflow.no_token_left_behind = 6;
+      }
       ASSERT_TRUE(Validate(options).ok()) << Validate(options);
       const auto layout = ResolveLayout(options, c.ranks, c.ranks);
       ASSERT_TRUE(layout.ok()) << layout.status();
@@ -374,19 +442,112 @@ TEST_P(MemoryTest, ARunStaysWithinThePlan) {
   }
 }
 
+// What the balance loss counts, and the forward passes that wait for it.
+TEST(MemoryTest, AWindowOfTheBalanceLossIsCounted) {
+  for (const Recompute recompute : {Recompute::kNone, Recompute::kBlock}) {
+    for (const BalanceScope scope :
+         {BalanceScope::kMicroBatch, BalanceScope::kSequence,
+          BalanceScope::kWindow, BalanceScope::kGlobal}) {
+      TrainOptions options = SmallRun();
+      options.steps = 2;
+      options.warmup_steps = 0;
+      options.seq_len = 96;
+      options.expert_parallel = 1;
+      options.recompute = recompute;
+      options.balance.scope = scope;
+      options.balance.window = scope == BalanceScope::kWindow ? 2 : 0;
+      const Plan plan = MakePlan(options, {1, 1, 1});
+      EXPECT_EQ(plan.rounds_together, scope == BalanceScope::kWindow   ? 2
+                                      : scope == BalanceScope::kGlobal ? 4
+                                                                       : 1);
+      const auto run = TrainOn(1, options, /*crowded=*/false);
+      ASSERT_TRUE(run.ok()) << run.status();
+      const RankMemory& memory = plan.memory;
+      EXPECT_EQ(run->tensors, memory.expected()) << NameOf(scope);
+      EXPECT_LE(run->used, memory.activations + memory.routed_worst)
+          << NameOf(scope);
+      EXPECT_GE(run->used, (memory.activations + memory.routed) / 2)
+          << NameOf(scope);
+    }
+  }
+}
+
+TEST(MemoryTest, SigmoidsKeepTheirLogitsAndABiasIsCounted) {
+  TrainOptions options = SmallRun();
+  options.steps = 2;
+  options.warmup_steps = 0;
+  options.expert_parallel = 1;
+  const auto measure = [&options] {
+    const RankMemory plan = MakePlan(options, {1, 1, 1}).memory;
+    const auto run = TrainOn(1, options, false);
+    EXPECT_TRUE(run.ok()) << run.status();
+    EXPECT_EQ(run->tensors, plan.expected());
+    EXPECT_LE(run->used, plan.activations + plan.routed_worst);
+    return plan;
+  };
+  const RankMemory plain = measure();
+  const ModelConfig& model = options.model;
+  const int64_t experts = model.layers * model.experts;
+  options.model.router.scoring = kernels::RouterScoring::kSigmoid;
+  options.model.router.selection_bias = true;
+  const RankMemory biased = measure();
+  EXPECT_EQ(biased.weights - plain.weights, 4 * experts);
+  EXPECT_EQ(biased.activations - plain.activations,
+            4 * experts * options.micro_batch * options.seq_len);
+}
+
+// Queries and keys are normalised and projections have biases.
+TEST(AttentionMemoryTest, ARunStaysWithinThePlan) {
+  for (const QkNorm norm : {QkNorm::kHead, QkNorm::kFull}) {
+    for (const Recompute recompute : {Recompute::kNone, Recompute::kBlock}) {
+      TrainOptions options = SmallRun();
+      options.steps = 2;
+      options.warmup_steps = 0;
+      options.seq_len = 96;
+      options.recompute = recompute;
+      options.model.head_dim = 24;  // projections wider than the model
+      options.model.attention = {norm, AttentionBias::kAll, /*window=*/10};
+      const auto layout = ResolveLayout(options, 1, 1);
+      ASSERT_TRUE(layout.ok()) << layout.status();
+      const Plan plan = MakePlan(options, *layout);
+      const auto run = TrainOn(1, options, /*crowded=*/false);
+      ASSERT_TRUE(run.ok()) << run.status();
+      EXPECT_EQ(run->tensors, plan.memory.expected());
+      EXPECT_LE(run->used, plan.memory.activations + plan.memory.routed);
+      EXPECT_GE(run->used, (plan.memory.activations + plan.memory.routed) / 2);
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Layouts, MemoryTest,
-    ::testing::Values(MemoryCase{"alone", 1, 1, false, "0"},
-                      MemoryCase{"alone_crowded", 1, 1, true, "0"},
-                      MemoryCase{"alone_capacity", 1, 1, false, "1.25"},
-                      MemoryCase{"copies", 2, 1, false, "0"},
-                      MemoryCase{"two", 2, 2, false, "0"},
-                      MemoryCase{"two_crowded", 2, 2, true, "0"},
-                      MemoryCase{"four_crowded", 4, 4, true, "0"},
-                      MemoryCase{"pairs", 4, 2, true, "0"},
-                      MemoryCase{"eight_crowded", 8, 8, true, "0"},
-                      MemoryCase{"two_capacity", 2, 2, true, "1"},
-                      MemoryCase{"idle", 5, 1, false, "0"}),
+    ::testing::Values(
+        MemoryCase{"alone", 1, 1, false, "0"},
+        MemoryCase{"alone_crowded", 1, 1, true, "0"},
+        MemoryCase{"alone_capacity", 1, 1, false, "1.25"},
+        MemoryCase{"alone_overflow", 1, 1, false, "1.25", true},
+        MemoryCase{"two_overflow", 2, 2, true, "1", true},
+        MemoryCase{"copies", 2, 1, false, "0"},
+        MemoryCase{"two", 2, 2, false, "0"},
+        MemoryCase{"two_crowded", 2, 2, true, "0"},
+        MemoryCase{"four_crowded", 4, 4, true, "0"},
+        MemoryCase{"pairs", 4, 2, true, "0"},
+        MemoryCase{"eight_crowded", 8, 8, true, "0"},
+        MemoryCase{"two_capacity", 2, 2, true, "1"},
+        MemoryCase{"idle", 5, 1, false, "0"},
+        MemoryCase{"mixed", 1, 1, false, "0", false, MixLayers},
+        MemoryCase{"mixed_crowded", 2, 2, true, "0", false, MixLayers},
+        MemoryCase{"dense", 2, 2, false, "0", false,
+                   [](ModelConfig& m) {
+                     m.feed_forward.first_k_dense_replace = 2;
+                     m.intermediate_size = 100;
+                   }},
+        MemoryCase{
+            "two_matrices", 1, 1, false, "0", false,
+            [](ModelConfig& m) {
+              MixLayers(m);
+              m.feed_forward.activation = {kernels::Activation::kRelu, false};
+            }}),
     [](const auto& info) { return std::string(info.param.name); });
 
 // The first micro-batch of a real model, with and without recomputation.

@@ -1,0 +1,18 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/kernels/bias_update.h"
+
+#include "switchyard/kernels/checks.h"
+#include "switchyard/kernels/cpu/bias_update.h"
+
+namespace switchyard::kernels {
+
+void BiasUpdate(Stream& stream, const BiasUpdateArgs& args) {
+  CheckRank(args.bias, 1);
+  CheckPacked("bias", args.bias, DType::kFloat32, args.bias.shape());
+  CheckPacked("counts", args.counts, DType::kInt64, args.bias.shape());
+  CheckCpu(stream);
+  stream.Enqueue([args] { cpu::BiasUpdate(args); });
+}
+
+}  // namespace switchyard::kernels

@@ -1,0 +1,61 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Philox4x32 (base/philox.h) of a vector of counters.
+//
+// Per-target: include it after hwy/highway.h.
+#if defined(SWITCHYARD_KERNELS_CPU_PHILOX_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef SWITCHYARD_KERNELS_CPU_PHILOX_INL_H_
+#undef SWITCHYARD_KERNELS_CPU_PHILOX_INL_H_
+#else
+#define SWITCHYARD_KERNELS_CPU_PHILOX_INL_H_
+#endif
+
+#include <cstdint>
+
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace switchyard::kernels::cpu::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+using PhiloxWords = hn::ScalableTag<uint64_t>;  // 32 random bits in each lane
+
+// The 64-bit product of each lane's lower half.
+HWY_INLINE hn::Vec<PhiloxWords> MultiplyLower(hn::Vec<PhiloxWords> x,
+                                              uint32_t factor) {
+#if HWY_TARGET == HWY_SCALAR
+  return hn::Set(PhiloxWords(), (hn::GetLane(x) & 0xFFFFFFFF) * factor);
+#else
+  const hn::Repartition<uint32_t, PhiloxWords> d32;
+  return hn::MulEven(hn::BitCast(d32, x), hn::Set(d32, factor));
+#endif
+}
+
+// Philox4x32 with 10 rounds (base/philox.h), one counter in each lane of x[0]
+// to x[3]. The upper halves of lanes are not kept clean between rounds:
+// products do not see them.
+HWY_INLINE void Philox(uint64_t key, hn::Vec<PhiloxWords> (&x)[4]) {
+  using W = hn::Vec<PhiloxWords>;
+  const PhiloxWords dw;
+  uint32_t key0 = static_cast<uint32_t>(key);
+  uint32_t key1 = static_cast<uint32_t>(key >> 32);
+  for (int round = 0; round < 10; ++round) {
+    const W product0 = MultiplyLower(x[0], 0xD2511F53);
+    const W product1 = MultiplyLower(x[2], 0xCD9E8D57);
+    x[0] = hn::Xor(hn::Xor(hn::ShiftRight<32>(product1), x[1]),
+                   hn::Set(dw, uint64_t{key0}));
+    x[1] = product1;
+    x[2] = hn::Xor(hn::Xor(hn::ShiftRight<32>(product0), x[3]),
+                   hn::Set(dw, uint64_t{key1}));
+    x[3] = product0;
+    key0 += 0x9E3779B9;
+    key1 += 0xBB67AE85;
+  }
+  for (W& word : x) word = hn::And(word, hn::Set(dw, 0xFFFFFFFF));
+}
+
+}  // namespace switchyard::kernels::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // per-target include guard

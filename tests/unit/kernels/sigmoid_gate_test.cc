@@ -1,0 +1,197 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/kernels/sigmoid_gate.h"
+
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "switchyard/base/cpu/cpu_device.h"
+#include "switchyard/base/guarded/guarded_device.h"
+#include "switchyard/tests/support/compare.h"
+#include "switchyard/tests/support/random_values.h"
+#include "switchyard/tests/support/rounding.h"
+#include "switchyard/tests/support/test_tensor.h"
+
+namespace switchyard::kernels {
+namespace {
+
+using switchyard::testing::AllNear;
+using switchyard::testing::Layout;
+using switchyard::testing::RandomValues;
+using switchyard::testing::SameBits;
+using switchyard::testing::TestTensor;
+using switchyard::testing::UnitRoundoff;
+
+using Values = std::vector<double>;
+
+constexpr double u = 0x1p-24;  // of fp32
+
+double Sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
+
+struct Case {
+  int64_t tokens, in, width;
+  DType dtype;
+  Values x, weight, value, y, dy, dx;
+};
+
+Case MakeCase(int64_t tokens, int64_t in, int64_t width, DType dtype) {
+  return {tokens,
+          in,
+          width,
+          dtype,
+          RandomValues(1, tokens * in, -1, 1, dtype),
+          RandomValues(2, in, -1, 1, dtype),
+          RandomValues(3, tokens * width, -1, 1, dtype),
+          RandomValues(4, tokens * width, -1, 1, dtype),
+          RandomValues(5, tokens * width, -1, 1, dtype),
+          RandomValues(6, tokens * in, -1, 1, dtype)};
+}
+
+double Logit(const Case& c, int64_t t) {
+  double logit = 0.0;
+  for (int64_t i = 0; i < c.in; ++i) logit += c.x[t * c.in + i] * c.weight[i];
+  return logit;
+}
+
+struct Result {
+  Values y, logits, dvalue, dlogits, dx;
+};
+
+Result Oracle(const Case& c) {
+  Result r = {c.y, {}, Values(c.value.size()), {}, c.dx};
+  for (int64_t t = 0; t < c.tokens; ++t) {
+    r.logits.push_back(Logit(c, t));
+    const double open = Sigmoid(r.logits.back());
+    double dot = 0.0;
+    for (int64_t i = t * c.width; i < (t + 1) * c.width; ++i) {
+      r.y[i] += open * c.value[i];
+      r.dvalue[i] = open * c.dy[i];
+      dot += c.dy[i] * c.value[i];
+    }
+    r.dlogits.push_back(dot * open * Sigmoid(-r.logits.back()));
+    for (int64_t i = 0; i < c.in; ++i) {
+      r.dx[t * c.in + i] += r.dlogits.back() * c.weight[i];
+    }
+  }
+  return r;
+}
+
+// Dots of n terms below 1 err by n u each at most; the sigmoid has a slope of
+// at most 1/4 and 9 u of its own; bf16 rounds once more.
+TEST(SigmoidGateTest, AgreesWithDoubles) {
+  CpuDevice device(2);
+  const auto stream = device.NewStream();
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+    for (const int64_t tokens : {0, 1, 70}) {
+      for (const int64_t width : {1, 33, 200}) {
+        const Case c = MakeCase(tokens, width + 3, width, dtype);
+        const Layout layout = Layout::Strided(2, 1);
+        const Shape rows = {tokens, width}, inputs = {tokens, c.in};
+        TestTensor x(device, dtype, inputs, c.x, layout);
+        TestTensor weight(device, dtype, {1, c.in}, c.weight);
+        TestTensor value(device, dtype, rows, c.value, layout);
+        TestTensor dy(device, dtype, rows, c.dy, layout);
+        TestTensor y(device, dtype, rows, c.y, layout);
+        TestTensor logits(device, DType::kFloat32, {tokens});
+        TestTensor dvalue(device, dtype, rows);
+        TestTensor dlogits(device, dtype, {tokens, 1});
+        TestTensor dx(device, dtype, inputs, c.dx, layout);
+        SigmoidGate(*stream, {x, weight, value, logits, y});
+        SigmoidGateBackward(*stream,
+                            {dy, value, weight, logits, dvalue, dlogits, dx});
+        stream->Wait();
+        const Result expected = Oracle(c);
+        const double n = static_cast<double>(c.in);
+        const double rounding = 1.01 * UnitRoundoff(dtype);
+        EXPECT_TRUE(AllNear(logits.Read(), expected.logits, n * n * u, 0));
+        const double gate = n * n * u / 4 + 20 * u;
+        EXPECT_TRUE(AllNear(y.Read(), expected.y, gate, rounding));
+        EXPECT_TRUE(AllNear(dvalue.Read(), expected.dvalue, gate, rounding));
+        const double dlogit = n * (n * u + 2 * gate);
+        EXPECT_TRUE(
+            AllNear(dlogits.Read(), expected.dlogits, dlogit, rounding));
+        EXPECT_TRUE(AllNear(dx.Read(), expected.dx, dlogit + n * u, rounding));
+      }
+    }
+  }
+}
+
+TEST(SigmoidGateTest, OracleIsTheDerivative) {
+  Case c = MakeCase(2, 5, 4, DType::kFloat32);
+  c.dx.assign(c.dx.size(), 0.0);
+  const Result gradients = Oracle(c);
+  const auto loss = [&] {
+    const Values y = Oracle(c).y;
+    double sum = 0.0;
+    for (size_t i = 0; i < y.size(); ++i) sum += y[i] * c.dy[i];
+    return sum;
+  };
+  // Errors: h²/6 of a third derivative below 1, and 1e-15 / h.
+  const double h = 1e-5;
+  const auto slope = [&](double& variable) {
+    const double kept = variable;
+    variable = kept + h;
+    const double above = loss();
+    variable = kept - h;
+    const double below = loss();
+    variable = kept;
+    return (above - below) / (2 * h);
+  };
+  for (size_t i = 0; i < c.x.size(); ++i) {
+    EXPECT_NEAR(gradients.dx[i], slope(c.x[i]), 1e-9);
+  }
+  for (size_t i = 0; i < c.value.size(); ++i) {
+    EXPECT_NEAR(gradients.dvalue[i], slope(c.value[i]), 1e-9);
+  }
+  for (int64_t i = 0; i < c.in; ++i) {
+    double dweight = 0.0;
+    for (int64_t t = 0; t < c.tokens; ++t) {
+      dweight += gradients.dlogits[t] * c.x[t * c.in + i];
+    }
+    EXPECT_NEAR(dweight, slope(c.weight[i]), 1e-9);
+  }
+}
+
+TEST(SigmoidGateTest, GivesTheSameBitsOnAnyNumberOfThreads) {
+  const Case c = MakeCase(200, 77, 65, DType::kBFloat16);
+  const auto run = [&](Device& device, TestTensor& y, TestTensor& dx) {
+    const auto stream = device.NewStream();
+    const Shape rows = {c.tokens, c.width};
+    TestTensor x(device, c.dtype, {c.tokens, c.in}, c.x);
+    TestTensor weight(device, c.dtype, {1, c.in}, c.weight);
+    TestTensor value(device, c.dtype, rows, c.value);
+    TestTensor dy(device, c.dtype, rows, c.dy);
+    TestTensor logits(device, DType::kFloat32, {c.tokens});
+    TestTensor dlogits(device, c.dtype, {c.tokens, 1});
+    SigmoidGate(*stream, {x, weight, value, logits, y});
+    // In place.
+    SigmoidGateBackward(*stream,
+                        {dy, value, weight, logits, value, dlogits, dx});
+    stream->Wait();
+  };
+  GuardedDevice one(1);
+  CpuDevice three(3);
+  TestTensor y1(one, c.dtype, {c.tokens, c.width}, c.y);
+  TestTensor dx1(one, c.dtype, {c.tokens, c.in}, c.dx);
+  TestTensor y3(three, c.dtype, {c.tokens, c.width}, c.y);
+  TestTensor dx3(three, c.dtype, {c.tokens, c.in}, c.dx);
+  run(one, y1, dx1);
+  run(three, y3, dx3);
+  EXPECT_TRUE(SameBits(y1, y3));
+  EXPECT_TRUE(SameBits(dx1, dx3));
+}
+
+TEST(SigmoidGateDeathTest, WrongOperandsAreBugs) {
+  CpuDevice device;
+  const auto stream = device.NewStream();
+  TestTensor x(device, DType::kFloat32, {2, 3});
+  TestTensor weight(device, DType::kFloat32, {1, 4});
+  TestTensor logits(device, DType::kFloat32, {2});
+  EXPECT_DEATH(SigmoidGate(*stream, {x, weight, x, logits, x}),
+               "expected weight to be fp32 \\[1, 3\\]");
+}
+
+}  // namespace
+}  // namespace switchyard::kernels
