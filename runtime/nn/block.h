@@ -57,7 +57,7 @@ class Block {
   int first_parameter() const { return attention_norm_.parameter_index(); }
   // Router::selection_bias; undefined without experts.
   TensorView selection_bias() const {
-    return moe_ == nullptr ? TensorView() : moe_->selection_bias();
+    return has_experts() ? moe_->selection_bias() : TensorView();
   }
 
   bool has_experts() const { return moe_ != nullptr; }

@@ -57,7 +57,7 @@ struct Case {
   int threads;
   Recompute recompute;
   bool overflow = false;  // a capacity and every way to treat overflow
-  bool mixed = false;  // layers of two kinds, a shared expert and dropout
+  bool mixed = false;     // layers of two kinds, a shared expert and dropout
 };
 
 void MixLayers(TrainOptions& options) {
@@ -154,17 +154,16 @@ TEST_P(AllocationTest, AStepWithoutANewMaximumAllocatesNothing) {
 
 INSTANTIATE_TEST_SUITE_P(
     Runs, AllocationTest,
-    ::testing::Values(Case{1, DType::kFloat32, 1, Recompute::kNone},
-                      Case{1, DType::kFloat32, 2, Recompute::kNone},
-                      Case{1, DType::kFloat32, 1, Recompute::kBlock},
-                      Case{1, DType::kBFloat16, 1, Recompute::kNone},
-                      Case{2, DType::kFloat32, 1, Recompute::kNone},
-                      Case{1, DType::kFloat32, 2, Recompute::kNone, true},
-                      Case{2, DType::kBFloat16, 1, Recompute::kBlock},
-                      Case{1, DType::kBFloat16, 1, Recompute::kNone, false,
-                           true},
-                      Case{2, DType::kFloat32, 1, Recompute::kBlock, false,
-                           true}),
+    ::testing::Values(
+        Case{1, DType::kFloat32, 1, Recompute::kNone},
+        Case{1, DType::kFloat32, 2, Recompute::kNone},
+        Case{1, DType::kFloat32, 1, Recompute::kBlock},
+        Case{1, DType::kBFloat16, 1, Recompute::kNone},
+        Case{2, DType::kFloat32, 1, Recompute::kNone},
+        Case{1, DType::kFloat32, 2, Recompute::kNone, true},
+        Case{2, DType::kBFloat16, 1, Recompute::kBlock},
+        Case{1, DType::kBFloat16, 1, Recompute::kNone, false, true},
+        Case{2, DType::kFloat32, 1, Recompute::kBlock, false, true}),
     [](const auto& info) {
       return std::to_string(info.param.ranks) + "_ranks_" +
              std::string(NameOf(info.param.dtype)) + "_" +
