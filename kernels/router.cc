@@ -65,6 +65,9 @@ void Router(Stream& stream, const RouterArgs& args) {
   CheckPacked("logsumexp", args.logsumexp, DType::kFloat32, {all[0]});
   CheckTensor("experts", args.experts, DType::kInt32, chosen);
   CheckTensor("gates", args.gates, DType::kFloat32, chosen);
+  if (args.replayed.defined()) {
+    CheckTensor("replayed", args.replayed, DType::kInt32, chosen);
+  }
   CheckCpu(stream);
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::Router(args, threads); });

@@ -24,8 +24,8 @@
 // logsumexp is that of the logits under both.
 //
 // An operand of another shape or dtype is a bug: a check ends the process. So
-// are rules that contradict each other, and in the backward pass an expert that
-// does not exist.
+// are rules that contradict each other, a replayed expert that does not exist,
+// and one in the backward pass.
 #ifndef SWITCHYARD_KERNELS_ROUTER_H_
 #define SWITCHYARD_KERNELS_ROUTER_H_
 
@@ -67,6 +67,8 @@ struct RouterArgs {
   TensorView logsumexp;                  // fp32 [tokens]
   TensorView experts;                    // int32 [tokens, k], best v first
   TensorView gates;                      // fp32 [tokens, k]
+  // Optional, int32 [tokens, k]: chosen whatever their v, distinct ones.
+  ConstTensorView replayed = {};
 };
 void Router(Stream& stream, const RouterArgs& args);
 

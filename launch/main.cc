@@ -10,6 +10,7 @@
 #include "switchyard/base/nearest_name.h"
 #include "switchyard/launch/commands/explain.h"
 #include "switchyard/launch/commands/train.h"
+#include "switchyard/launch/commands/verify_layouts.h"
 #include "switchyard/launch/version.h"
 #include "switchyard/launch/wait_policy.h"
 #include "switchyard/launch/world.h"
@@ -21,8 +22,10 @@ constexpr char kUsage[] =
     "Usage: switchyard <command> [--flag value]...\n"
     "\n"
     "Commands:\n"
-    "  train    train a mixture-of-experts language model\n"
-    "  explain  what a rule computes, with the numbers of a model\n"
+    "  train            train a mixture-of-experts language model\n"
+    "  verify-layouts   compare a few steps of a run on several layouts, bit "
+    "for bit\n"
+    "  explain          what a rule computes, with the numbers of a model\n"
     "\n"
     "switchyard <command> --help lists the flags of a command;\n"
     "switchyard --version tells the version.\n";
@@ -47,6 +50,9 @@ int Main(const std::vector<std::string>& arguments) {
   if (command == "train") {
     return Train(absl::MakeConstSpan(arguments).subspan(1));
   }
+  if (command == "verify-layouts") {
+    return VerifyLayouts(absl::MakeConstSpan(arguments).subspan(1));
+  }
   if (command == "explain") {
     return Explain(absl::MakeConstSpan(arguments).subspan(1));
   }
@@ -57,8 +63,8 @@ int Main(const std::vector<std::string>& arguments) {
     return Print(stdout, absl::StrCat("switchyard ", Version(), "\n"), 0);
   }
   if (command.empty()) return Print(stderr, kUsage, 1);
-  const absl::string_view nearest =
-      NearestName(command, {"train", "explain", "--help", "--version"});
+  const absl::string_view nearest = NearestName(
+      command, {"train", "verify-layouts", "explain", "--help", "--version"});
   return Print(
       stderr,
       absl::StrCat(

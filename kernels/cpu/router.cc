@@ -139,6 +139,16 @@ HWY_INLINE void NoisyScores(RouterScoring scoring, const float* logits,
   }
 }
 
+// Given experts instead.
+HWY_INLINE void Replay(const int32_t* replayed, int64_t experts, int64_t k,
+                       int32_t* chosen) {
+  for (int64_t j = 0; j < k; ++j) {
+    SWITCHYARD_CHECK(0 <= replayed[j] && replayed[j] < experts)
+        << "expert " << replayed[j] << " of " << experts;
+    chosen[j] = replayed[j];
+  }
+}
+
 // One token of a forward pass.
 struct TokenRows {
   const float* logits;
@@ -206,7 +216,11 @@ void RouterBlock(const RouterArgs& args, int64_t begin, int64_t end) {
     const V log = VectorLog(d, hn::Set(d, softmax.sum));
     logsumexp[t] = softmax.max + hn::GetLane(log);
     if (sigmoid) Sigmoid(token.logits, experts, token.scores);
-    Choose(args, token, scratch);
+    if (args.replayed.defined()) {
+      Replay(RowOf<int32_t>(args.replayed, t), experts, k, token.chosen);
+    } else {
+      Choose(args, token, scratch);
+    }
     Gates(args.rule, token, k, scratch.first);
     if (sigmoid) DivideByTheirSum(experts, token.scores);
   }

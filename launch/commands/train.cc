@@ -21,6 +21,7 @@
 #include "switchyard/launch/commands/train_flags.h"
 #include "switchyard/launch/cores.h"
 #include "switchyard/launch/memory.h"
+#include "switchyard/launch/messages.h"
 #include "switchyard/launch/output_folder.h"
 #include "switchyard/launch/signal_reporter.h"
 #include "switchyard/launch/terminal.h"
@@ -37,18 +38,6 @@
 
 namespace switchyard::launch {
 namespace {
-
-void Say(absl::string_view line) {
-  std::fwrite(line.data(), 1, line.size(), stdout);
-  std::fputc('\n', stdout);
-  std::fflush(stdout);
-}
-
-void Complain(absl::string_view kind, absl::string_view line) {
-  const std::string text = absl::StrCat("switchyard: ", kind, line, "\n");
-  std::fwrite(text.data(), 1, text.size(), stderr);
-  std::fflush(stderr);
-}
 
 // One run on one rank. Errors are the same on all ranks, or agreed upon.
 class Run {
@@ -323,22 +312,6 @@ absl::Status Start(absl::StatusOr<TrainFlags> flags,
     return absl::OkStatus();
   }
   return Run(*std::move(flags), world, reporter).Execute();
-}
-
-// Says what went wrong, once, and gives the exit code.
-int Finish(const absl::Status& status, comm::Communicator& world) {
-  if (status.ok()) return 0;
-  const absl::Status agreed = AgreeOnStatus(world, status);
-  if (!world.Barrier({-1, "failure"}).Wait().ok()) {
-    // The ranks cannot talk any more: the first of each host speaks.
-    ReportOnce(std::string(status.message()));
-    return 1;
-  }
-  if (world.rank() == 0) Complain("", agreed.message());
-  // A launcher ends the others once one rank fails: none may go before rank 0
-  // has spoken.
-  world.Barrier({-1, "exit"}).Wait().IgnoreError();
-  return 1;
 }
 
 }  // namespace

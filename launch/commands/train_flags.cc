@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <set>
 #include <system_error>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/nearest_name.h"
@@ -16,6 +17,9 @@
 
 namespace switchyard::launch {
 namespace {
+
+// Ranks that are threads of one process.
+constexpr int64_t kMostThreadRanks = 64;
 
 // The flags as they are registered: next to the result, what needs a look at
 // whether it was given.
@@ -41,6 +45,24 @@ void AddRun(Registered* r, FlagSet* set) {
   set->Add("seed", &o.seed, "S",
            "of initial weights and of the order of the data");
   set->Add("log_every", &o.log_every, "N", "steps between lines of progress");
+  set->Add("layer_metrics_every", &o.layer_metrics_every, "N",
+           "steps between figures of each layer in metrics.jsonl; 0: none");
+  set->Add("routing_trace", &o.routing_trace, "FILE",
+           "new file for the experts and gates of every token");
+}
+
+void AddVerification(Registered* r, int64_t* max_ranks, FlagSet* set) {
+  TrainFlags& f = r->flags;
+  TrainOptions& o = f.options;
+  set->Group("Verification");
+  set->Add("model", &f.model_path, "PATH",
+           "config.json with Mixtral's keys, or a folder that holds one");
+  set->Add("data", &f.data, "FILE[,FILE]", "text to train on, read as bytes");
+  set->Add("steps", &o.steps, "N", "steps on each layout");
+  set->Add("max_ranks", max_ranks, "N",
+           "compare 2, 4, ... ranks up to N, as threads of this process", "4");
+  set->Add("seed", &o.seed, "S",
+           "of initial weights and of the order of the data");
 }
 
 void AddBatch(Registered* r, FlagSet* set) {
@@ -101,6 +123,8 @@ void AddExperts(Registered* r, FlagSet* set) {
            "training; 0: none");
   set->Add("max_rows_per_rank", &o.max_rows_per_rank, "N",
            "end the run if more rows meet on a rank; 0: no limit");
+  set->Add("routing_replay", &o.routing_replay, "FILE",
+           "take the experts of every token from a file of --routing_trace");
 }
 
 void AddComputation(Registered* r, FlagSet* set) {
@@ -269,18 +293,19 @@ absl::Status CheckEvaluation(const TrainFlags& flags) {
   return absl::OkStatus();
 }
 
-absl::Status Resolve(const FlagSet& set, Registered* r) {
+absl::Status RequireModel(const FlagSet& set) {
+  return Require(set, "model", "a config.json such as examples/models/small");
+}
+
+absl::Status RequireData(const FlagSet& set) {
+  return Require(set, "data", "a file of text");
+}
+
+// What does not depend on what the run is for.
+absl::Status ResolveOptions(const FlagSet& set, Registered* r) {
   TrainFlags& flags = r->flags;
   SWITCHYARD_RETURN_IF_ERROR(
-      Require(set, "model", "a config.json such as examples/models/small"));
-  SWITCHYARD_RETURN_IF_ERROR(CheckEffects(set, flags));
-  SWITCHYARD_RETURN_IF_ERROR(
       ResolveOverflowFlags(set, &flags.options.overflow));
-  if (!flags.dry_run) {
-    SWITCHYARD_RETURN_IF_ERROR(Require(set, "data", "a file of text"));
-    SWITCHYARD_RETURN_IF_ERROR(Require(set, "out", "a new folder"));
-  }
-  SWITCHYARD_RETURN_IF_ERROR(CheckPlan(set, &flags));
   SWITCHYARD_RETURN_IF_ERROR(CheckNames(flags));
   SWITCHYARD_RETURN_IF_ERROR(CheckEvaluation(flags));
   SWITCHYARD_RETURN_IF_ERROR(ReadModel(set, r));
@@ -288,6 +313,32 @@ absl::Status Resolve(const FlagSet& set, Registered* r) {
       !flags.eval_data.empty() || flags.eval_fraction > 0.0;
   FillDefaults(&flags.options);
   return Validate(flags.options);
+}
+
+absl::Status Resolve(const FlagSet& set, Registered* r) {
+  TrainFlags& flags = r->flags;
+  SWITCHYARD_RETURN_IF_ERROR(RequireModel(set));
+  SWITCHYARD_RETURN_IF_ERROR(CheckEffects(set, flags));
+  if (!flags.dry_run) {
+    SWITCHYARD_RETURN_IF_ERROR(RequireData(set));
+    SWITCHYARD_RETURN_IF_ERROR(Require(set, "out", "a new folder"));
+  }
+  SWITCHYARD_RETURN_IF_ERROR(CheckPlan(set, &flags));
+  return ResolveOptions(set, r);
+}
+
+absl::Status ResolveVerification(const FlagSet& set, VerifyFlags* flags,
+                                 Registered* r) {
+  SWITCHYARD_RETURN_IF_ERROR(RequireModel(set));
+  SWITCHYARD_RETURN_IF_ERROR(RequireData(set));
+  SWITCHYARD_RETURN_IF_ERROR(CheckEffects(set, r->flags));
+  if (set.Given("max_ranks") &&
+      (flags->max_ranks < 2 || flags->max_ranks > kMostThreadRanks)) {
+    return Error(absl::StrCat("expected --max_ranks between 2 and ",
+                              kMostThreadRanks, ", found ", flags->max_ranks,
+                              "; correct it"));
+  }
+  return ResolveOptions(set, r);
 }
 
 // Paths mean the same wherever the flagfile is read. What stands before a ".."
@@ -317,6 +368,7 @@ std::set<std::string> NotInFile(const TrainFlags& flags) {
       {"decay_fraction", options.schedule != Schedule::kWarmupStableDecay},
       {"min_lr_ratio", options.schedule == Schedule::kConstant},
       {"stop_at", options.stop_at == 0},
+      {"routing_trace", true},
       {"expert_parallel", options.expert_parallel == 0},
       {"threads", options.threads == 0},
       {"eval_fraction", !options.has_eval_data},
@@ -335,6 +387,8 @@ std::set<std::string> NotInFile(const TrainFlags& flags) {
 void MakePathsAbsolute(TrainFlags* flags) {
   flags->model_path = Absolute(flags->model_path);
   flags->out = Absolute(flags->out);
+  flags->options.routing_trace = Absolute(flags->options.routing_trace);
+  flags->options.routing_replay = Absolute(flags->options.routing_replay);
   for (std::string& path : flags->data) path = Absolute(path);
   for (std::string& path : flags->eval_data) path = Absolute(path);
 }
@@ -375,6 +429,10 @@ constexpr char kSummary[] =
     "Trains a mixture-of-experts language model. Alone it is one rank; under "
     "mpirun -n R or srun it is R ranks, with the same bits.";
 
+std::string VersionText() {
+  return absl::StrCat("switchyard ", Version(), "\n");
+}
+
 void AddAll(Registered* r, FlagSet* set) {
   AddRun(r, set);
   AddBatch(r, set);
@@ -399,12 +457,39 @@ absl::StatusOr<TrainFlags> ParseTrainFlags(
     return r.flags;
   }
   if (set.version_requested()) {
-    r.flags.help = absl::StrCat("switchyard ", Version(), "\n");
+    r.flags.help = VersionText();
     return r.flags;
   }
   SWITCHYARD_RETURN_IF_ERROR(Resolve(set, &r));
   MakePathsAbsolute(&r.flags);
   return r.flags;
+}
+
+absl::StatusOr<VerifyFlags> ParseVerifyFlags(
+    absl::Span<const std::string> arguments) {
+  constexpr int64_t kSteps = 3;
+  Registered r;
+  r.flags.options.steps = kSteps;
+  VerifyFlags flags;
+  FlagSet set("switchyard verify-layouts",
+              "Trains a few steps on one rank and on other layouts, and "
+              "compares every bit. Alone its ranks are threads of this "
+              "process; under mpirun -n R those are compared with one.");
+  AddVerification(&r, &flags.max_ranks, &set);
+  AddBatch(&r, &set);
+  AddOptimizer(&r, &set);
+  AddExperts(&r, &set);
+  AddComputation(&r, &set);
+  SWITCHYARD_RETURN_IF_ERROR(set.Parse(arguments));
+  if (set.help_requested()) {
+    r.flags.help = set.Help();
+  } else if (set.version_requested()) {
+    r.flags.help = VersionText();
+  } else {
+    SWITCHYARD_RETURN_IF_ERROR(ResolveVerification(set, &flags, &r));
+  }
+  flags.train = std::move(r.flags);
+  return flags;
 }
 
 std::string FlagFileOf(const TrainFlags& flags) {

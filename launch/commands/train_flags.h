@@ -41,6 +41,15 @@ struct TrainFlags {
 absl::StatusOr<TrainFlags> ParseTrainFlags(
     absl::Span<const std::string> arguments);
 
+// The command line of `switchyard verify-layouts`: what decides the numbers of
+// a run, and nothing of what it writes.
+struct VerifyFlags {
+  TrainFlags train;
+  int64_t max_ranks = 0;  // 0: not given
+};
+absl::StatusOr<VerifyFlags> ParseVerifyFlags(
+    absl::Span<const std::string> arguments);
+
 // All flags as a file that --flagfile reads: resolved, so that a run is
 // repeated where defaults are others. What is still to be derived is left out.
 std::string FlagFileOf(const TrainFlags& flags);

@@ -28,6 +28,10 @@ struct Batch {
   // [sequences]: a name for the sequence, the same in every layout; -1 for a
   // sequence of padding.
   std::vector<int64_t> sequence_index;
+  // [layers, sequences · sequence_length, k]: the experts that tokens go to in
+  // training, best first and distinct; empty: routers choose. Sources leave it
+  // alone: RoutingReplay fills it.
+  std::vector<int32_t> experts;
 };
 
 class DataSource {

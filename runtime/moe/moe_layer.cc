@@ -16,6 +16,15 @@ std::string MixturePrefix(const std::string& layer_prefix) {
   return layer_prefix + ".block_sparse_moe";
 }
 
+// The layer's place among those with experts.
+int64_t ExpertLayersBelow(const ModelConfig& config, int layer) {
+  int64_t count = 0;
+  for (int below = 0; below < layer; ++below) {
+    count += HasExperts(config, below) ? 1 : 0;
+  }
+  return count;
+}
+
 }  // namespace
 
 void MoeLayer::Declare(ParameterStore& store, const ModelConfig& config,
@@ -31,6 +40,7 @@ MoeLayer::MoeLayer(const ParameterStore& store, const Grid& grid,
                    int layer, const std::string& prefix)
     : grid_(grid),
       layer_(layer),
+      expert_layer_(ExpertLayersBelow(config, layer)),
       router_(options.routers->Make(store, config, MixturePrefix(prefix))),
       dispatcher_(grid, layer, options.max_rows_per_rank),
       experts_(store, grid, config, MixturePrefix(prefix)),
@@ -49,6 +59,16 @@ ConstTensorView MoeLayer::RouterInput(const Execution& run,
   return wide;
 }
 
+TokenBatch MoeLayer::OfLayer(const TokenBatch& batch) const {
+  TokenBatch result = batch;
+  if (batch.replayed.defined()) {
+    const int64_t tokens = batch.ids.dim(0);
+    result.replayed = batch.replayed.Rows(expert_layer_ * tokens,
+                                          (expert_layer_ + 1) * tokens);
+  }
+  return result;
+}
+
 absl::StatusOr<MoeLayer::Decision> MoeLayer::Decide(
     const Execution& run, const ConstTensorView& input,
     const TokenBatch& batch) const {
@@ -58,7 +78,7 @@ absl::StatusOr<MoeLayer::Decision> MoeLayer::Decide(
       run.stream, run.decision_arena, run.decision_arena, run.host_arena,
       run.format, run.ledger,         run.step,           run.seed};
   Decision decision;
-  decision.router = router_->Forward(keep, router_input, batch);
+  decision.router = router_->Forward(keep, router_input, OfLayer(batch));
   const OverflowRule& rule = batch.training ? overflow_ : eval_overflow_;
   SWITCHYARD_RETURN_IF_ERROR(dispatcher_.Plan(
       keep, decision.router, batch.valid, rule, decision.routing));

@@ -111,8 +111,12 @@ class MoeLayer {
                                       const TensorView& dinput,
                                       const TensorView& shared_dinput) const;
 
+  // The batch as this layer's router sees it.
+  TokenBatch OfLayer(const TokenBatch& batch) const;
+
   const Grid& grid_;
   int layer_;
+  int64_t expert_layer_;  // among the layers with experts
   std::unique_ptr<Router> router_;
   TokenDispatcher dispatcher_;
   ExpertBank experts_;

@@ -85,11 +85,12 @@ TopKRouter::TopKRouter(const ParameterStore& store, const ModelConfig& config,
 
 RouterOutput TopKRouter::Forward(const Execution& run,
                                  const ConstTensorView& input,
-                                 const TokenBatch&) const {
+                                 const TokenBatch& batch) const {
   const int64_t tokens = input.dim(0);
   kernels::RouterArgs args;
   args.rule = rule_;
   args.selection_bias = selection_bias_;
+  args.replayed = batch.replayed;
   args.probabilities = run.New(DType::kFloat32, {tokens, experts_});
   args.logsumexp = run.New(DType::kFloat32, {tokens});
   args.experts = run.New(DType::kInt32, {tokens, experts_per_token_});

@@ -43,7 +43,9 @@ class Router {
  public:
   virtual ~Router() = default;
   // `input` fp32 [tokens, hidden], of the tokens of `batch`. Called once a
-  // step and micro-batch, also where activations are recomputed.
+  // step and micro-batch, also where activations are recomputed. Where
+  // batch.replayed is defined, those experts are chosen, with gates from their
+  // scores.
   virtual RouterOutput Forward(const Execution& run,
                                const ConstTensorView& input,
                                const TokenBatch& batch) const = 0;

@@ -24,6 +24,10 @@ struct TokenBatch {
   // indices, in the order of ranks.
   int64_t micro_batch = 0;  // of the step, by index
   bool training = false;    // false: nothing random, nothing is updated
+
+  // int32 [layers · tokens, k]: the experts that tokens go to, whatever their
+  // scores; undefined: routers choose. A router is given its own layer's rows.
+  ConstTensorView replayed = {};
 };
 
 }  // namespace switchyard

@@ -54,6 +54,9 @@ struct Sizes {
         inner(segment_rows * o.model.intermediate_size * element),
         dense_inner(tokens * DenseWidth(o.model) * element),
         shared_inner(tokens * SharedWidth(o.model) * element),
+        replayed(o.routing_replay.empty() ? Bytes(0)
+                                          : tokens * ExpertLayerCount(o.model) *
+                                                o.model.experts_per_token * 4),
         attention_scratch(kernels::AttentionBackwardScratchBytes(
             o.micro_batch * o.seq_len, o.model.heads, o.model.kv_heads,
             o.model.head_dim, o.seq_len)) {}
@@ -66,6 +69,7 @@ struct Sizes {
   Bytes buffer;                     // [buffer rows, hidden]
   Bytes inner;                      // [segment rows, intermediate]
   Bytes dense_inner, shared_inner;  // [tokens, inner width]
+  Bytes replayed;  // experts of all layers, int32 [layers · tokens, k]
   Bytes attention_scratch;
 };
 
@@ -149,7 +153,7 @@ Bytes HeadBytes(const ModelConfig& m, const Sizes& s) {
 
 Bytes LargestTensor(const ModelConfig& m, const Sizes& s) {
   const Bytes inner = std::max({s.inner, s.dense_inner, s.shared_inner});
-  return std::max({s.wide, s.buffer, 2 * inner, s.attention_scratch,
+  return std::max({s.wide, s.buffer, 2 * inner, s.attention_scratch, s.replayed,
                    s.tokens * (s.queries + 2 * s.keys) * s.element,
                    AttentionLeaves(m, s), s.tokens * m.experts * kFp32Bytes,
                    HeadLogitBytes(m, s) * kFp32Bytes,
@@ -252,8 +256,9 @@ ArenaPeak ActivationPeak(const TrainOptions& options, const RoutedRows& rows,
       backward(expert_layers, expert_layer, MoeBackwardBytes(options, s)),
       backward(dense_layers, dense_layer, s.dense_inner));
   const Bytes embedding = (s.tokens + m.vocabulary + 1) * 4;
-  const Bytes peak = together * (model + kept + AlignmentBytes(m)) + gradients +
-                     std::max({HeadBytes(m, s), block, embedding});
+  const Bytes peak =
+      together * (model + s.replayed + kept + AlignmentBytes(m)) + gradients +
+      std::max({HeadBytes(m, s), block, embedding});
   return {Saturated(peak), Saturated(LargestTensor(m, s))};
 }
 

@@ -85,8 +85,12 @@ absl::Status ConsoleSink::OnStep(const StepMetrics& metrics) {
       Decimal(metrics.loss), ShortNumber(metrics.grad_norm),
       metrics.learning_rate, RateText(metrics.tokens_per_second),
       metrics.max_load);
+  if (metrics.dead_experts > 0) {
+    absl::StrAppend(&line, "  dead ", metrics.dead_experts);
+  }
   if (metrics.dropped > 0) {
-    absl::StrAppend(&line, "  dropped ", metrics.dropped);
+    absl::StrAppendFormat(&line, "  dropped %.3g%%",
+                          100.0 * metrics.dropped_share);
   }
   PrintProgress(line);
   return absl::OkStatus();

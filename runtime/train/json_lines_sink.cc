@@ -23,6 +23,33 @@ absl::StatusOr<std::unique_ptr<JsonLinesSink>> JsonLinesSink::Create(
   return std::unique_ptr<JsonLinesSink>(new JsonLinesSink(path, file));
 }
 
+namespace {
+
+void AddLayer(const LayerMetrics& layer, JsonText* json) {
+  json->OpenElement();
+  json->Add("layer", layer.layer);
+  json->Add("load", layer.load);
+  json->Add("max_load", layer.max_load);
+  json->Add("max_vio", layer.max_vio);
+  json->Add("dead_experts", layer.dead_experts);
+  json->Add("entropy", layer.entropy);
+  json->Add("dropped_share", layer.dropped_share);
+  json->Add("balance_loss", layer.balance_loss);
+  json->Add("balance_loss_scaled", layer.balance_loss_scaled);
+  json->Add("z_loss", layer.z_loss);
+  json->Add("z_loss_scaled", layer.z_loss_scaled);
+  if (layer.bias_min.has_value()) {
+    json->Add("bias_min", layer.bias_min);
+    json->Add("bias_max", layer.bias_max);
+  }
+  json->Add("off_rank_share", layer.off_rank_share);
+  json->Add("repeat_first", layer.repeat_first);
+  json->Add("repeat_first_or_second", layer.repeat_first_or_second);
+  json->Close();
+}
+
+}  // namespace
+
 JsonLinesSink::~JsonLinesSink() { close(file_); }
 
 absl::Status JsonLinesSink::WriteLine() {
@@ -68,6 +95,11 @@ absl::Status JsonLinesSink::OnStep(const StepMetrics& metrics) {
   json_.Add("dropped", metrics.dropped);
   json_.Add("max_load", metrics.max_load);
   if (metrics.skipped) json_.Add("skipped", true);
+  if (!metrics.layers.empty()) {
+    json_.OpenList("layers");
+    for (const LayerMetrics& layer : metrics.layers) AddLayer(layer, &json_);
+    json_.CloseList();
+  }
   return WriteLine();
 }
 

@@ -65,6 +65,28 @@ void JsonText::Add(const char* name, absl::string_view value) {
   text_.push_back('"');
 }
 
+void JsonText::Add(const char* name, absl::Span<const int64_t> values) {
+  Name(name);
+  text_.push_back('[');
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (i > 0) text_ += ", ";
+    absl::StrAppend(&text_, values[i]);
+  }
+  text_.push_back(']');
+}
+
+void JsonText::OpenList(const char* name) {
+  Name(name);
+  text_.push_back('[');
+}
+
+void JsonText::OpenElement() {
+  if (text_.back() != '[') text_ += ", ";
+  text_.push_back('{');
+}
+
+void JsonText::CloseList() { text_.push_back(']'); }
+
 void JsonText::OpenObject(const char* name) {
   Name(name);
   text_.push_back('{');

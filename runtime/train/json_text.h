@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Flat JSON objects of numbers, written without allocating once the text has
+// JSON objects of numbers, written without allocating once the text has
 // grown. A number is the shortest decimal that reads back to the same bits; one
 // that JSON does not know (NaN, infinities) or that is absent is null.
 #ifndef SWITCHYARD_RUNTIME_TRAIN_JSON_TEXT_H_
@@ -12,6 +12,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 
 namespace switchyard {
 
@@ -25,9 +26,15 @@ class JsonText {
   void Add(const char* name, std::optional<double> value);
   void Add(const char* name, bool value);
   void Add(const char* name, absl::string_view value);
+  void Add(const char* name, absl::Span<const int64_t> values);
   // An object within; Close ends it.
   void OpenObject(const char* name);
   void Close();
+  // A list of objects within: each begins with OpenElement and ends with Close,
+  // the list with CloseList.
+  void OpenList(const char* name);
+  void OpenElement();
+  void CloseList();
 
   const std::string& text() const { return text_; }
   void AppendNewline() { text_.push_back('\n'); }

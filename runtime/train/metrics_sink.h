@@ -11,6 +11,8 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "switchyard/runtime/train/layer_metrics.h"
 
 namespace switchyard {
 
@@ -30,8 +32,13 @@ struct StepMetrics {
   double step_seconds = 0.0;
   int64_t dropped = 0;  // assignments without a place at their expert
   double max_load =
-      0.0;               // largest load of an expert over the mean, worst layer
-  bool skipped = false;  // a bad gradient was not applied
+      0.0;  // largest load of an expert over the mean, worst layer
+  double dropped_share = 0.0;  // of all assignments
+  int64_t dead_experts = 0;    // without an assignment, of all layers
+  bool skipped = false;        // a bad gradient was not applied
+  // Where the step has them (TrainOptions::layer_metrics_every), else empty.
+  // They are the trainer's, and valid until its next step.
+  absl::Span<const LayerMetrics> layers;
 };
 
 struct EvalMetrics {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "switchyard/base/status.h"
+#include "switchyard/kernels/routing_statistics.h"
 #include "switchyard/runtime/plan/activation_memory.h"
 
 namespace switchyard {
@@ -117,7 +118,7 @@ int ModelRunner::arena_growth_count() const {
          host_arena_.growth_count();
 }
 
-TokenBatch ModelRunner::ToDevice(const Execution& run,
+TokenBatch ModelRunner::ToDevice(const Execution& run, Pass pass,
                                  const Batch* batch) const {
   const int64_t tokens =
       batch == nullptr ? 0 : batch->sequences * batch->sequence_length;
@@ -129,7 +130,15 @@ TokenBatch ModelRunner::ToDevice(const Execution& run,
     run.stream.CopyToDevice(labels, batch->labels.data());
     run.stream.CopyToDevice(valid, batch->valid.data());
   }
-  return {ids, labels, valid};
+  TokenBatch result = {ids, labels, valid};
+  if (batch != nullptr && pass == Pass::kTrain && !batch->experts.empty()) {
+    const int64_t layers = static_cast<int64_t>(model_->expert_layers().size());
+    const TensorView replayed = run.New(
+        DType::kInt32, {layers * tokens, options_.model.experts_per_token});
+    run.stream.CopyToDevice(replayed, batch->experts.data());
+    result.replayed = replayed;
+  }
+  return result;
 }
 
 Execution ModelRunner::NewExecution(BackwardListener* listener) {
@@ -150,7 +159,7 @@ absl::Status ModelRunner::Forward(const Execution& run, Pass pass,
                                   Passed& passed) const {
   const bool present = round.batch != nullptr;
   const int64_t layers = static_cast<int64_t>(model_->expert_layers().size());
-  passed.tokens = ToDevice(run, round.batch);
+  passed.tokens = ToDevice(run, pass, round.batch);
   passed.tokens.micro_batch = round.index;
   passed.tokens.training = pass == Pass::kTrain;
   passed.loss_slot = present ? statistics.LossSlot(round.index)
@@ -177,7 +186,26 @@ absl::Status ModelRunner::Forward(const Execution& run, Pass pass,
               .Reshaped({2});
     }
   }
+  if (present && passed.tokens.training) Report(passed, statistics);
   return absl::OkStatus();
+}
+
+void ModelRunner::Report(const Passed& passed,
+                         const StepStatistics& statistics) const {
+  const int64_t micro_batch = passed.tokens.micro_batch;
+  if (trace_ != nullptr) trace_->Keep(micro_batch, passed.decisions);
+  if (!ReportsLayers(options_, step_)) return;
+  for (size_t i = 0; i < passed.decisions.size(); ++i) {
+    const int layer = static_cast<int>(i);
+    const RouterOutput& router = passed.decisions[i]->router;
+    kernels::RoutingStatistics(
+        *stream_, {.probabilities = router.probabilities,
+                   .experts = router.experts,
+                   .valid = passed.tokens.valid,
+                   .sequence_length = options_.seq_len,
+                   .entropy = statistics.EntropySlot(micro_batch, layer),
+                   .pairs = statistics.PairSlot(layer)});
+  }
 }
 
 absl::Status ModelRunner::ShareCounts(const Execution& run, Pass pass,

@@ -16,6 +16,7 @@
 #include "switchyard/runtime/nn/loss.h"
 #include "switchyard/runtime/nn/transformer.h"
 #include "switchyard/runtime/train/options.h"
+#include "switchyard/runtime/train/routing_trace.h"
 #include "switchyard/runtime/train/step_statistics.h"
 
 namespace switchyard {
@@ -65,6 +66,9 @@ class ModelRunner {
   // fewer.
   int64_t rounds_together() const;
 
+  // Shows the decisions about every micro-batch that trains; null: to nobody.
+  void SetTrace(RoutingTrace* trace) { trace_ = trace; }
+
   // The step that the ledger's positions tell.
   void SetStep(int64_t step) { step_ = step; }
 
@@ -97,9 +101,12 @@ class ModelRunner {
   Execution NewExecution(BackwardListener* listener);
   // The same, but what is made lives as long as decisions.
   static Execution Keeping(const Execution& run);
-  TokenBatch ToDevice(const Execution& run, const Batch* batch) const;
+  TokenBatch ToDevice(const Execution& run, Pass pass,
+                      const Batch* batch) const;
   absl::Status Forward(const Execution& run, Pass pass, const MicroBatch& round,
                        StepStatistics& statistics, Passed& passed) const;
+  // Shows what was decided to the trace and to the metrics of layers.
+  void Report(const Passed& passed, const StepStatistics& statistics) const;
   // Adds the counts of windows over all ranks, if the balance loss wants them.
   // All ranks have the same rounds, so they make the same call.
   absl::Status ShareCounts(const Execution& run, Pass pass,
@@ -125,6 +132,7 @@ class ModelRunner {
   std::unique_ptr<Transformer> model_;
   std::unique_ptr<Loss> loss_;
   std::unique_ptr<BalanceLoss> balance_loss_;
+  RoutingTrace* trace_ = nullptr;
 };
 
 }  // namespace switchyard

@@ -55,6 +55,7 @@ absl::Status CheckIntegers(const TrainOptions& o) {
       {"eval_every", o.eval_every, 0, kMaxSteps},
       {"eval_batches", o.eval_batches, 0, kMaxSteps},
       {"log_every", o.log_every, 1, kMaxSteps},
+      {"layer_metrics_every", o.layer_metrics_every, 0, kMaxSteps},
       {"stop_at", o.stop_at, 0, kMaxSteps},
   };
   for (const auto& range : ranges) {
@@ -203,6 +204,11 @@ int64_t MostExpertRows(const TrainOptions& options) {
                    options.micro_batch * options.seq_len);
   const bool limited = training > 0 && evaluation > 0;
   return limited ? std::max(training, evaluation) : 0;
+}
+
+bool ReportsLayers(const TrainOptions& options, int64_t step) {
+  return options.layer_metrics_every > 0 &&
+         step % options.layer_metrics_every == 0;
 }
 
 void FillDefaults(TrainOptions* options) {

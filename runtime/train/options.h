@@ -71,6 +71,10 @@ struct TrainOptions {
   OverflowOptions overflow;
   BalanceOptions balance;
   int64_t max_rows_per_rank = 0;  // of expert inputs; 0: no limit
+  // Files of routing (docs/routing_trace.md): one that this run writes, and one
+  // whose experts it takes. Empty: none.
+  std::string routing_trace;
+  std::string routing_replay;
   // Share of an expert's intermediate activation that is dropped in training
   // (moe/expert_dropout.h); 0: off.
   double expert_dropout = 0.0;
@@ -89,7 +93,8 @@ struct TrainOptions {
   int64_t eval_every = kDefault;  // steps; 0: never
   int64_t eval_batches = 8;       // of global_batch sequences; 0: all there are
   int64_t log_every = 1;          // steps between console lines
-  int64_t stop_at = 0;            // ends after this step; 0: after `steps`
+  int64_t layer_metrics_every = 1;  // steps between StepMetrics::layers; 0: off
+  int64_t stop_at = 0;              // ends after this step; 0: after `steps`
 };
 
 // Replaces what is kDefault.
@@ -122,6 +127,9 @@ int64_t DefaultExpertParallel(int64_t experts, int64_t ranks,
 
 // An error if `width` does not divide both the experts and the ranks.
 absl::Status CheckExpertParallel(int64_t width, int64_t experts, int64_t ranks);
+
+// Whether the step, counted from 1, has metrics of each layer.
+bool ReportsLayers(const TrainOptions& options, int64_t step);
 
 // The names that flags and files use.
 const char* NameOf(Schedule schedule);

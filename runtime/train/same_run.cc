@@ -69,6 +69,8 @@ std::vector<Told> WhatWasTold(const TrainOptions& o, const DataSource& data) {
        Bits(o.balance.communication_coefficient)},
       {"--bias_update_rate", Bits(o.balance.bias_update_rate)},
       {"--max_rows_per_rank", o.max_rows_per_rank},
+      {"--routing_trace", o.routing_trace.empty() ? 0 : 1},
+      {"--routing_replay", o.routing_replay.empty() ? 0 : 1},
       {"--expert_dropout", Bits(o.expert_dropout)},
       {"--expert_parallel", o.expert_parallel},
       {"--recompute", static_cast<int64_t>(o.recompute)},
@@ -76,6 +78,7 @@ std::vector<Told> WhatWasTold(const TrainOptions& o, const DataSource& data) {
       {"--isa", Hash(o.isa)},
       {"--eval_every", o.eval_every},
       {"--eval_batches", o.eval_batches},
+      {"--layer_metrics_every", o.layer_metrics_every},
   };
 }
 

@@ -15,8 +15,8 @@ StepStatistics::StepStatistics(Stream& stream, comm::Communicator& world,
       micro_batches_(micro_batches),
       layers_(layers),
       experts_(experts),
-      host_losses_(micro_batches * (1 + 4 * int64_t{layers})),
-      counts_(kCounts * int64_t{layers} * experts),
+      host_losses_(micro_batches * loss_columns()),
+      counts_(host_counts() + 3 * int64_t{layers}),
       tokens_(2 * micro_batches + 1) {
   const int64_t losses = static_cast<int64_t>(host_losses_.size());
   const int64_t counts = static_cast<int64_t>(counts_.size());
@@ -34,6 +34,7 @@ void StepStatistics::Clear() {
   std::fill(tokens_.begin(), tokens_.end(), 0);
   std::fill(counts_.begin(), counts_.end(), 0);
   stream_.Zero(losses_);
+  stream_.Zero(counts_view_);
 }
 
 void StepStatistics::SetTokens(int64_t micro_batch, int64_t labels,
@@ -79,8 +80,20 @@ TensorView StepStatistics::RouterLossSlot(int64_t micro_batch) const {
 
 TensorView StepStatistics::DeviceLossSlot(int64_t micro_batch) const {
   return losses_.Rows(micro_batch, micro_batch + 1)
-      .Columns(1 + 2 * layers_, loss_columns())
+      .Columns(1 + 2 * layers_, 1 + 4 * layers_)
       .Reshaped({layers_, 2});
+}
+
+TensorView StepStatistics::EntropySlot(int64_t micro_batch, int layer) const {
+  const int64_t column = 1 + 4 * int64_t{layers_} + layer;
+  return losses_.Rows(micro_batch, micro_batch + 1)
+      .Columns(column, column + 1)
+      .Reshaped({1});
+}
+
+TensorView StepStatistics::PairSlot(int layer) const {
+  const int64_t first = host_counts() + 3 * int64_t{layer};
+  return counts_view_.Rows(first, first + 3);
 }
 
 void StepStatistics::AddRouting(int layer, const Routing& routing) {
@@ -94,10 +107,12 @@ void StepStatistics::AddRouting(int layer, const Routing& routing) {
       sums[expert] += counts[which][expert];
     }
   }
+  counts_[kCounts * int64_t{layers_} * experts_ + layer] +=
+      routing.outgoing_rows;
 }
 
 absl::Status StepStatistics::ShareResults() {
-  stream_.CopyToDevice(counts_view_, counts_.data());
+  stream_.CopyToDevice(counts_view_.Rows(0, host_counts()), counts_.data());
   comm::Ticket counts = world_.AllReduce(stream_, counts_view_,
                                          comm::ReduceOp::kSum, {-1, "counts"});
   absl::Status status = counts.Wait();
@@ -114,9 +129,7 @@ absl::Status StepStatistics::ShareResults() {
 
 double StepStatistics::loss_sum() const {
   double sum = 0.0;
-  for (int64_t i = 0; i < micro_batches_; ++i) {
-    sum += host_losses_[i * loss_columns()];
-  }
+  for (int64_t i = 0; i < micro_batches_; ++i) sum += Loss(i, 0);
   return sum;
 }
 
@@ -127,19 +140,46 @@ double StepStatistics::WeightedRouterLoss(int which) const {
   for (int64_t i = 0; i < micro_batches_; ++i) {
     const double weight = static_cast<double>(valid(i)) / total;
     for (int layer = 0; layer < layers_; ++layer) {
-      sum += weight * host_losses_[i * loss_columns() + 1 + 2 * layer + which];
+      sum += weight * Loss(i, 1 + 2 * layer + which);
     }
+  }
+  return sum;
+}
+
+double StepStatistics::WeightedRouterLoss(int layer, int which) const {
+  const double total = static_cast<double>(total_valid());
+  double sum = 0.0;
+  if (total == 0.0) return sum;
+  for (int64_t i = 0; i < micro_batches_; ++i) {
+    const double weight = static_cast<double>(valid(i)) / total;
+    sum += weight * Loss(i, 1 + 2 * layer + which);
   }
   return sum;
 }
 
 double StepStatistics::balance() const { return WeightedRouterLoss(0); }
 double StepStatistics::z() const { return WeightedRouterLoss(1); }
+
+double StepStatistics::balance(int layer) const {
+  return WeightedRouterLoss(layer, 0);
+}
+double StepStatistics::z(int layer) const {
+  return WeightedRouterLoss(layer, 1);
+}
+
 double StepStatistics::device_balance() const {
   return WeightedRouterLoss(2 * layers_);
 }
 double StepStatistics::communication_balance() const {
   return WeightedRouterLoss(2 * layers_ + 1);
+}
+
+double StepStatistics::entropy_sum(int layer) const {
+  double sum = 0.0;
+  for (int64_t i = 0; i < micro_batches_; ++i) {
+    sum += Loss(i, 1 + 4 * int64_t{layers_} + layer);
+  }
+  return sum;
 }
 
 ConstTensorView StepStatistics::AssignedView(int layer) const {
@@ -148,8 +188,24 @@ ConstTensorView StepStatistics::AssignedView(int layer) const {
 }
 
 absl::Span<const int64_t> StepStatistics::Counts(Count which) const {
-  const size_t size = counts_.size() / kCounts;
+  const int64_t size = int64_t{layers_} * experts_;
   return absl::MakeSpan(counts_).subspan(which * size, size);
+}
+
+absl::Span<const int64_t> StepStatistics::assigned(int layer) const {
+  return assigned().subspan(int64_t{layer} * experts_, experts_);
+}
+
+absl::Span<const int64_t> StepStatistics::kept(int layer) const {
+  return kept().subspan(int64_t{layer} * experts_, experts_);
+}
+
+int64_t StepStatistics::sent(int layer) const {
+  return counts_[kCounts * int64_t{layers_} * experts_ + layer];
+}
+
+absl::Span<const int64_t> StepStatistics::pairs(int layer) const {
+  return absl::MakeSpan(counts_).subspan(host_counts() + 3 * int64_t{layer}, 3);
 }
 
 int64_t StepStatistics::dropped() const {
@@ -159,13 +215,22 @@ int64_t StepStatistics::dropped() const {
   return dropped;
 }
 
+double StepStatistics::dropped_share() const {
+  int64_t sum = 0;
+  for (int64_t count : assigned()) sum += count;
+  if (sum == 0) return 0.0;
+  return static_cast<double>(dropped()) / static_cast<double>(sum);
+}
+
+int64_t StepStatistics::dead_experts() const {
+  return std::count(assigned().begin(), assigned().end(), 0);
+}
+
 double StepStatistics::max_load() const {
   double result = 0.0;
   for (int layer = 0; layer < layers_; ++layer) {
-    const absl::Span<const int64_t> loads =
-        assigned().subspan(int64_t{layer} * experts_, experts_);
     int64_t sum = 0, largest = 0;
-    for (int64_t load : loads) {
+    for (int64_t load : assigned(layer)) {
       sum += load;
       largest = std::max(largest, load);
     }

@@ -44,6 +44,10 @@ class StepStatistics {
   TensorView LossSlot(int64_t micro_batch) const;
   TensorView RouterLossSlot(int64_t micro_batch) const;
   TensorView DeviceLossSlot(int64_t micro_batch) const;
+  // Of one layer (kernels/routing_statistics.h): fp64 [1], and int64 [3] that
+  // all micro-batches of this rank add to.
+  TensorView EntropySlot(int64_t micro_batch, int layer) const;
+  TensorView PairSlot(int layer) const;
   void AddRouting(int layer, const Routing& routing);
 
   // After the passes: sums over all ranks.
@@ -55,7 +59,9 @@ class StepStatistics {
   double z() const;
   double device_balance() const;
   double communication_balance() const;
-  int64_t dropped() const;  // assignments
+  int64_t dropped() const;       // assignments
+  double dropped_share() const;  // of the assignments
+  int64_t dead_experts() const;  // without an assignment, of all layers
   // The largest over layers of (largest load of an expert) / (mean load).
   double max_load() const;
   // [layers, experts]: assignments before dropping and rows that were kept;
@@ -73,6 +79,19 @@ class StepStatistics {
   // int64 [experts] of the device: those assigned in a layer.
   ConstTensorView AssignedView(int layer) const;
 
+  // The same of one layer: [experts], and losses without coefficient.
+  absl::Span<const int64_t> assigned(int layer) const;
+  absl::Span<const int64_t> kept(int layer) const;
+  double balance(int layer) const;
+  double z(int layer) const;
+  // Kept assignments whose expert is on another rank than their token.
+  int64_t sent(int layer) const;
+  // 0 where no operator wrote into the slots.
+  double entropy_sum(int layer) const;  // over valid tokens, in nats
+  // Neighbours, those with the same first choice, and those whose two best
+  // choices meet.
+  absl::Span<const int64_t> pairs(int layer) const;
+
  private:
   // Parts of counts_.
   enum Count {
@@ -84,9 +103,19 @@ class StepStatistics {
     kCounts
   };
   absl::Span<const int64_t> Counts(Count which) const;
+  // By micro-batch: the loss; balance and z by layer; those of devices and of
+  // communication by layer; entropies by layer.
+  int64_t loss_columns() const { return 1 + 5 * int64_t{layers_}; }
+  double Loss(int64_t micro_batch, int64_t column) const {
+    return host_losses_[micro_batch * loss_columns() + column];
+  }
+  // What the operators count on the device comes after what the host does.
+  int64_t host_counts() const {
+    return kCounts * int64_t{layers_} * experts_ + layers_;
+  }
   // Of the layers' columns `which`, `which` + 2 and so on.
   double WeightedRouterLoss(int which) const;
-  int64_t loss_columns() const { return 1 + 4 * int64_t{layers_}; }
+  double WeightedRouterLoss(int layer, int which) const;
 
   Stream& stream_;
   comm::Communicator& world_;
@@ -94,11 +123,12 @@ class StepStatistics {
   const int layers_;
   const int experts_;
   Storage storage_;
-  TensorView losses_;       // fp64 [micro-batches, 1 + 4 · layers]
-  TensorView counts_view_;  // int64 [kCounts · layers · experts]
+  TensorView losses_;       // fp64 [micro-batches, 1 + 5 · layers]
+  TensorView counts_view_;  // int64: that of counts_
   TensorView tokens_view_;  // int64 [2 · micro-batches + 1]
   std::vector<double> host_losses_;
-  std::vector<int64_t> counts_;  // [kCounts, layers, experts]
+  // [kCounts, layers, experts]; sent by layer; pairs, [layers, 3].
+  std::vector<int64_t> counts_;
   std::vector<int64_t> tokens_;  // labels and valid by micro-batch; failures
 };
 

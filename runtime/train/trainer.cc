@@ -86,8 +86,36 @@ absl::Status CheckBatchSizes(const Batch& batch, const TrainOptions& options) {
   return absl::OkStatus();
 }
 
+// Operators would end the process.
+absl::Status CheckExperts(const Batch& batch, const ModelConfig& model) {
+  const int64_t k = model.experts_per_token;
+  const size_t wanted =
+      batch.ids.size() * static_cast<size_t>(ExpertLayerCount(model) * k);
+  if (!batch.experts.empty() && batch.experts.size() != wanted) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "expected ", wanted, " replayed experts of a micro-batch or none, ",
+        "found ", batch.experts.size(), "; fill them or leave them out"));
+  }
+  for (size_t i = 0; i < batch.experts.size(); ++i) {
+    const int32_t expert = batch.experts[i];
+    if (expert < 0 || expert >= model.experts) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "expected replayed experts in [0, ", model.experts,
+          "), found expert ", expert, "; give the routing of such a model"));
+    }
+    for (size_t j = i - i % static_cast<size_t>(k); j < i; ++j) {
+      if (batch.experts[j] != expert) continue;
+      return absl::InvalidArgumentError(absl::StrCat(
+          "expected distinct replayed experts of a token, found expert ",
+          expert, " twice; give the routing of another run"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckBatch(const Batch& batch, const TrainOptions& options) {
   SWITCHYARD_RETURN_IF_ERROR(CheckBatchSizes(batch, options));
+  SWITCHYARD_RETURN_IF_ERROR(CheckExperts(batch, options.model));
   const int64_t vocabulary = options.model.vocabulary;
   for (size_t i = 0; i < batch.ids.size(); ++i) {
     const int64_t id = batch.ids[i];
@@ -169,6 +197,7 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(
   Stream& stream = trainer->runner_.stream();
   SWITCHYARD_RETURN_IF_ERROR(CompareFingerprints(
       world, ArithmeticFingerprint(stream, options.model, options.dtype)));
+  SWITCHYARD_RETURN_IF_ERROR(trainer->OpenRouting());
   return trainer;
 }
 
@@ -184,13 +213,43 @@ Trainer::Trainer(const TrainOptions& options, std::unique_ptr<Grid> grid,
       statistics_(runner_.stream(), grid_->world(),
                   options.global_batch / options.micro_batch,
                   static_cast<int>(ExpertLayerCount(options.model)),
-                  static_cast<int>(options.model.experts)) {
+                  static_cast<int>(options.model.experts)),
+      layers_(static_cast<size_t>(ExpertLayerCount(options.model))),
+      bias_ranges_(runner_.stream(), runner_.model()) {
+  for (size_t i = 0; i < layers_.size(); ++i) {
+    layers_[i].layer = runner_.model().expert_layers()[i];
+  }
   if (parts_.schedule == nullptr) parts_.schedule = MakeSchedule(options);
   if (parts_.make_loss) runner_.SetLoss(parts_.make_loss(runner_.model()));
   runner_.SetBalanceLoss(std::move(parts_.balance_loss));
   const int64_t micro_batches = options.global_batch / options.micro_batch;
   batches_.resize(Rounds(micro_batches, grid_->world().size()));
   rounds_.resize(batches_.size());
+}
+
+absl::Status Trainer::OpenRouting() {
+  comm::Communicator& world = grid_->world();
+  if (!options_.routing_replay.empty()) {
+    auto replay = RoutingReplay::Open(options_);
+    SWITCHYARD_RETURN_IF_ERROR(Share(replay.status()));
+    replay_ = *std::move(replay);
+    const int64_t identity = static_cast<int64_t>(replay_->identity());
+    SWITCHYARD_ASSIGN_OR_RETURN(const std::vector<int64_t> all,
+                                GatherIntegers(world, {&identity, 1}));
+    const std::string differing = RanksThatDiffer(world, all, 1, 0);
+    if (!differing.empty()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "expected the same --routing_replay on all ranks, found another on "
+          "rank ",
+          differing, " than on rank 0; give all ranks the same file"));
+    }
+  }
+  if (options_.routing_trace.empty()) return absl::OkStatus();
+  auto trace = RoutingTrace::Create(options_, world, runner_.stream());
+  SWITCHYARD_RETURN_IF_ERROR(Share(trace.status()));
+  trace_ = *std::move(trace);
+  runner_.SetTrace(trace_.get());
+  return absl::OkStatus();
 }
 
 int64_t Trainer::last_step() const {
@@ -201,6 +260,10 @@ int64_t Trainer::last_step() const {
 absl::Status Trainer::Load(int64_t micro_batch, Batch& batch) {
   SWITCHYARD_RETURN_IF_ERROR(parts_.data->Fill(
       step_, micro_batch * options_.micro_batch, options_.micro_batch, &batch));
+  if (replay_ != nullptr) {
+    SWITCHYARD_RETURN_IF_ERROR(
+        replay_->Read(step_ + 1, micro_batch, &batch.experts));
+  }
   SWITCHYARD_RETURN_IF_ERROR(CheckBatch(batch, options_));
   CountTokens(batch, micro_batch, statistics_);
   return absl::OkStatus();
@@ -300,6 +363,9 @@ absl::StatusOr<StepMetrics> Trainer::Step() {
   runner_.SetStep(step_ + 1);
   SWITCHYARD_RETURN_IF_ERROR(LoadBatches());
   SWITCHYARD_RETURN_IF_ERROR(RunMicroBatches());
+  if (trace_ != nullptr) {
+    SWITCHYARD_RETURN_IF_ERROR(trace_->Write(step_ + 1, &deferred_));
+  }
   SWITCHYARD_RETURN_IF_ERROR(statistics_.ShareResults());
   StepMetrics metrics;
   metrics.step = step_ + 1;
@@ -321,6 +387,13 @@ absl::StatusOr<StepMetrics> Trainer::Step() {
   metrics.tokens = statistics_.total_valid();
   metrics.dropped = statistics_.dropped();
   metrics.max_load = statistics_.max_load();
+  metrics.dropped_share = statistics_.dropped_share();
+  metrics.dead_experts = statistics_.dead_experts();
+  if (ReportsLayers(options_, metrics.step)) {
+    FillLayerMetrics(statistics_, options_, absl::MakeSpan(layers_));
+    bias_ranges_.Fill(absl::MakeSpan(layers_));
+    metrics.layers = layers_;
+  }
   metrics.step_seconds = Now() - start;
   metrics.tokens_per_second =
       static_cast<double>(metrics.tokens) / metrics.step_seconds;

@@ -26,10 +26,13 @@
 #include "switchyard/runtime/optim/schedule.h"
 #include "switchyard/runtime/optim/sharded_adamw.h"
 #include "switchyard/runtime/optim/state_visitor.h"
+#include "switchyard/runtime/train/bias_ranges.h"
 #include "switchyard/runtime/train/metrics_sink.h"
 #include "switchyard/runtime/train/model_runner.h"
 #include "switchyard/runtime/train/options.h"
 #include "switchyard/runtime/train/recent_rates.h"
+#include "switchyard/runtime/train/routing_replay.h"
+#include "switchyard/runtime/train/routing_trace.h"
 
 namespace switchyard {
 
@@ -75,6 +78,7 @@ class Trainer {
   const StepStatistics& statistics() const { return statistics_; }
   // Its assignments before dropping, [layers, experts].
   absl::Span<const int64_t> assigned() const { return statistics_.assigned(); }
+  absl::Span<const int64_t> kept() const { return statistics_.kept(); }
   const Grid& grid() const { return *grid_; }
   ModelRunner& runner() { return runner_; }
   ShardedAdamW& optimizer() { return optimizer_; }
@@ -83,6 +87,8 @@ class Trainer {
   Trainer(const TrainOptions& options, std::unique_ptr<Grid> grid,
           Device& device, TrainerParts parts);
 
+  // Opens the files of routing that the options name.
+  absl::Status OpenRouting();
   // Keeps an error of this rank alone until the next LoadBatches, where all
   // ranks learn of it.
   void Defer(const absl::Status& status);
@@ -108,6 +114,8 @@ class Trainer {
   std::unique_ptr<Grid> grid_;
   TrainerParts parts_;
   ModelRunner runner_;
+  std::unique_ptr<RoutingTrace> trace_;    // null: none
+  std::unique_ptr<RoutingReplay> replay_;  // null: none
   ShardedAdamW optimizer_;
   StepStatistics statistics_;
   std::vector<Batch> batches_;      // of this rank, by round
@@ -115,6 +123,8 @@ class Trainer {
   Batch eval_batch_;
   int64_t step_ = 0;
   absl::Status deferred_;
+  std::vector<LayerMetrics> layers_;
+  BiasRanges bias_ranges_;
   RunSummary summary_;
   RecentRates rates_;
 };

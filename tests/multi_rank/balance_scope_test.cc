@@ -17,7 +17,8 @@ RunRecord MustRun(const Layout& layout, const TrainOptions& options) {
   return record.ok() ? *record : RunRecord();
 }
 
-TrainOptions Run(BalanceLossKind kind, BalanceScope scope, int64_t window = 0) {
+TrainOptions OptionsOf(BalanceLossKind kind, BalanceScope scope,
+                       int64_t window = 0) {
   TrainOptions options = SmallRun();
   options.steps = 3;
   options.warmup_steps = 0;
@@ -34,13 +35,13 @@ constexpr BalanceLossKind kSwitch = BalanceLossKind::kSwitch;
 // rounds.
 TEST(BalanceScopeTest, GivesTheSameBitsOnAnyLayout) {
   for (const TrainOptions& options :
-       {Run(kSwitch, BalanceScope::kSequence),
-        Run(kSwitch, BalanceScope::kWindow, 1),
-        Run(kSwitch, BalanceScope::kWindow, 2),
-        Run(kSwitch, BalanceScope::kGlobal),
-        Run(BalanceLossKind::kGshard, BalanceScope::kMicroBatch),
-        Run(BalanceLossKind::kHfMixtral, BalanceScope::kMicroBatch),
-        Run(BalanceLossKind::kHfMixtral, BalanceScope::kGlobal)}) {
+       {OptionsOf(kSwitch, BalanceScope::kSequence),
+        OptionsOf(kSwitch, BalanceScope::kWindow, 1),
+        OptionsOf(kSwitch, BalanceScope::kWindow, 2),
+        OptionsOf(kSwitch, BalanceScope::kGlobal),
+        OptionsOf(BalanceLossKind::kGshard, BalanceScope::kMicroBatch),
+        OptionsOf(BalanceLossKind::kHfMixtral, BalanceScope::kMicroBatch),
+        OptionsOf(BalanceLossKind::kHfMixtral, BalanceScope::kGlobal)}) {
     const RunRecord expected = MustRun({1, 1, 1}, options);
     for (const Layout& layout :
          {Layout{2, 2, 2}, {3, 1, 1}, {4, 2, 1}, {5, 1, 1}}) {
@@ -58,7 +59,7 @@ TEST(BalanceScopeTest, GivesTheSameBitsOnAnyLayout) {
 }
 
 TEST(BalanceScopeTest, BiasesAndDeviceLossesHaveTheSameBitsOnAnyLayout) {
-  TrainOptions options = Run(kSwitch, BalanceScope::kGlobal);
+  TrainOptions options = OptionsOf(kSwitch, BalanceScope::kGlobal);
   options.steps = 6;
   options.model.router.selection_bias = true;
   options.balance.bias_update_rate = 0.01;
@@ -85,7 +86,7 @@ TEST(BalanceScopeTest, BiasesAndDeviceLossesHaveTheSameBitsOnAnyLayout) {
 // Invariant A8: with global counts, any cut into micro-batches and ranks is the
 // loss and the gradient of the global batch as one; with local ones it is not.
 TEST(BalanceScopeTest, GlobalCountsAreThoseOfOneProcessAndLocalOnesAreNot) {
-  TrainOptions whole = Run(kSwitch, BalanceScope::kMicroBatch);
+  TrainOptions whole = OptionsOf(kSwitch, BalanceScope::kMicroBatch);
   whole.model.balance_loss_coef = 1.0;
   whole.clip_norm = 0.0;
   whole.steps = 1;
@@ -106,12 +107,14 @@ TEST(BalanceScopeTest, GlobalCountsAreThoseOfOneProcessAndLocalOnesAreNot) {
 
 TEST(BalanceScopeTest, AWindowOfOneIsTheMicroBatch) {
   EXPECT_EQ(
-      Difference(MustRun({1, 1, 1}, Run(kSwitch, BalanceScope::kMicroBatch)),
-                 MustRun({2, 1, 1}, Run(kSwitch, BalanceScope::kWindow, 1))),
+      Difference(
+          MustRun({1, 1, 1}, OptionsOf(kSwitch, BalanceScope::kMicroBatch)),
+          MustRun({2, 1, 1}, OptionsOf(kSwitch, BalanceScope::kWindow, 1))),
       "");
   EXPECT_EQ(
-      Difference(MustRun({1, 1, 1}, Run(kSwitch, BalanceScope::kGlobal)),
-                 MustRun({2, 1, 1}, Run(kSwitch, BalanceScope::kWindow, 4))),
+      Difference(
+          MustRun({1, 1, 1}, OptionsOf(kSwitch, BalanceScope::kGlobal)),
+          MustRun({2, 1, 1}, OptionsOf(kSwitch, BalanceScope::kWindow, 4))),
       "");
 }
 

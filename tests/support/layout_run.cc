@@ -25,6 +25,22 @@ std::unique_ptr<Device> MakeDevice(const Layout& layout) {
   return std::make_unique<CpuDevice>(layout.threads);
 }
 
+std::vector<double> LayerNumbers(const StepMetrics& metrics) {
+  std::vector<double> numbers;
+  for (const LayerMetrics& layer : metrics.layers) {
+    for (const double number :
+         {layer.max_load, layer.max_vio,
+          static_cast<double>(layer.dead_experts), layer.entropy,
+          layer.dropped_share, layer.balance_loss, layer.balance_loss_scaled,
+          layer.z_loss, layer.z_loss_scaled, layer.bias_min.value_or(0.0),
+          layer.bias_max.value_or(0.0), layer.repeat_first,
+          layer.repeat_first_or_second}) {
+      numbers.push_back(number);
+    }
+  }
+  return numbers;
+}
+
 absl::Status Record(const StepMetrics& metrics, Trainer& trainer,
                     RunRecord& record) {
   record.losses.push_back(
@@ -35,6 +51,7 @@ absl::Status Record(const StepMetrics& metrics, Trainer& trainer,
   record.dropped.push_back(metrics.dropped);
   record.max_loads.push_back(metrics.max_load);
   record.tokens.push_back(metrics.tokens);
+  record.layers.push_back(LayerNumbers(metrics));
   record.assigned.emplace_back(trainer.assigned().begin(),
                                trainer.assigned().end());
   const auto copy = [](absl::Span<const int64_t> counts) {
@@ -200,6 +217,7 @@ std::string Difference(const RunRecord& expected, const RunRecord& actual) {
       FirstDifference("largest loads", expected.max_loads, actual.max_loads),
       FirstDifference("tokens", expected.tokens, actual.tokens),
       FirstDifference("assigned", expected.assigned, actual.assigned),
+      FirstDifference("metrics of layers", expected.layers, actual.layers),
       FirstDifference("over capacity", expected.over_capacity,
                       actual.over_capacity),
       FirstDifference("rerouted", expected.rerouted, actual.rerouted),

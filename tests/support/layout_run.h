@@ -35,6 +35,9 @@ struct RunRecord {
   std::vector<int64_t> dropped;
   std::vector<double> max_loads;
   std::vector<int64_t> tokens;
+  // Of each step, layer by layer: what StepMetrics::layers says, but for loads
+  // and off_rank_share, which the layout decides.
+  std::vector<std::vector<double>> layers;
   std::vector<std::vector<int64_t>> assigned;  // [step][layers · experts]
   std::vector<std::vector<int64_t>> over_capacity, rerouted, lost_tokens;
   std::vector<std::vector<int64_t>> checksums;  // of each parameter, each step

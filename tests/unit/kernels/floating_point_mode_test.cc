@@ -235,7 +235,11 @@ void RunRouter(Host& host) {
   const TensorView dgates = host.In(chosen, kFloat);
   const TensorView dlogits = host.Out(all, kFloat);
   host.Run([&](Stream& stream, Arena&) {
-    Router(stream, {logits, true, p, logsumexp, experts, gates});
+    Router(stream, {.logits = logits,
+                    .probabilities = p,
+                    .logsumexp = logsumexp,
+                    .experts = experts,
+                    .gates = gates});
     stream.Zero(counts);
     ExpertCounts(stream, {experts, valid, 0, 0, counts});
     BalanceLossArgs args;
@@ -247,8 +251,15 @@ void RunRouter(Host& host) {
     args.losses = losses;
     args.balance_gradient = balance;
     BalanceLoss(stream, args);
-    RouterBackward(stream, {p, logsumexp, experts, gates, dgates, valid,
-                            balance, 0.1f, true, dlogits});
+    RouterBackward(stream, {.probabilities = p,
+                            .logsumexp = logsumexp,
+                            .experts = experts,
+                            .gates = gates,
+                            .dgates = dgates,
+                            .valid = valid,
+                            .balance_gradient = balance,
+                            .z_gradient = 0.1f,
+                            .dlogits = dlogits});
   });
 }
 

@@ -130,6 +130,63 @@ TEST(RouterTest, AgreesWithDoubles) {
   }
 }
 
+TEST(RouterTest, ReplayedExpertsGetTheGatesOfTheirProbabilities) {
+  CpuDevice device;
+  const auto stream = device.NewStream();
+  const Values logits = RandomValues(3, 40 * 8, -2, 2);
+  Values replayed;
+  for (int64_t t = 0; t < 40; ++t) {
+    replayed.push_back(static_cast<double>(t % 8));
+    replayed.push_back(static_cast<double>((t + 3) % 8));
+  }
+  for (const bool renormalize : {true, false}) {
+    const Decision own = Route(device, {40, 8, 2}, logits, renormalize);
+    for (const Layout layout : {Layout(), Layout::Strided(3, 1)}) {
+      TestTensor logit_tensor(device, DType::kFloat32, {40, 8}, logits);
+      TestTensor probabilities(device, DType::kFloat32, {40, 8});
+      TestTensor logsumexp(device, DType::kFloat32, {40});
+      TestTensor experts(device, DType::kInt32, {40, 2});
+      TestTensor gates(device, DType::kFloat32, {40, 2});
+      TestTensor chosen(device, DType::kInt32, {40, 2}, replayed, layout);
+      Router(*stream, {.logits = logit_tensor,
+                       .rule = RuleOf(renormalize),
+                       .probabilities = probabilities,
+                       .logsumexp = logsumexp,
+                       .experts = experts,
+                       .gates = gates,
+                       .replayed = chosen});
+      stream->Wait();
+      EXPECT_EQ(probabilities.Read(), own.probabilities);
+      EXPECT_EQ(logsumexp.Read(), own.logsumexp);
+      EXPECT_EQ(experts.Read(), replayed);
+      const Values actual = gates.Read();
+      for (int64_t t = 0; t < 40; ++t) {
+        const double* p = &own.probabilities[t * 8];
+        const double first = p[t % 8], second = p[(t + 3) % 8];
+        const double sum = renormalize ? first + second : 1.0;
+        EXPECT_NEAR(actual[2 * t], first / sum, 2 * 0x1p-24);
+        EXPECT_NEAR(actual[2 * t + 1], second / sum, 2 * 0x1p-24);
+      }
+    }
+    // What it would have chosen itself changes nothing.
+    TestTensor logit_tensor(device, DType::kFloat32, {40, 8}, logits);
+    TestTensor probabilities(device, DType::kFloat32, {40, 8});
+    TestTensor logsumexp(device, DType::kFloat32, {40});
+    TestTensor experts(device, DType::kInt32, {40, 2});
+    TestTensor gates(device, DType::kFloat32, {40, 2});
+    TestTensor chosen(device, DType::kInt32, {40, 2}, own.experts);
+    Router(*stream, {.logits = logit_tensor,
+                     .rule = RuleOf(renormalize),
+                     .probabilities = probabilities,
+                     .logsumexp = logsumexp,
+                     .experts = experts,
+                     .gates = gates,
+                     .replayed = chosen});
+    stream->Wait();
+    EXPECT_EQ(gates.Read(), own.gates);
+  }
+}
+
 TEST(RouterTest, ProbabilitiesSpanTheRangeOfFp32) {
   CpuDevice device;
   const Values logits = {0, -30, -80, -1e30, 1000, 900, -1000, 0};

@@ -103,10 +103,18 @@ TEST_F(ThreadScratchTest, Router) {
                          std::vector<double>(128, 1.0));
   TestTensor dlogits(device_, kFloat, {128, 8});
   ExpectAllGrowAtOnce([&](Stream& stream, Arena&) {
-    Router(stream, {logits, true, p, logsumexp, experts, gates});
-    RouterBackward(
-        stream,
-        {p, logsumexp, experts, gates, gates, valid, {}, 0.0f, true, dlogits});
+    Router(stream, {.logits = logits,
+                    .probabilities = p,
+                    .logsumexp = logsumexp,
+                    .experts = experts,
+                    .gates = gates});
+    RouterBackward(stream, {.probabilities = p,
+                            .logsumexp = logsumexp,
+                            .experts = experts,
+                            .gates = gates,
+                            .dgates = gates,
+                            .valid = valid,
+                            .dlogits = dlogits});
   });
 }
 

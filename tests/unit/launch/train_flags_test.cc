@@ -83,6 +83,9 @@ TEST(TrainFlags, EverythingReachesTheOptions) {
                                            "--eval_every=3",
                                            "--eval_batches=4",
                                            "--log_every=5",
+                                           "--layer_metrics_every=7",
+                                           "--routing_trace=trace",
+                                           "--routing_replay=replay",
                                            "--stop_at=6",
                                            "--global_batch=8",
                                            "--seq_len=64",
@@ -121,6 +124,12 @@ TEST(TrainFlags, EverythingReachesTheOptions) {
   EXPECT_EQ(o.eval_every, 3);
   EXPECT_EQ(o.eval_batches, 4);
   EXPECT_EQ(o.log_every, 5);
+  EXPECT_EQ(o.layer_metrics_every, 7);
+  EXPECT_THAT(o.routing_trace, ::testing::EndsWith("/trace"));
+  EXPECT_THAT(o.routing_replay, ::testing::EndsWith("/replay"));
+  // What a run was replayed from decides its numbers; what it wrote does not.
+  EXPECT_THAT(FlagFileOf(*flags), HasSubstr("--routing_replay="));
+  EXPECT_THAT(FlagFileOf(*flags), Not(HasSubstr("--routing_trace")));
   EXPECT_EQ(o.stop_at, 6);
   EXPECT_EQ(o.expert_parallel, 2);
   EXPECT_EQ(o.warmup_steps, 1);
@@ -131,6 +140,28 @@ TEST(TrainFlags, EverythingReachesTheOptions) {
   EXPECT_EQ(data.vocabulary, 256);
   ASSERT_EQ(data.eval_files.size(), 1u);
   EXPECT_THAT(data.eval_files[0], ::testing::EndsWith("/held.txt"));
+}
+
+TEST(VerifyFlags, AreThoseThatDecideTheNumbers) {
+  const auto flags = ParseVerifyFlags(
+      {"--model", kTiny, "--data", "text.txt", "--lr=0.01", "--max_ranks=8",
+       "--capacity_factor=1.25", "--micro_batch=2", "--dtype=bf16"});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_EQ(flags->max_ranks, 8);
+  const TrainOptions& o = flags->train.options;
+  EXPECT_EQ(o.steps, 3);
+  EXPECT_EQ(o.warmup_steps, 0);
+  EXPECT_EQ(o.lr, 0.01);
+  EXPECT_EQ(o.dtype, DType::kBFloat16);
+  EXPECT_EQ(o.overflow.capacity_factor.ToString(), "1.25");
+  EXPECT_EQ(o.model.hidden_size, 128);
+  EXPECT_EQ(o.eval_every, 0);
+  EXPECT_FALSE(ParseVerifyFlags({"--model", kTiny}).ok());
+  EXPECT_FALSE(ParseVerifyFlags({"--data", "text.txt"}).ok());
+  EXPECT_FALSE(ParseVerifyFlags(With({})).ok()) << "--out has no meaning here";
+  EXPECT_THAT(ParseVerifyFlags({"--help"})->train.help,
+              ::testing::AllOf(HasSubstr("--max_ranks"), HasSubstr("--lr"),
+                               Not(HasSubstr("--eval_every"))));
 }
 
 TEST(TrainFlags, WaysToDropAreRefusedWhereNothingIsDropped) {

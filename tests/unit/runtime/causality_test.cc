@@ -50,7 +50,7 @@ std::vector<float> HiddenStates(const ModelConfig& model,
   store.Initialize(*stream, /*seed=*/3);
   TransformerOptions options;
   options.sequence_length = kLength;
-  options.moe.capacity = capacity;
+  options.moe.overflow.capacity = capacity;
   const Transformer transformer(*stream, store, *grid, model, options);
   Arena arena(device), decisions(device), host(device);
   const Execution run{*stream, arena, decisions, host, {}, nullptr, 0};

@@ -44,8 +44,31 @@ StepMetrics Step() {
   metrics.tokens_per_second = 41234.5;
   metrics.step_seconds = 0.5;
   metrics.dropped = 7;
+  metrics.dropped_share = 7.0 / 4096.0;
   metrics.max_load = 1.25;
+  metrics.dead_experts = 2;
   return metrics;
+}
+
+const int64_t kLoad[] = {3, 0, 9007199254740993};
+
+LayerMetrics Layer() {
+  LayerMetrics layer;
+  layer.layer = 2;
+  layer.load = kLoad;
+  layer.max_load = 1.0 / 3.0;
+  layer.max_vio = 0.1;
+  layer.dead_experts = 1;
+  layer.entropy = 2.0794415416798357;
+  layer.dropped_share = 1e-17;
+  layer.balance_loss = 1.0000000000000002;
+  layer.balance_loss_scaled = 0.01;
+  layer.z_loss = 4.25;
+  layer.z_loss_scaled = 0.00425;
+  layer.off_rank_share = 0.75;
+  layer.repeat_first = 0.125;
+  layer.repeat_first_or_second = 1 - 15.0 / 28.0;
+  return layer;
 }
 
 std::vector<json> LinesOf(const std::string& path) {
@@ -101,6 +124,48 @@ TEST(JsonLinesSink, NumbersReadBackToTheSameBits) {
   for (size_t i = 0; i < values.size(); ++i) {
     const double read = lines[i]["loss"].get<double>();
     EXPECT_EQ(std::memcmp(&read, &values[i], sizeof(read)), 0) << values[i];
+  }
+}
+
+TEST(JsonLinesSink, WritesTheFieldsOfEachLayer) {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder.path() / "metrics.jsonl";
+  auto sink = JsonLinesSink::Create(path).value();
+  LayerMetrics layers[] = {LayerMetrics(), Layer()};
+  layers[1].bias_min = -0.001;
+  layers[1].bias_max = 0.002;
+  StepMetrics metrics = Step();
+  metrics.layers = layers;
+  ASSERT_TRUE(sink->OnStep(metrics).ok());
+  const json line = LinesOf(path).at(0);
+  ASSERT_EQ(line.at("layers").size(), 2u);
+  const json& layer = line["layers"][1];
+  EXPECT_EQ(layer.size(), 16u);
+  EXPECT_EQ(layer["layer"], 2);
+  EXPECT_EQ(layer["load"], std::vector<int64_t>(kLoad, kLoad + 3));
+  EXPECT_EQ(layer["max_load"].get<double>(), layers[1].max_load);
+  EXPECT_EQ(layer["max_vio"].get<double>(), layers[1].max_vio);
+  EXPECT_EQ(layer["dead_experts"], 1);
+  EXPECT_EQ(layer["entropy"].get<double>(), layers[1].entropy);
+  EXPECT_EQ(layer["dropped_share"].get<double>(), 1e-17);
+  EXPECT_EQ(layer["balance_loss"].get<double>(), layers[1].balance_loss);
+  EXPECT_EQ(layer["balance_loss_scaled"].get<double>(), 0.01);
+  EXPECT_EQ(layer["z_loss"].get<double>(), 4.25);
+  EXPECT_EQ(layer["z_loss_scaled"].get<double>(), 0.00425);
+  EXPECT_EQ(layer["bias_min"].get<double>(), -0.001);
+  EXPECT_EQ(layer["bias_max"].get<double>(), 0.002);
+  EXPECT_EQ(layer["off_rank_share"].get<double>(), 0.75);
+  EXPECT_EQ(layer["repeat_first"].get<double>(), 0.125);
+  EXPECT_EQ(layer["repeat_first_or_second"].get<double>(),
+            layers[1].repeat_first_or_second);
+
+  // Of nothing there is no share, and no bias where the model has none.
+  const json& none = line["layers"][0];
+  EXPECT_EQ(none.size(), 14u);
+  EXPECT_TRUE(none.at("load").empty());
+  for (const char* name : {"max_load", "max_vio", "entropy", "dropped_share",
+                           "off_rank_share", "repeat_first"}) {
+    EXPECT_TRUE(none.at(name).is_null()) << name;
   }
 }
 
@@ -214,11 +279,27 @@ TEST_F(ConsoleSinkTest, PrintsPlainLines) {
   }
   EXPECT_EQ(Text(),
             "step 3/7  ETA 0:02  loss 0.6667  grad 0.1  lr 0.0003  "
-            "41,235 tok/s  load 1.25  dropped 7\n"
+            "41,235 tok/s  load 1.25  dead 2  dropped 0.171%\n"
             "step 6/7  ETA 0:01  loss 0.6667  grad 0.1  lr 0.0003  "
-            "41,235 tok/s  load 1.25  dropped 7\n"
+            "41,235 tok/s  load 1.25  dead 2  dropped 0.171%\n"
             "step 7/7  ETA 0:00  loss 0.6667  grad 0.1  lr 0.0003  "
-            "41,235 tok/s  load 1.25  dropped 7\n");
+            "41,235 tok/s  load 1.25  dead 2  dropped 0.171%\n");
+}
+
+TEST_F(ConsoleSinkTest, DeadExpertsAndDropsAreToldWhereThereAreAny) {
+  ConsoleSink sink(stream_, {.last_step = 2});
+  StepMetrics metrics = Step();
+  metrics.step = 1;
+  metrics.dead_experts = 0;
+  metrics.dropped = 4096;
+  metrics.dropped_share = 1.0;
+  ASSERT_TRUE(sink.OnStep(metrics).ok());
+  metrics.step = 2;
+  metrics.dropped = 0;
+  ASSERT_TRUE(sink.OnStep(metrics).ok());
+  EXPECT_THAT(Text(), ::testing::AllOf(HasSubstr("load 1.25  dropped 100%\n"),
+                                       HasSubstr("load 1.25\n"),
+                                       Not(HasSubstr("dead"))));
 }
 
 TEST_F(ConsoleSinkTest, RewritesOneLiveLine) {
