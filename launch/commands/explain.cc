@@ -149,7 +149,7 @@ std::string BiasPage(const Numbers& n) {
       "  b_e -= X if expert e has more than 1 / E of the assignments, += X if "
       "less\n\n"
       "counted before dropping, over the global batch, compared as integers; "
-      "exactly 1 / E\nchanges nothing. With E = ",
+      "exactly\n1 / E changes nothing. With E = ",
       n.model.experts, " and k = ", n.model.experts_per_token, ", ", n.tokens,
       " tokens make ", n.tokens * n.model.experts_per_token,
       " assignments, and\nan expert's share is ",
@@ -157,8 +157,8 @@ std::string BiasPage(const Numbers& n) {
           "%.6g", static_cast<double>(n.tokens * n.model.experts_per_token) /
                       static_cast<double>(n.model.experts)),
       ". A step that is skipped for a bad gradient changes no\nbias, and "
-      "neither does an evaluation. The bias is saved with the weights. A "
-      "balance\nloss may be on beside it.\n");
+      "neither does an evaluation. The bias is saved with the weights.\nA "
+      "balance loss may be on beside it.\n");
 }
 
 constexpr Topic kTopics[] = {

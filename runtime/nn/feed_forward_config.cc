@@ -31,7 +31,11 @@ std::vector<int> ExpertLayers(const ModelConfig& config) {
 }
 
 int64_t ExpertLayerCount(const ModelConfig& config) {
-  return static_cast<int64_t>(ExpertLayers(config).size());
+  int64_t count = 0;  // without the list: steps ask too
+  for (int64_t layer = 0; layer < config.layers; ++layer) {
+    if (HasExperts(config, layer)) ++count;
+  }
+  return count;
 }
 
 int64_t DenseWidth(const ModelConfig& config) {

@@ -257,10 +257,12 @@ absl::Status ReadBalanceLoss(ConfigReader& reader, absl::string_view source,
 constexpr double kMaxParameters = 1e14;
 
 absl::Status CheckTotal(const ModelConfig& config, absl::string_view source) {
+  const int64_t dense =
+      ExpertLayerCount(config) < config.layers ? DenseWidth(config) : 0;
   const double widths = static_cast<double>(config.experts) *
                             static_cast<double>(config.intermediate_size) +
                         static_cast<double>(SharedWidth(config)) +
-                        static_cast<double>(DenseWidth(config));
+                        static_cast<double>(dense);
   const double experts = 3.0 * static_cast<double>(config.layers) * widths *
                          static_cast<double>(config.hidden_size);
   if (experts <= kMaxParameters) return absl::OkStatus();

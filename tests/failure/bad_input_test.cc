@@ -149,8 +149,8 @@ TEST_F(BadInputTest, Configs) {
                 "found \"num_attention_head\"; the nearest known one is");
   ExpectRefused({{"--model", Model("num_heads", "4")}},
                 "found \"num_heads\"; correct it, or remove it if");
-  ExpectRefused({{"--model", Model("sliding_window", "128")}},
-                "sliding_window");
+  ExpectRefused({{"--model", Model("pretraining_tp", "4")}},
+                "pretraining_tp");
   ExpectRefused({{"--model", Model("num_key_value_heads", "3")}}, "4 and 3");
   ExpectRefused({{"--model", Model("num_experts_per_tok", "9")}}, "9 of 8");
   ExpectRefused({{"--model", Model("hidden_size", "100000000")}},
