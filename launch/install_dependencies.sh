@@ -18,7 +18,9 @@ HERE=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 CORPUS=/usr/share/dictd/gcide.dict.dz
 
 # ocl-icd-opencl-dev: the CMake package of Debian's oneDNN asks for OpenCL.
-PACKAGES=(g++ cmake ninja-build pkg-config libopenmpi-dev openmpi-bin
+# make: what CMake generates for unless it is told otherwise, as in a project
+# that uses the installed package.
+PACKAGES=(g++ cmake ninja-build make pkg-config libopenmpi-dev openmpi-bin
   libabsl-dev libdnnl-dev ocl-icd-opencl-dev libhwy-dev nlohmann-json3-dev
   libgtest-dev libgmock-dev)
 WITH_CORPUS=0
