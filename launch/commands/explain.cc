@@ -149,7 +149,7 @@ std::string BiasPage(const Numbers& n) {
       "  b_e -= X if expert e has more than 1 / E of the assignments, += X if "
       "less\n\n"
       "counted before dropping, over the global batch, compared as integers; "
-      "exactly\n1 / E changes nothing. With E = ",
+      "exactly\n1 / E changes nothing.\n\nWith E = ",
       n.model.experts, " and k = ", n.model.experts_per_token, ", ", n.tokens,
       " tokens make ", n.tokens * n.model.experts_per_token,
       " assignments, and\nan expert's share is ",
