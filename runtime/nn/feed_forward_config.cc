@@ -105,13 +105,14 @@ absl::Status CheckLayers(const ModelConfig& config, absl::string_view source) {
   const FeedForwardConfig& f = config.feed_forward;
   const struct {
     const char* key;
-    int64_t value, least;
-  } counts[] = {{"first_k_dense_replace", f.first_k_dense_replace, 0},
-                {"moe_layer_freq", f.moe_layer_freq, 1},
-                {"decoder_sparse_step", f.decoder_sparse_step, 1}};
+    int64_t value, least, most;
+  } counts[] = {
+      {"first_k_dense_replace", f.first_k_dense_replace, 0, config.layers},
+      {"moe_layer_freq", f.moe_layer_freq, 1, kMostLayers},
+      {"decoder_sparse_step", f.decoder_sparse_step, 1, kMostLayers}};
   for (const auto& count : counts) {
     SWITCHYARD_RETURN_IF_ERROR(InRange<int64_t>(source, count.key, count.value,
-                                                count.least, kMostLayers));
+                                                count.least, count.most));
   }
   const bool first = f.first_k_dense_replace > 0 || f.moe_layer_freq > 1;
   const bool second = f.decoder_sparse_step > 1 || !f.mlp_only_layers.empty();

@@ -135,6 +135,16 @@ absl::Status CheckBatch(const TrainOptions& o) {
   return absl::OkStatus();
 }
 
+absl::Status CheckRouting(const TrainOptions& o) {
+  const bool traces = !o.routing_trace.empty();
+  if (ExpertLayerCount(o.model) > 0 || (!traces && o.routing_replay.empty())) {
+    return absl::OkStatus();
+  }
+  return Error(absl::StrCat("expected a model with experts for --routing_",
+                            traces ? "trace" : "replay",
+                            ", found none; leave the flag out"));
+}
+
 absl::Status CheckSchedule(const TrainOptions& o) {
   if (o.warmup_steps >= o.steps && o.warmup_steps > 0) {
     return Error(absl::StrCat("expected --warmup_steps below --steps, found ",
@@ -246,6 +256,7 @@ absl::Status Validate(const TrainOptions& options) {
         "expected --expert_dropout 0 with a model without experts, found ",
         options.expert_dropout, "; leave the flag out"));
   }
+  SWITCHYARD_RETURN_IF_ERROR(CheckRouting(options));
   SWITCHYARD_RETURN_IF_ERROR(CheckBatch(options));
   SWITCHYARD_RETURN_IF_ERROR(CheckBalanceWindow(
       options.balance, options.global_batch / options.micro_batch));

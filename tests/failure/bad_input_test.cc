@@ -149,8 +149,7 @@ TEST_F(BadInputTest, Configs) {
                 "found \"num_attention_head\"; the nearest known one is");
   ExpectRefused({{"--model", Model("num_heads", "4")}},
                 "found \"num_heads\"; correct it, or remove it if");
-  ExpectRefused({{"--model", Model("pretraining_tp", "4")}},
-                "pretraining_tp");
+  ExpectRefused({{"--model", Model("pretraining_tp", "4")}}, "pretraining_tp");
   ExpectRefused({{"--model", Model("num_key_value_heads", "3")}}, "4 and 3");
   ExpectRefused({{"--model", Model("num_experts_per_tok", "9")}}, "9 of 8");
   ExpectRefused({{"--model", Model("hidden_size", "100000000")}},
@@ -183,6 +182,36 @@ TEST_F(BadInputTest, Flags) {
   ExpectRefused({{"--device", "cuda"}}, "--device cpu");
   ExpectRefused({{"--isa", "mmx"}}, "mmx");
   ExpectRefused({{"--threads", "4096"}}, "4 times the");
+}
+
+// Rules of routing that contradict each other.
+TEST_F(BadInputTest, Routing) {
+  ExpectRefused({{"--drop_policy", "probability"}},
+                "--capacity_factor above 0 with --drop_policy");
+  ExpectRefused({{"--capacity_factor", "1"}, {"--no_token_left_behind", "9"}},
+                "at most its experts, 8, found 9");
+  ExpectRefused({{"--bias_update_rate", "0.001"}}, "\"router_bias\" true");
+  ExpectRefused({{"--balance_scope", "window"}, {"--balance_window", "7"}},
+                "--balance_window to divide");
+  ExpectRefused({{"--expert_dropout", "1"}}, "between 0 and 0.99, found 1");
+  ExpectRefused({{"--expert_dropout", "nan"}}, "finite number");
+  ExpectRefused({{"--device_balance_loss_coef", "0.1"}}, "n_device_groups");
+  ExpectRefused({{"--model", Model("n_group", "16")}}, "topk_group");
+  ExpectRefused({{"--model", Model("shared_expert_gate", "true")}},
+                "a shared expert with");
+  ExpectRefused({{"--model", Model("sliding_window", "0")}}, "sliding_window");
+  ExpectRefused({{"--model", Model("qk_norm", "\"most\"")}}, "found \"most\"");
+  ExpectRefused({{"--model", Model("hidden_act", "\"swoosh\"")}},
+                "found \"swoosh\"");
+  ExpectRefused({{"--model", Model("first_k_dense_replace", "3")}},
+                "between 0 and 2, found 3");
+  const std::string dense = Model("first_k_dense_replace", "2");
+  ExpectRefused({{"--model", dense}, {"--expert_dropout", "0.1"}},
+                "a model without experts");
+  ExpectRefused(
+      {{"--model", dense}, {"--routing_trace", inputs_.path() / "routing"}},
+      "a model with experts for --routing_trace");
+  EXPECT_FALSE(fs::exists(inputs_.path() / "routing"));
 }
 
 TEST_F(BadInputTest, OutputFolders) {

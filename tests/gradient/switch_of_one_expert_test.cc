@@ -51,6 +51,7 @@ double Norm(const std::vector<double>& values) {
 class SwitchOfOneExpertTest
     : public ::testing::TestWithParam<kernels::ActivationKind> {};
 
+// Invariant A12a.
 TEST_P(SwitchOfOneExpertTest, IsADenseModelForwardAndBackward) {
   const TrainOptions sparse_options = Options(GetParam());
   TrainOptions dense_options = sparse_options;

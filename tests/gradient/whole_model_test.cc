@@ -132,7 +132,8 @@ TEST_P(WholeModelTest, LossesAgreeWithThePlainModel) {
   EXPECT_EQ(sum(statistics.lost_tokens()) > 0, GetParam().loses_tokens);
 }
 
-// The gradient along random directions, four for each parameter. Central
+// Invariant A1 of the parts together (docs/invariants.md has those of each):
+// the gradient along random directions, four for each parameter. Central
 // differences of step h in double have an error of about h² · f''' + 1e-16/h:
 // below 1e-8 for h = 1e-4. What remains is the fp32 error of the gradient
 // itself, for which 2e-4 of the parameter's gradient norm is about two thousand

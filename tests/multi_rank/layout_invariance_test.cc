@@ -58,6 +58,8 @@ class LayoutInvarianceTest : public ::testing::TestWithParam<DType> {
   }
 };
 
+// Invariant A6: all losses and weights of 20 steps, on 1, 2 and 4 ranks that
+// share the experts, that have copies of them, and both.
 TEST_P(LayoutInvarianceTest, Dropless) {
   ExpectSameBits(Options(), AllLayouts());
 }

@@ -386,6 +386,7 @@ TEST(RouterRulesTest, EveryRuleAgreesWithDoubles) {
   });
 }
 
+// Invariant A1, the router.
 TEST(RouterRulesTest, EveryGradientIsTheDerivative) {
   CpuDevice device;
   ForEveryRule({0, 3}, [&](const Problem& in) {
@@ -403,6 +404,7 @@ TEST(RouterRulesTest, EveryGradientIsTheDerivative) {
   });
 }
 
+// Invariant A2.
 TEST(RouterRulesTest, SoftmaxTopKRenormalizedIsSoftmaxOverTheTopKLogits) {
   CpuDevice device;
   for (const int64_t experts : {5, 17, 64, 160}) {

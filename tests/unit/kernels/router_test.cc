@@ -12,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "switchyard/base/cpu/cpu_device.h"
 #include "switchyard/base/guarded/guarded_device.h"
+#include "switchyard/kernels/elementwise.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/random_values.h"
 #include "switchyard/tests/support/test_tensor.h"
@@ -195,6 +196,35 @@ TEST(RouterTest, ProbabilitiesSpanTheRangeOfFp32) {
   EXPECT_TRUE(AllNear(result.probabilities, expected.probabilities, 1e-38,
                       8 * 0x1p-24));
   EXPECT_TRUE(AllNear(result.logsumexp, expected.logsumexp, 1e-6, 1e-7));
+}
+
+Values InBFloat16(Device& device, const Values& values) {
+  const auto stream = device.NewStream();
+  const Shape shape = {static_cast<int64_t>(values.size())};
+  TestTensor exact(device, DType::kFloat32, shape, values);
+  TestTensor rounded(device, DType::kBFloat16, shape);
+  Cast(*stream, exact, rounded);
+  stream->Wait();
+  return rounded.Read();
+}
+
+// Invariant A4, the example of ST-MoE (2202.08906): bf16 has no number between
+// 128 and 129, and a router of its logits gives an expert 36 % less than its
+// due, and the token to another.
+TEST(RouterTest, LogitsInBFloat16WouldChangeAProbabilityByAThird) {
+  CpuDevice device;
+  const Size size{1, 11, 1};
+  Values logits(11, 128.0);
+  logits[10] = 128.5;
+  const Decision exact = Route(device, size, logits, false);
+  EXPECT_NEAR(exact.probabilities[10], 1 / (1 + 10 * std::exp(-0.5)), 1e-6);
+  EXPECT_NEAR(exact.probabilities[10], 0.142, 5e-4);
+  EXPECT_EQ(exact.experts, Values{10});
+  const Values rounded = InBFloat16(device, logits);
+  EXPECT_EQ(rounded, Values(11, 128.0));
+  const Decision wrong = Route(device, size, rounded, false);
+  EXPECT_NEAR(wrong.probabilities[10], 1.0 / 11, 1e-7);
+  EXPECT_EQ(wrong.experts, Values{0});
 }
 
 TEST(RouterTest, TiesGoToTheLowerExpert) {

@@ -180,7 +180,8 @@ TEST(RoutingStatisticsTest, ATokenWithoutAChoiceIsInNoPair) {
   EXPECT_TRUE(AllEqual(Compute(device, in).pairs, {1, 1, 1}));
 }
 
-// Mixtral (2401.04088), table 5, gives what chance would: 12.5 % and 46.4 %.
+// Invariant A17: Mixtral (2401.04088), table 5, gives what chance would, 12.5 %
+// and 46.4 %.
 TEST(RoutingStatisticsTest,
      AUniformRouterRepeatsAnEighthFirstAndFortySixPercentFirstOrSecond) {
   CpuDevice device(2);

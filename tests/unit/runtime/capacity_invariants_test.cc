@@ -110,6 +110,7 @@ struct Case {
 
 class CapacityInvariantsTest : public ::testing::TestWithParam<Case> {};
 
+// Invariant A5.
 TEST_P(CapacityInvariantsTest, DispatchedIsTheSumOfMinCountAndCapacity) {
   const Case& c = GetParam();
   const Layer layer(Model(c.experts_per_token), c.rule);
@@ -140,6 +141,7 @@ TEST_P(CapacityInvariantsTest, DispatchedIsTheSumOfMinCountAndCapacity) {
   }
 }
 
+// Invariant A5: what remains of such a token is the residual.
 TEST_P(CapacityInvariantsTest, TheOutputOfATokenThatLostAllIsExactlyZero) {
   const Case& c = GetParam();
   const Layer layer(Model(c.experts_per_token), c.rule);

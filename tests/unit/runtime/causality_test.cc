@@ -89,6 +89,7 @@ std::vector<bool> Kept(const ModelConfig& model, int64_t changed,
 
 class CausalityTest : public ::testing::TestWithParam<AttentionConfig> {};
 
+// Invariant A13: without a capacity.
 TEST_P(CausalityTest, NoFutureTokenAndNoOtherSequenceChangesABit) {
   const ModelConfig model = Model(GetParam());
   const int64_t window = model.attention.window;
@@ -119,8 +120,8 @@ INSTANTIATE_TEST_SUITE_P(
                       AttentionConfig{QkNorm::kHead, AttentionBias::kAll, 5},
                       AttentionConfig{QkNorm::kFull, AttentionBias::kQkv, 0}));
 
-// An expert's places go to first choices before second ones: a later token's
-// first choice takes the place of an earlier one's second.
+// Invariant A13, with one: an expert's places go to first choices before second
+// ones, and a later token's first choice takes that of an earlier one's second.
 TEST(CapacityTest, AFutureTokenMayChangeThePast) {
   const ModelConfig model = Model({});
   int64_t changed_past = 0, changed_others = 0;

@@ -218,9 +218,9 @@ double SentRows(const StepMetrics& step) {
   return sent;
 }
 
-// A row leaves and returns, forward and backward: four times hidden_size fp32
-// numbers. Besides, a rank sends the numbers of rows for the other rank's four
-// experts, in each layer of each of its two micro-batches.
+// Invariant A7: a row leaves and returns, forward and backward: four times
+// hidden_size fp32 numbers. Besides, a rank sends the numbers of rows for the
+// other rank's four experts, in each layer of each of its two micro-batches.
 TEST(LayerMetricsTest, OffRankShareIsWhatTheRanksSend) {
   for (const int width : {1, 2}) {
     TrainOptions options = Options();
