@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "switchyard/kernels/cpu/dropout.cc"
@@ -21,7 +20,7 @@ namespace switchyard::kernels::cpu {
 // One row of a segment, and what decides about its elements.
 struct DropoutRow {
   uint64_t key;
-  uint64_t row;        // within the segment
+  uint32_t row;        // within the segment
   uint32_t threshold;  // words below it drop
   float scale;         // of what stays
 };
@@ -32,34 +31,20 @@ struct DropoutRow {
 HWY_BEFORE_NAMESPACE();
 namespace switchyard::kernels::cpu::HWY_NAMESPACE {
 
-// Words of elements 4c, 4c + 1, ... for a vector of counters from c on.
-HWY_INLINE void RandomWords(const DropoutRow& at, uint64_t counter,
-                            uint32_t* words) {
-  constexpr uint64_t kCounterWord = 0x64726f70;
-  const PhiloxWords d;
-  hn::Vec<PhiloxWords> x[4] = {hn::Add(hn::Set(d, counter), hn::Iota(d, 0)),
-                               hn::Set(d, at.row), hn::Set(d, kCounterWord),
-                               hn::Zero(d)};
-  Philox(at.key, x);
-  HWY_ALIGN uint64_t pairs[2 * hn::MaxLanes(d)];
-  hn::StoreInterleaved2(hn::Or(x[0], hn::ShiftLeft<32>(x[1])),
-                        hn::Or(x[2], hn::ShiftLeft<32>(x[3])), d, pairs);
-  std::memcpy(words, pairs, sizeof(pairs));
-}
-
 template <typename T>
 HWY_INLINE void DropInRow(const DropoutRow& at, int64_t count, T* x) {
   const hn::ScalableTag<float> d;
   const hn::Rebind<uint32_t, decltype(d)> du32;
-  constexpr int64_t kStep = 4 * hn::MaxLanes(PhiloxWords());
-  HWY_ALIGN uint32_t words[kStep];
+  const PhiloxRow row = {at.key, {at.row, 0x64726f70, 0}};
+  HWY_ALIGN uint32_t words[kWordsAtOnce];
   const auto threshold = hn::Set(du32, at.threshold);
   const auto scale = hn::Set(d, at.scale);
-  for (int64_t begin = 0; begin < count; begin += kStep) {
-    RandomWords(at, static_cast<uint64_t>(begin) / 4, words);
+  for (int64_t begin = 0; begin < count; begin += kWordsAtOnce) {
+    RandomWords(row, static_cast<uint64_t>(begin) / 4, words);
     T* part = x + begin;
     ForEachVector(
-        d, std::min(kStep, count - begin), [&](int64_t i, auto lanes) HWY_ATTR {
+        d, std::min(kWordsAtOnce, count - begin),
+        [&](int64_t i, auto lanes) HWY_ATTR {
           const auto word = hn::LoadU(du32, words + i);
           const auto dropped = hn::RebindMask(d, hn::Lt(word, threshold));
           const auto kept = hn::Mul(LoadFloats(d, part + i, lanes), scale);
@@ -100,7 +85,7 @@ void DropSegments(const SegmentDropoutArgs& args, int threads, Drop drop) {
     ParallelForBlocks(
         threads, segment.rows, kRowBlock, [&](int64_t begin, int64_t end) {
           for (int64_t row = begin; row < end; ++row) {
-            drop(DropoutRow{args.keys[s], static_cast<uint64_t>(row), threshold,
+            drop(DropoutRow{args.keys[s], static_cast<uint32_t>(row), threshold,
                             scale},
                  args.x.dim(1), ElementAt<T>(args.x, segment.row + row, 0));
           }

@@ -12,6 +12,7 @@
 #endif
 
 #include <cstdint>
+#include <cstring>
 
 #include "hwy/highway.h"
 
@@ -53,6 +54,41 @@ HWY_INLINE void Philox(uint64_t key, hn::Vec<PhiloxWords> (&x)[4]) {
     key1 += 0xBB67AE85;
   }
   for (W& word : x) word = hn::And(word, hn::Set(dw, 0xFFFFFFFF));
+}
+
+// A row of random words: word i is number i % 4 of the counter whose first word
+// is i / 4 and whose others are these.
+struct PhiloxRow {
+  uint64_t key;
+  uint32_t counter[3];
+};
+
+constexpr int64_t kWordsAtOnce = 4 * hn::MaxLanes(PhiloxWords());
+
+// Words 4 · counter to 4 · counter + kWordsAtOnce - 1.
+HWY_INLINE void RandomWords(const PhiloxRow& row, uint64_t counter,
+                            uint32_t* words) {
+  const PhiloxWords d;
+  hn::Vec<PhiloxWords> x[4] = {hn::Add(hn::Set(d, counter), hn::Iota(d, 0)),
+                               hn::Set(d, uint64_t{row.counter[0]}),
+                               hn::Set(d, uint64_t{row.counter[1]}),
+                               hn::Set(d, uint64_t{row.counter[2]})};
+  Philox(row.key, x);
+  HWY_ALIGN uint64_t pairs[2 * hn::MaxLanes(d)];
+  hn::StoreInterleaved2(hn::Or(x[0], hn::ShiftLeft<32>(x[1])),
+                        hn::Or(x[2], hn::ShiftLeft<32>(x[3])), d, pairs);
+  std::memcpy(words, pairs, sizeof(pairs));
+}
+
+// (word >> 9 + 1/2) · 2^-23 of the words at `words`: uniform on multiples of
+// 2^-24 strictly between 0 and 1, each exact in fp32.
+template <class D>
+HWY_INLINE hn::Vec<D> UnitInterval(D d, const uint32_t* words) {
+  const hn::Rebind<uint32_t, D> du;
+  const hn::Rebind<int32_t, D> di;
+  const auto upper = hn::ShiftRight<9>(hn::LoadU(du, words));
+  const auto number = hn::ConvertTo(d, hn::BitCast(di, upper));
+  return hn::Mul(hn::Add(number, hn::Set(d, 0.5f)), hn::Set(d, 0x1p-23f));
 }
 
 }  // namespace switchyard::kernels::cpu::HWY_NAMESPACE

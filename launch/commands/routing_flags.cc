@@ -14,7 +14,14 @@ constexpr const char* kNeedCapacity[] = {"min_capacity", "capacity_scope",
 
 }  // namespace
 
-void AddExplorationFlags(ExplorationOptions*, FlagSet*) {}
+void AddExplorationFlags(ExplorationOptions* options, FlagSet* set) {
+  set->Add("router_jitter", &options->router_jitter, "EPS",
+           "in training multiply each element of a router's input by a random "
+           "factor between 1 - EPS and 1 + EPS; 0: none");
+  set->Add("router_sampling", &options->router_sampling, "",
+           "in training sample experts from the router's softmax instead of "
+           "taking the best");
+}
 
 void AddOverflowFlags(OverflowOptions* options, FlagSet* set) {
   set->Add("capacity_factor", &options->capacity_factor, "X",

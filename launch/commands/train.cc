@@ -216,6 +216,8 @@ void Run::Announce() const {
   const std::string note =
       NoteOnDeviceGroups(options.model.router, layout.expert_parallel);
   if (!note.empty()) Complain("note: ", note);
+  const std::string future = NoteOnFutureTokens(options.model.router);
+  if (!future.empty()) Complain("note: ", future);
 }
 
 absl::Status Run::DryRun() {

@@ -2,10 +2,69 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/runtime/moe/exploration_options.h"
 
-namespace switchyard {
+#include "absl/strings/str_cat.h"
+#include "switchyard/base/status.h"
 
-absl::Status Validate(const ExplorationOptions&, const ModelConfig&) {
+namespace switchyard {
+namespace {
+
+constexpr double kMostJitter = 0.99;
+
+absl::Status CheckJitter(double jitter, const ModelConfig& model) {
+  // Written so that NaN is out of the range.
+  if (!(jitter >= 0.0 && jitter <= kMostJitter)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("expected --router_jitter between 0 and ", kMostJitter,
+                     ", found ", jitter, "; correct it"));
+  }
+  if (jitter == 0.0) return absl::OkStatus();
+  if (ExpertLayerCount(model) == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "expected --router_jitter 0 with a model without experts, found ",
+        jitter, "; leave the flag out"));
+  }
+  if (model.router.type == RouterType::kHash) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "expected --router_jitter 0 with \"router_type\" \"hash\", found ",
+        jitter,
+        "; a hash of token ids has no input to jitter: leave the flag out"));
+  }
   return absl::OkStatus();
+}
+
+absl::Status CheckSampling(bool sampling, const ModelConfig& model) {
+  if (!sampling) return absl::OkStatus();
+  if (ExpertLayerCount(model) == 0) {
+    return absl::InvalidArgumentError(
+        "expected no --router_sampling with a model without experts, found it "
+        "set; leave the flag out");
+  }
+  const RouterConfig& router = model.router;
+  if (router.type != RouterType::kTokenChoice) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "expected \"router_type\" \"token_choice\" with --router_sampling, "
+        "found \"",
+        NameOf(router.type),
+        "\", where tokens do not choose experts; leave the flag out or choose "
+        "that type"));
+  }
+  if (router.scoring != kernels::RouterScoring::kSoftmax || router.groups > 1 ||
+      router.device_groups > 1 || router.selection_bias) {
+    return absl::InvalidArgumentError(
+        "expected a router of softmax scores, without groups and without a "
+        "bias, with --router_sampling, which samples from that softmax, found "
+        "another; leave the flag out or choose a model without scoring_func "
+        "\"sigmoid\", n_group, n_device_groups and router_bias");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status Validate(const ExplorationOptions& options,
+                      const ModelConfig& model) {
+  SWITCHYARD_RETURN_IF_ERROR(CheckJitter(options.router_jitter, model));
+  return CheckSampling(options.router_sampling, model);
 }
 
 }  // namespace switchyard

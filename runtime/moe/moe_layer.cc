@@ -41,6 +41,7 @@ MoeLayer::MoeLayer(const ParameterStore& store, const Grid& grid,
     : grid_(grid),
       layer_(layer),
       expert_layer_(ExpertLayersBelow(config, layer)),
+      expert_count_(config.experts),
       router_(options.routers->Make(store, config, MixturePrefix(prefix))),
       dispatcher_(grid, layer, options.max_rows_per_rank),
       experts_(store, grid, config, MixturePrefix(prefix)),
@@ -49,13 +50,21 @@ MoeLayer::MoeLayer(const ParameterStore& store, const Grid& grid,
                   : nullptr),
       overflow_(options.overflow),
       eval_overflow_(options.eval_overflow),
-      expert_dropout_(options.expert_dropout) {}
+      expert_dropout_(options.expert_dropout),
+      exploration_(options.exploration, layer) {}
 
 ConstTensorView MoeLayer::RouterInput(const Execution& run,
+                                      const TokenBatch& batch,
                                       const ConstTensorView& input) const {
-  if (input.dtype() == DType::kFloat32) return input;
+  const bool narrow = input.dtype() != DType::kFloat32;
+  const bool jitters = exploration_.Jitters(batch);
+  if (!narrow && !jitters) return input;
   const TensorView wide = run.New(DType::kFloat32, input.shape());
-  kernels::Cast(run.stream, input, wide);
+  if (narrow) kernels::Cast(run.stream, input, wide);
+  if (jitters) {
+    exploration_.Jitter(run, batch, narrow ? ConstTensorView(wide) : input,
+                        wide);
+  }
   return wide;
 }
 
@@ -73,12 +82,15 @@ absl::StatusOr<MoeLayer::Decision> MoeLayer::Decide(
     const Execution& run, const ConstTensorView& input,
     const TokenBatch& batch) const {
   ArenaScope scratch(run.arena);
-  const ConstTensorView router_input = RouterInput(run, input);
+  const ConstTensorView router_input = RouterInput(run, batch, input);
+  TokenBatch of_layer = OfLayer(batch);
+  of_layer.selection_noise =
+      exploration_.SelectionNoise(run, batch, expert_count_);
   const Execution keep{
       run.stream, run.decision_arena, run.decision_arena, run.host_arena,
       run.format, run.ledger,         run.step,           run.seed};
   Decision decision;
-  decision.router = router_->Forward(keep, router_input, OfLayer(batch));
+  decision.router = router_->Forward(keep, router_input, of_layer);
   const OverflowRule& rule = batch.training ? overflow_ : eval_overflow_;
   SWITCHYARD_RETURN_IF_ERROR(dispatcher_.Plan(
       keep, decision.router, batch.valid, rule, decision.routing));
@@ -187,6 +199,20 @@ TensorView MoeLayer::GateGradient(const Execution& run,
   return dplaced;
 }
 
+TensorView MoeLayer::RouterBackward(const Execution& run,
+                                    const Decision& decision,
+                                    const ConstTensorView& input,
+                                    const RouterGradients& gradients) const {
+  const TokenBatch& batch = gradients.batch;
+  const TensorView dinput = run.New(DType::kFloat32, input.shape());
+  router_->Backward(run, RouterInput(run, batch, input), decision.placed,
+                    gradients, dinput);
+  if (exploration_.Jitters(batch)) {
+    exploration_.Jitter(run, batch, dinput, dinput);
+  }
+  return dinput;
+}
+
 absl::StatusOr<TensorView> MoeLayer::Backward(
     const Execution& run, const Decision& decision, const Saved& saved,
     const TokenBatch& batch, float z_gradient,
@@ -209,9 +235,8 @@ absl::StatusOr<TensorView> MoeLayer::Backward(
     kernels::Add(run.stream, dinput, shared_dinput, dinput);
   }
 
-  const TensorView router_dinput = run.New(DType::kFloat32, shape);
-  router_->Backward(run, RouterInput(run, saved.input), decision.placed,
-                    gradients, router_dinput);
+  const TensorView router_dinput =
+      RouterBackward(run, decision, saved.input, gradients);
   TensorView addend = router_dinput;
   if (dtype != DType::kFloat32) {
     addend = run.New(dtype, shape);

@@ -14,6 +14,8 @@
 #include "absl/status/statusor.h"
 #include "switchyard/runtime/moe/expert_bank.h"
 #include "switchyard/runtime/moe/expert_dropout.h"
+#include "switchyard/runtime/moe/exploration.h"
+#include "switchyard/runtime/moe/model_routers.h"
 #include "switchyard/runtime/moe/overflow_options.h"
 #include "switchyard/runtime/moe/router.h"
 #include "switchyard/runtime/moe/routing.h"
@@ -24,11 +26,12 @@
 namespace switchyard {
 
 struct MoeOptions {
-  OverflowRule overflow;          // in training
-  OverflowRule eval_overflow;     // in evaluations
-  int64_t max_rows_per_rank = 0;  // 0: no bound
-  double expert_dropout = 0.0;    // in training (expert_dropout.h)
-  const RouterFactory* routers = &TopKRouters();
+  OverflowRule overflow;           // in training
+  OverflowRule eval_overflow;      // in evaluations
+  int64_t max_rows_per_rank = 0;   // 0: no bound
+  double expert_dropout = 0.0;     // in training (expert_dropout.h)
+  ExplorationOptions exploration;  // in training
+  const RouterFactory* routers = &ModelRouters();
 };
 
 class MoeLayer {
@@ -36,7 +39,7 @@ class MoeLayer {
   // `prefix` is that of the layer: "model.layers.0".
   static void Declare(ParameterStore& store, const ModelConfig& config,
                       const std::string& prefix,
-                      const RouterFactory& routers = TopKRouters());
+                      const RouterFactory& routers = ModelRouters());
   MoeLayer(const ParameterStore& store, const Grid& grid,
            const ModelConfig& config, const MoeOptions& options, int layer,
            const std::string& prefix);
@@ -94,9 +97,13 @@ class MoeLayer {
   TensorView selection_bias() const { return router_->selection_bias(); }
 
  private:
-  // fp32 of the input, for the router.
-  ConstTensorView RouterInput(const Execution& run,
+  // The input as the router sees it, fp32; experts see it as it is.
+  ConstTensorView RouterInput(const Execution& run, const TokenBatch& batch,
                               const ConstTensorView& input) const;
+  // Gradient of that input, through the router: fp32.
+  TensorView RouterBackward(const Execution& run, const Decision& decision,
+                            const ConstTensorView& input,
+                            const RouterGradients& gradients) const;
   // Sets the decision's `placed` and `gates` from the other two.
   void DecideGates(const Execution& run, const OverflowRule& rule,
                    Decision& decision) const;
@@ -117,6 +124,7 @@ class MoeLayer {
   const Grid& grid_;
   int layer_;
   int64_t expert_layer_;  // among the layers with experts
+  int64_t expert_count_;
   std::unique_ptr<Router> router_;
   TokenDispatcher dispatcher_;
   ExpertBank experts_;
@@ -124,6 +132,7 @@ class MoeLayer {
   OverflowRule overflow_;
   OverflowRule eval_overflow_;
   double expert_dropout_;
+  Exploration exploration_;
 };
 
 }  // namespace switchyard

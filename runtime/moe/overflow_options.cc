@@ -34,12 +34,31 @@ absl::Status CheckEffects(const OverflowOptions& options) {
   return absl::OkStatus();
 }
 
+absl::Status CheckRouterType(const OverflowOptions& options,
+                             const ModelConfig& model) {
+  if (options.dropless() || model.router.type != RouterType::kExpertChoice) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "expected --capacity_factor and --eval_capacity_factor 0 with "
+      "\"router_type\" \"expert_choice\", found ",
+      options.factor(true).ToString(), " and ",
+      options.factor(false).ToString(),
+      "; every expert takes its share and no more: leave the flags out"));
+}
+
 absl::Status CheckRerouting(const OverflowOptions& options,
                             const ModelConfig& model) {
   const int64_t experts = options.no_token_left_behind;
   if (experts == 0) return absl::OkStatus();
   // What comes next is decided by probabilities (kernels/reroute.h).
   const RouterConfig& router = model.router;
+  if (router.type != RouterType::kTokenChoice) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "expected \"router_type\" \"token_choice\" with "
+        "--no_token_left_behind, found \"",
+        NameOf(router.type), "\"; leave the flag out or choose that type"));
+  }
   if (router.scoring != kernels::RouterScoring::kSoftmax || router.groups > 1 ||
       router.device_groups > 1 || router.selection_bias) {
     return absl::InvalidArgumentError(
@@ -68,6 +87,7 @@ absl::Status Validate(const OverflowOptions& options,
                      ", found ", options.min_capacity, "; correct it"));
   }
   SWITCHYARD_RETURN_IF_ERROR(CheckEffects(options));
+  SWITCHYARD_RETURN_IF_ERROR(CheckRouterType(options, model));
   return CheckRerouting(options, model);
 }
 

@@ -90,6 +90,7 @@ RouterOutput TopKRouter::Forward(const Execution& run,
   kernels::RouterArgs args;
   args.rule = rule_;
   args.selection_bias = selection_bias_;
+  args.selection_noise = batch.selection_noise;
   args.replayed = batch.replayed;
   args.probabilities = run.New(DType::kFloat32, {tokens, experts_});
   args.logsumexp = run.New(DType::kFloat32, {tokens});

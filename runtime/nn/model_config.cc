@@ -4,6 +4,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
@@ -273,6 +274,12 @@ absl::Status CheckTotal(const ModelConfig& config, absl::string_view source) {
 }
 
 }  // namespace
+
+int64_t ExpertChoiceRows(const ModelConfig& config, int64_t tokens) {
+  const int64_t rows =
+      (config.experts_per_token * tokens + config.experts - 1) / config.experts;
+  return std::min(rows, tokens);
+}
 
 absl::Status Validate(const ModelConfig& config, absl::string_view source) {
   SWITCHYARD_RETURN_IF_ERROR(CheckRanges(config, source));

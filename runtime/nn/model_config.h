@@ -50,9 +50,19 @@ struct ModelConfig {
   RouterConfig router;
 
   bool renormalizes_gates() const {
-    return router.renormalize.value_or(experts_per_token >= 2);
+    return router.renormalize.value_or(
+        experts_per_token >= 2 && router.type != RouterType::kExpertChoice);
+  }
+  // Columns of a router's choices: the most experts that a token can have.
+  int64_t choices() const {
+    return router.type == RouterType::kExpertChoice ? experts
+                                                    : experts_per_token;
   }
 };
+
+// Tokens that an expert takes of `tokens` where experts choose: ceil(k · tokens
+// / E), and not more than there are.
+int64_t ExpertChoiceRows(const ModelConfig& config, int64_t tokens);
 
 // An error, one sentence that starts with `source`, if a number is out of its
 // range or two contradict each other.

@@ -39,6 +39,7 @@ constexpr ConfigKey kKeys[] = {
     {"qkv_bias", kUsed},
     {"sliding_window", kUsed},
     {"use_sliding_window", kUsed},
+    {"router_type", kUsed},
     {"scoring_func", kUsed},
     {"softmax_after_topk", kUsed},
     {"routed_scaling_factor", kUsed},

@@ -17,7 +17,15 @@ using internal::ConfigReader;
 using kernels::RouterScoring;
 
 using ScoringNames = std::vector<std::pair<const char*, RouterScoring>>;
+using TypeNames = std::vector<std::pair<const char*, RouterType>>;
 using MethodNames = std::vector<std::pair<const char*, TopKMethod>>;
+
+const TypeNames& Types() {
+  static const TypeNames names = {{"token_choice", RouterType::kTokenChoice},
+                                  {"hash", RouterType::kHash},
+                                  {"expert_choice", RouterType::kExpertChoice}};
+  return names;
+}
 
 const ScoringNames& Scorings() {
   static const ScoringNames names = {{"softmax", RouterScoring::kSoftmax},
@@ -157,7 +165,60 @@ absl::Status CheckMethod(const ModelConfig& config, absl::string_view source) {
   return absl::OkStatus();
 }
 
+// Keys of tokens that choose by scores.
+absl::Status CheckType(const ModelConfig& config, absl::string_view source) {
+  const RouterConfig& router = config.router;
+  if (router.type == RouterType::kTokenChoice) return absl::OkStatus();
+  const bool hash = router.type == RouterType::kHash;
+  const bool divides = config.renormalizes_gates();
+  const struct {
+    const char* key;
+    bool set;
+    const char* wanted;
+    const char* why;
+  } refused[] = {
+      {"scoring_func", router.scoring != RouterScoring::kSoftmax, "\"softmax\"",
+       hash ? "there are no scores" : "experts compare softmax scores"},
+      {"softmax_after_topk", router.softmax_after_topk, "false",
+       "no token chooses by logits"},
+      {"n_group", router.groups > 1, "1", "no token chooses by groups"},
+      {"n_device_groups", router.device_groups > 1, "1",
+       "no token chooses by groups"},
+      {"router_bias", router.selection_bias, "false",
+       hash ? "a hash cannot be kept level" : "loads are level without it"},
+      {"balance_loss_coef", config.balance_loss_coef > 0.0, "0",
+       hash ? "a hash has no gradient" : "loads are level without it"},
+      {"router_z_loss_coef", hash && config.router_z_loss_coef > 0.0, "0",
+       "a hash has no logits"},
+      {"routed_scaling_factor", hash && router.scaling != 1.0, "1",
+       "the gates of a hash are 1 / k"},
+      {"norm_topk_prob", hash && !divides && config.experts_per_token > 1,
+       "true", "the gates of a hash are 1 / k"},
+      {"norm_topk_prob", !hash && divides, "false",
+       "a token with one expert would leave the router without a gradient"},
+  };
+  for (const auto& one : refused) {
+    if (!one.set) continue;
+    return ConfigError(
+        source, absl::StrCat("expected \"", one.key, "\" ", one.wanted,
+                             " with \"router_type\" \"", NameOf(router.type),
+                             "\", found another; ", one.why,
+                             ": correct it, or choose \"token_choice\""));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+const char* NameOf(RouterType type) { return NameIn(Types(), type); }
+
+std::string NoteOnFutureTokens(const RouterConfig& config) {
+  if (config.type != RouterType::kExpertChoice) return "";
+  return "with \"router_type\" \"expert_choice\" a token's experts depend on "
+         "the tokens after it: the losses of this model, also in evaluations, "
+         "are those of one that sees the future, and not of one that writes "
+         "token by token";
+}
 
 std::string NoteOnDeviceGroups(const RouterConfig& config,
                                int64_t expert_parallel) {
@@ -177,6 +238,7 @@ namespace internal {
 
 absl::Status ReadRouter(ConfigReader& reader, ModelConfig* config) {
   RouterConfig& router = config->router;
+  reader.Choice("router_type", Types(), &router.type);
   reader.Choice("scoring_func", Scorings(), &router.scoring);
   bool renormalize = false;
   if (reader.Boolean("norm_topk_prob", &renormalize)) {
@@ -196,6 +258,7 @@ absl::Status ReadRouter(ConfigReader& reader, ModelConfig* config) {
 
 absl::Status CheckRouter(const ModelConfig& config, absl::string_view source) {
   const RouterConfig& router = config.router;
+  SWITCHYARD_RETURN_IF_ERROR(CheckType(config, source));
   SWITCHYARD_RETURN_IF_ERROR(CheckGates(config, source));
   SWITCHYARD_RETURN_IF_ERROR(
       InRange(source, "routed_scaling_factor", router.scaling, 1e-6, 1e6));
@@ -209,6 +272,9 @@ void WriteRouter(const ModelConfig& config, nlohmann::ordered_json* json) {
   const RouterConfig plain;
   const bool biased = router.topk_method == TopKMethod::kNoAuxTc;
   (*json)["norm_topk_prob"] = config.renormalizes_gates();
+  if (router.type != plain.type) {
+    (*json)["router_type"] = NameOf(router.type);
+  }
   if (router.scoring != plain.scoring) {
     (*json)["scoring_func"] = NameIn(Scorings(), router.scoring);
   }

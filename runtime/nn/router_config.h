@@ -22,7 +22,21 @@ enum class TopKMethod {
   kNoAuxTc,             // groups by the sum of their two best (DeepSeek-V3)
 };
 
+// router_type: who chooses whom.
+enum class RouterType {
+  kTokenChoice,   // "token_choice": each token the k best experts
+  kHash,          // "hash": k experts by token id, gates 1 / k (2106.04426;
+                  // kernels/hash_router.h)
+  kExpertChoice,  // "expert_choice": each expert the best tokens of a
+                  // micro-batch, later ones too (2202.09368;
+                  // moe/expert_choice_router.h)
+};
+const char* NameOf(RouterType type);
+
 struct RouterConfig {
+  // The keys below are of tokens that choose; another type refuses those that
+  // mean nothing to it.
+  RouterType type = RouterType::kTokenChoice;
   // scoring_func: "softmax" over all experts, or "sigmoid".
   kernels::RouterScoring scoring = kernels::RouterScoring::kSoftmax;
   // norm_topk_prob: gates are divided by their sum. Never for a single expert:
@@ -54,6 +68,10 @@ struct RouterConfig {
 // expert-parallel groups; empty where they are, or where there are none.
 std::string NoteOnDeviceGroups(const RouterConfig& config,
                                int64_t expert_parallel);
+
+// What a run should say where tokens are routed by what comes after them; empty
+// where they are not.
+std::string NoteOnFutureTokens(const RouterConfig& config);
 
 }  // namespace switchyard
 

@@ -28,6 +28,10 @@ struct TokenBatch {
   // int32 [layers · tokens, k]: the experts that tokens go to, whatever their
   // scores; undefined: routers choose. A router is given its own layer's rows.
   ConstTensorView replayed = {};
+  // fp32 [tokens, experts]: added to a router's logits where it chooses
+  // experts, and nowhere else; undefined: nothing. A layer gives it to its
+  // router.
+  ConstTensorView selection_noise = {};
 };
 
 }  // namespace switchyard

@@ -27,7 +27,7 @@ class Transformer {
  public:
   // All parameters in the model's order: embedding, blocks, norm, head.
   static void Declare(ParameterStore& store, const ModelConfig& config,
-                      const RouterFactory& routers = TopKRouters());
+                      const RouterFactory& routers = ModelRouters());
   // After store.Allocate; options.moe.routers are those of Declare.
   Transformer(Stream& stream, const ParameterStore& store, const Grid& grid,
               const ModelConfig& config, const TransformerOptions& options);

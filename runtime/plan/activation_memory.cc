@@ -124,10 +124,12 @@ Bytes MoeBackwardBytes(const TrainOptions& o, const Sizes& s) {
       s.buffer + 2 * s.residual + s.tokens * s.element + s.shared_inner;
   const Bytes experts =
       std::max(2 * s.buffer + s.inner, has_shared ? shared : Bytes(0));
-  const Bytes router = s.wide + (narrow ? s.wide : Bytes(0)) +
+  // Jitter makes an input of its own.
+  const bool copies = narrow || o.exploration.router_jitter > 0.0;
+  const Bytes router = s.wide + (copies ? s.wide : Bytes(0)) +
                        std::max(logits, narrow ? s.residual : Bytes(0));
   // The gates' gradients; of survivors once more, before they were scaled.
-  const Bytes gates = s.tokens * m.experts_per_token * kFp32Bytes;
+  const Bytes gates = s.tokens * m.choices() * kFp32Bytes;
   return (o.overflow.renormalize_survivors ? 2 : 1) * gates +
          (has_shared ? s.residual : Bytes(0)) + std::max(experts, router);
 }
@@ -178,7 +180,23 @@ Bytes PlacingBytes(const OverflowOptions& o, Bytes tokens) {
 
 // Rows of one token that experts of a rank can get.
 int64_t Choices(const ModelConfig& m, int64_t width) {
-  return std::min(m.experts_per_token, m.experts / width);
+  return std::min(m.choices(), m.experts / width);
+}
+
+// Rows that an expert takes of a micro-batch: where experts choose as many as
+// they may, else `capacity`; 0: no limit.
+int64_t LimitOfExpert(const TrainOptions& options, int64_t capacity) {
+  if (options.model.router.type != RouterType::kExpertChoice) return capacity;
+  return ExpertChoiceRows(options.model, options.micro_batch * options.seq_len);
+}
+
+// Rows of one rank's tokens; without a capacity.
+int64_t AllRows(const TrainOptions& options) {
+  const ModelConfig& m = options.model;
+  if (m.router.type == RouterType::kExpertChoice) {
+    return m.experts * LimitOfExpert(options, 0);
+  }
+  return options.micro_batch * options.seq_len * m.experts_per_token;
 }
 
 // Windows of the balance loss in one step: what one all-reduce may carry.
@@ -192,9 +210,9 @@ int64_t CountedWindows(const TrainOptions& options) {
 
 RoutedRows EvenRows(const TrainOptions& options, int64_t width) {
   const ModelConfig& m = options.model;
-  const int64_t capacity = ExpertCapacity(options);
+  const int64_t capacity = LimitOfExpert(options, ExpertCapacity(options));
   RoutedRows rows;
-  rows.received = options.micro_batch * options.seq_len * m.experts_per_token;
+  rows.received = AllRows(options);
   if (capacity > 0) {
     rows.received = std::min(rows.received, capacity * m.experts);
   }
@@ -205,7 +223,7 @@ RoutedRows EvenRows(const TrainOptions& options, int64_t width) {
 RoutedRows WorstRows(const TrainOptions& options, int64_t width) {
   const ModelConfig& m = options.model;
   const int64_t tokens = options.micro_batch * options.seq_len;
-  const int64_t capacity = MostExpertRows(options);
+  const int64_t capacity = LimitOfExpert(options, MostExpertRows(options));
   const int64_t choices = Choices(m, width);
   int64_t of_a_rank = tokens * choices;
   if (capacity > 0) {
@@ -218,9 +236,10 @@ RoutedRows WorstRows(const TrainOptions& options, int64_t width) {
     rows.received = std::min(most, options.max_rows_per_rank);
   }
   if (width == 1) return rows;
-  // All rows of the rank's tokens together are tokens · k at most: those that
+  // All rows of the rank's tokens together are tokens · k at most (where
+  // experts choose what all of them take): those that
   // stay are among the received ones.
-  const int64_t all = tokens * m.experts_per_token;
+  const int64_t all = AllRows(options);
   rows.outgoing = std::min(all, most + all - of_a_rank - rows.received);
   return rows;
 }
@@ -265,7 +284,7 @@ ArenaPeak ActivationPeak(const TrainOptions& options, const RoutedRows& rows,
 ArenaPeak DecisionPeak(const TrainOptions& options, int64_t together) {
   const ModelConfig& m = options.model;
   const Bytes tokens = options.micro_batch * options.seq_len;
-  const Bytes choices = tokens * m.experts_per_token * 4;
+  const Bytes choices = tokens * m.choices() * 4;
   const Bytes counts = Bytes(m.experts) * 4;
   const Bytes logits = tokens * m.experts * kFp32Bytes;
   const int64_t expert_layers = ExpertLayerCount(m);
@@ -277,7 +296,11 @@ ArenaPeak DecisionPeak(const TrainOptions& options, int64_t together) {
   // window, of which there are at most as many as micro-batches, on all ranks,
   // of one round.
   const bool sigmoid = m.router.scoring == kernels::RouterScoring::kSigmoid;
-  const Bytes layer = logits + tokens * kFp32Bytes + 3 * choices +
+  // The scores of experts that choose come with a best expert and its gate.
+  const Bytes best = m.router.type == RouterType::kExpertChoice
+                         ? 2 * tokens * kFp32Bytes
+                         : Bytes(0);
+  const Bytes layer = logits + tokens * kFp32Bytes + 3 * choices + best +
                       sequences * counts + (sigmoid ? logits : Bytes(0)) +
                       PlacedBytes(options.overflow, choices);
   const Bytes counted = 8 * (Bytes(m.experts) + m.router.device_groups);

@@ -172,7 +172,10 @@ ParameterCounts CountParameters(const ModelConfig& m) {
   ParameterCounts counts;
   counts.embedding = m.vocabulary * m.hidden_size;
   const int64_t expert_layers = ExpertLayerCount(m);
-  counts.router = expert_layers * m.experts * m.hidden_size;
+  // A hash has no weight.
+  counts.router = m.router.type == RouterType::kHash
+                      ? 0
+                      : expert_layers * m.experts * m.hidden_size;
   const int64_t gate = m.feed_forward.shared_expert_gate ? m.hidden_size : 0;
   counts.networks =
       (m.layers - expert_layers) * NetworkParameters(m, DenseWidth(m)) +

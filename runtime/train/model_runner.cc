@@ -26,6 +26,7 @@ TransformerOptions ModelOptions(const TrainOptions& options,
   result.moe.overflow = OverflowRuleOf(options, /*training=*/true);
   result.moe.eval_overflow = OverflowRuleOf(options, /*training=*/false);
   result.moe.expert_dropout = options.expert_dropout;
+  result.moe.exploration = options.exploration;
   return result;
 }
 

@@ -31,7 +31,7 @@ class ModelRunner {
  public:
   // Declares, allocates and initialises all parameters.
   ModelRunner(const TrainOptions& options, const Grid& grid, Device& device,
-              const RouterFactory& routers = TopKRouters());
+              const RouterFactory& routers = ModelRouters());
 
   // Replace the losses; null keeps the model's own.
   void SetLoss(std::unique_ptr<Loss> loss);

@@ -106,6 +106,22 @@ absl::Status CheckNumbers(const TrainOptions& o) {
   return CheckBeta("beta2", o.beta2);
 }
 
+// Files of routing hold the k choices of every token.
+absl::Status CheckRoutingFiles(const TrainOptions& o) {
+  const RouterType type = o.model.router.type;
+  const bool traces =
+      !o.routing_trace.empty() && type == RouterType::kExpertChoice;
+  const bool replays =
+      !o.routing_replay.empty() && type != RouterType::kTokenChoice;
+  if (!traces && !replays) return absl::OkStatus();
+  return Error(absl::StrCat("expected no ",
+                            traces ? "--routing_trace" : "--routing_replay",
+                            " with \"router_type\" \"", NameOf(type),
+                            "\", where tokens do not choose k experts by "
+                            "scores, found one; leave the "
+                            "flag out"));
+}
+
 absl::Status CheckBatch(const TrainOptions& o) {
   if (o.seq_len > o.model.max_position_embeddings) {
     return Error(absl::StrCat(
@@ -257,6 +273,7 @@ absl::Status Validate(const TrainOptions& options) {
         options.expert_dropout, "; leave the flag out"));
   }
   SWITCHYARD_RETURN_IF_ERROR(CheckRouting(options));
+  SWITCHYARD_RETURN_IF_ERROR(CheckRoutingFiles(options));
   SWITCHYARD_RETURN_IF_ERROR(CheckBatch(options));
   SWITCHYARD_RETURN_IF_ERROR(CheckBalanceWindow(
       options.balance, options.global_batch / options.micro_batch));

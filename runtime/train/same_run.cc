@@ -54,6 +54,8 @@ std::vector<Told> WhatWasTold(const TrainOptions& o, const DataSource& data) {
       {"--clip_norm", Bits(o.clip_norm)},
       {"the unit of gradient sums", o.fraction_bits},
       {"--bad_gradient", static_cast<int64_t>(o.bad_gradient)},
+      {"--router_jitter", Bits(o.exploration.router_jitter)},
+      {"--router_sampling", o.exploration.router_sampling ? 1 : 0},
       {"--capacity_factor", Hash(o.overflow.capacity_factor.ToString())},
       {"--eval_capacity_factor", Hash(o.overflow.factor(false).ToString())},
       {"--min_capacity", o.overflow.min_capacity},

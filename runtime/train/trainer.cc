@@ -91,6 +91,12 @@ absl::Status CheckExperts(const Batch& batch, const ModelConfig& model) {
   const int64_t k = model.experts_per_token;
   const size_t wanted =
       batch.ids.size() * static_cast<size_t>(ExpertLayerCount(model) * k);
+  if (!batch.experts.empty() && model.router.type != RouterType::kTokenChoice) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("expected no replayed experts with \"router_type\" \"",
+                     NameOf(model.router.type), "\", found ",
+                     batch.experts.size(), "; leave them out"));
+  }
   if (!batch.experts.empty() && batch.experts.size() != wanted) {
     return absl::InvalidArgumentError(absl::StrCat(
         "expected ", wanted, " replayed experts of a micro-batch or none, ",
@@ -207,7 +213,7 @@ Trainer::Trainer(const TrainOptions& options, std::unique_ptr<Grid> grid,
       grid_(std::move(grid)),
       parts_(std::move(parts)),
       runner_(options, *grid_, device,
-              parts_.routers != nullptr ? *parts_.routers : TopKRouters()),
+              parts_.routers != nullptr ? *parts_.routers : ModelRouters()),
       optimizer_(runner_.stream(), *grid_, runner_.store(),
                  OptimizerOptions(options), options.seed),
       statistics_(runner_.stream(), grid_->world(),

@@ -15,7 +15,14 @@ namespace {
 struct Rule {
   const char* name;
   RouterConfig router;
+  ExplorationOptions exploration = {};
 };
+
+RouterConfig OfType(RouterType type) {
+  RouterConfig router;
+  router.type = type;
+  return router;
+}
 
 RouterConfig DeepSeekV3() {
   RouterConfig router;
@@ -46,14 +53,25 @@ RouterConfig SoftmaxAfterTopK() {
 std::vector<Rule> Rules() {
   return {{"DeepSeekV3", DeepSeekV3()},
           {"DeepSeekV2", DeepSeekV2()},
-          {"SoftmaxAfterTopK", SoftmaxAfterTopK()}};
+          {"SoftmaxAfterTopK", SoftmaxAfterTopK()},
+          {"Jitter", {}, {.router_jitter = 0.1}},
+          {"Sampling", {}, {.router_sampling = true}},
+          {"Hash", OfType(RouterType::kHash)},
+          {"ExpertChoice", OfType(RouterType::kExpertChoice)}};
 }
 
-TrainOptions Options(const RouterConfig& router, DType dtype) {
+TrainOptions Options(const Rule& rule, DType dtype) {
   TrainOptions options = SmallRun();
   options.steps = 4;
   options.dtype = dtype;
-  options.model.router = router;
+  options.model.router = rule.router;
+  options.exploration = rule.exploration;
+  if (rule.router.type != RouterType::kTokenChoice) {
+    options.model.balance_loss_coef = 0.0;
+  }
+  if (rule.router.type == RouterType::kHash) {
+    options.model.router_z_loss_coef = 0.0;
+  }
   return options;
 }
 
@@ -66,7 +84,7 @@ RunRecord MustRun(const Layout& layout, const TrainOptions& options) {
 TEST(RouterRules, GiveTheSameBitsOnEveryLayout) {
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
     for (const Rule& rule : Rules()) {
-      const TrainOptions options = Options(rule.router, dtype);
+      const TrainOptions options = Options(rule, dtype);
       const RunRecord expected = MustRun({1, 1, 1}, options);
       ASSERT_EQ(expected.losses.size(), static_cast<size_t>(options.steps));
       EXPECT_NE(expected.checksums.back(), expected.checksums.front());
@@ -84,7 +102,7 @@ TEST(RouterRules, GiveTheSameBitsOnEveryLayout) {
 
 TEST(RouterRules, RecomputationChangesNoBit) {
   for (const Rule& rule : Rules()) {
-    TrainOptions options = Options(rule.router, DType::kFloat32);
+    TrainOptions options = Options(rule, DType::kFloat32);
     const RunRecord expected = MustRun({1, 1, 1}, options);
     options.recompute = Recompute::kBlock;
     EXPECT_EQ(Difference(expected, MustRun({2, 2, 1}, options)), "")
@@ -93,11 +111,9 @@ TEST(RouterRules, RecomputationChangesNoBit) {
 }
 
 TEST(RouterRules, EachIsAnotherRun) {
-  const RunRecord plain =
-      MustRun({1, 1, 1}, Options(RouterConfig(), DType::kFloat32));
+  const RunRecord plain = MustRun({1, 1, 1}, Options(Rule(), DType::kFloat32));
   for (const Rule& rule : Rules()) {
-    const RunRecord other =
-        MustRun({1, 1, 1}, Options(rule.router, DType::kFloat32));
+    const RunRecord other = MustRun({1, 1, 1}, Options(rule, DType::kFloat32));
     EXPECT_NE(Difference(plain, other), "") << rule.name;
   }
 }
