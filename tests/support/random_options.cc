@@ -34,6 +34,18 @@ void DrawRouter(RandomChoice& choice, ModelConfig& model) {
     router.device_groups_per_token = choice.Between(1, router.device_groups);
   }
   router.selection_bias = choice.OneIn(3);
+  // These refuse most of what came before.
+  if (choice.OneIn(4)) {
+    router = RouterConfig();
+    router.type = choice.Of({RouterType::kHash, RouterType::kExpertChoice});
+    model.balance_loss_coef = 0.0;
+    if (router.type == RouterType::kHash) model.router_z_loss_coef = 0.0;
+  }
+}
+
+void DrawExploration(RandomChoice& choice, ExplorationOptions& exploration) {
+  if (choice.OneIn(4)) exploration.router_jitter = choice.Of({0.01, 0.3});
+  exploration.router_sampling = choice.OneIn(4);
 }
 
 void DrawFeedForward(RandomChoice& choice, ModelConfig& model) {
@@ -142,6 +154,7 @@ TrainOptions DrawOptions(RandomChoice& choice) {
       choice.Of({DType::kFloat32, DType::kFloat32, DType::kBFloat16});
   options.recompute = choice.OneIn(3) ? Recompute::kBlock : Recompute::kNone;
   if (choice.OneIn(4)) options.expert_dropout = choice.Of({0.1, 0.5});
+  DrawExploration(choice, options.exploration);
   DrawOverflow(choice, options.model, options.overflow);
   DrawBalance(choice, options, options.balance);
   return options;
