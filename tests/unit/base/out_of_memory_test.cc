@@ -20,8 +20,9 @@ class OutOfMemoryDeathTest : public ::testing::Test {
 TEST_F(OutOfMemoryDeathTest, IsASentenceAndAnExitCode) {
   CpuDevice device;
   // More than any address space has.
-  EXPECT_EXIT(device.Allocate(size_t{1} << 60), ::testing::ExitedWithCode(1),
-              "^switchyard: expected more memory .* \\(1152.9 PB\\), found");
+  EXPECT_EXIT(
+      device.Allocate(size_t{1} << 60), ::testing::ExitedWithCode(1),
+      "(^|\n)switchyard: expected more memory .* \\(1152.9 PB\\), found");
 }
 
 TEST_F(OutOfMemoryDeathTest, CallsTheFatalHandler) {
