@@ -136,5 +136,19 @@ TEST(CapacityTest, AFutureTokenMayChangeThePast) {
   EXPECT_GT(changed_others, 0) << "an earlier sequence's second choices";
 }
 
+// Invariant A13, where experts choose: a later token takes an earlier one's
+// place.
+TEST(ExpertChoiceTest, AFutureTokenChangesThePast) {
+  ModelConfig model = Model({});
+  model.router.type = RouterType::kExpertChoice;
+  model.balance_loss_coef = 0.0;
+  int64_t changed_past = 0;
+  for (int64_t changed = kLength + 20; changed < 2 * kLength; changed += 5) {
+    const std::vector<bool> kept = Kept(model, changed, /*capacity=*/0);
+    for (int64_t t = kLength; t < changed; ++t) changed_past += !kept[t];
+  }
+  EXPECT_GT(changed_past, 0);
+}
+
 }  // namespace
 }  // namespace switchyard::testing

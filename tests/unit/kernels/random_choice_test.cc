@@ -1,0 +1,221 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Routers' operators that draw numbers, and experts that choose tokens, against
+// their formulas: kernels/{router_jitter,gumbel_noise,hash_router,
+// expert_choice}.h.
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <set>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "switchyard/base/cpu/cpu_device.h"
+#include "switchyard/base/philox.h"
+#include "switchyard/kernels/expert_choice.h"
+#include "switchyard/kernels/gumbel_noise.h"
+#include "switchyard/kernels/hash_router.h"
+#include "switchyard/kernels/no_expert.h"
+#include "switchyard/kernels/router_jitter.h"
+#include "switchyard/tests/support/compare.h"
+#include "switchyard/tests/support/random_values.h"
+#include "switchyard/tests/support/test_tensor.h"
+
+namespace switchyard::kernels {
+namespace {
+
+using switchyard::testing::AllEqual;
+using switchyard::testing::AllNear;
+using switchyard::testing::RandomValues;
+using switchyard::testing::TestTensor;
+
+using Values = std::vector<double>;
+
+constexpr DType kFloat = DType::kFloat32;
+constexpr uint64_t kKey = 0x123456789abcdef0;
+// Beyond 32 bits: both words of the counter count.
+constexpr int64_t kFirstToken = (int64_t{5} << 32) + 7;
+constexpr int64_t kWidths[] = {1, 3, 8, 17, 64, 100};
+constexpr int64_t kTokens = 70;
+
+double UnitOf(int64_t token, int64_t element, uint32_t purpose) {
+  const uint32_t word = Philox4x32(
+      kKey, {static_cast<uint32_t>(element / 4), static_cast<uint32_t>(token),
+             static_cast<uint32_t>(token >> 32), purpose})[element % 4];
+  return (static_cast<double>(word >> 9) + 0.5) * 0x1p-23;
+}
+
+TEST(RouterJitterTest, MultipliesByTheFormulasFactors) {
+  for (const int64_t width : kWidths) {
+    for (const int threads : {1, 2}) {
+      CpuDevice device(threads);
+      const auto stream = device.NewStream();
+      const Values x = RandomValues(3, kTokens * width);
+      Values expected;
+      for (int64_t i = 0; i < kTokens * width; ++i) {
+        const double u =
+            UnitOf(kFirstToken + i / width, i % width, /*purpose=*/0x6a697474);
+        expected.push_back(static_cast<float>(x[i]) * (0.7 + 0.6 * u));
+      }
+      const TestTensor in(device, kFloat, {kTokens, width}, x);
+      TestTensor out(device, kFloat, {kTokens, width});
+      RouterJitter(*stream, {in, out, 0.3, kKey, kFirstToken});
+      stream->Wait();
+      // Three roundings of numbers up to 1.3 |x|.
+      EXPECT_TRUE(AllNear(out.Read(), expected, 3e-7, 0.0));
+      // In place, as for the gradient: the same factors.
+      TestTensor place(device, kFloat, {kTokens, width}, x);
+      RouterJitter(*stream, {place, place, 0.3, kKey, kFirstToken});
+      stream->Wait();
+      EXPECT_TRUE(AllEqual(place.Read(), out.Read()));
+    }
+  }
+}
+
+TEST(GumbelNoiseTest, IsTheFormula) {
+  for (const int64_t width : kWidths) {
+    CpuDevice device;
+    const auto stream = device.NewStream();
+    Values expected;
+    for (int64_t i = 0; i < kTokens * width; ++i) {
+      const double u =
+          UnitOf(kFirstToken + i / width, i % width, /*purpose=*/0x67756d62);
+      expected.push_back(-std::log(-std::log(u)));
+    }
+    TestTensor noise(device, kFloat, {kTokens, width});
+    GumbelNoise(*stream, {noise, kKey, kFirstToken});
+    stream->Wait();
+    // Near u = 1 the inner logarithm, near 0 the outer one, lose what fp32 has
+    // of them; both are good to about 1e-6 of 1.
+    EXPECT_TRUE(AllNear(noise.Read(), expected, 2e-6, 2e-6));
+  }
+}
+
+TEST(HashRouterTest, EveryIdHasItsDistinctExperts) {
+  constexpr int64_t kExperts = 7, kIds = 50;
+  for (const int64_t k : {int64_t{1}, int64_t{3}, kExperts}) {
+    CpuDevice device;
+    const auto stream = device.NewStream();
+    Values ids, experts, probabilities;
+    std::vector<int64_t> loads(kExperts);
+    for (int64_t t = 0; t < 2 * kIds; ++t) {
+      const int64_t id = t % kIds;  // each twice
+      ids.push_back(static_cast<double>(id));
+      std::vector<int64_t> left(kExperts);
+      std::iota(left.begin(), left.end(), 0);
+      Values row(kExperts, 0.0);
+      for (int64_t j = 0; j < k; ++j) {
+        const uint64_t word = Philox4x32(
+            kKey, {static_cast<uint32_t>(id), static_cast<uint32_t>(j / 4),
+                   0x68617368, 0})[j % 4];
+        const auto chosen =
+            left.begin() + static_cast<int64_t>(word * left.size() >> 32);
+        experts.push_back(static_cast<double>(*chosen));
+        row[*chosen] = static_cast<float>(1.0 / static_cast<double>(k));
+        ++loads[*chosen];
+        left.erase(chosen);
+      }
+      probabilities.insert(probabilities.end(), row.begin(), row.end());
+    }
+    const TestTensor id_tensor(device, DType::kInt32, {2 * kIds}, ids);
+    TestTensor p(device, kFloat, {2 * kIds, kExperts});
+    TestTensor logsumexp(device, kFloat, {2 * kIds});
+    TestTensor chosen(device, DType::kInt32, {2 * kIds, k});
+    TestTensor gates(device, kFloat, {2 * kIds, k});
+    HashRouter(*stream, {id_tensor, kKey, p, logsumexp, chosen, gates});
+    stream->Wait();
+    EXPECT_TRUE(AllEqual(chosen.Read(), experts));
+    EXPECT_TRUE(AllEqual(p.Read(), probabilities));
+    EXPECT_TRUE(AllEqual(
+        gates.Read(), Values(2 * kIds * k, static_cast<float>(
+                                               1.0 / static_cast<double>(k)))));
+    EXPECT_TRUE(AllEqual(logsumexp.Read(), Values(2 * kIds, 0.0)));
+    EXPECT_GT(*std::min_element(loads.begin(), loads.end()), 0);
+  }
+}
+
+// What experts take, by sorting all tokens.
+struct Taken {
+  Values experts, gates;
+};
+
+Taken TakeByHand(const Values& p, const Values& valid, int64_t experts,
+                 int64_t rows, double scaling) {
+  const int64_t tokens = static_cast<int64_t>(valid.size());
+  std::vector<std::set<int64_t>> takers(tokens);
+  const auto score = [&](int64_t t, int64_t e) {
+    const double value = p[t * experts + e];
+    return std::isnan(value) ? -1.0 : value;
+  };
+  for (int64_t e = 0; e < experts; ++e) {
+    std::vector<int64_t> order;
+    for (int64_t t = 0; t < tokens; ++t) {
+      if (valid[t] != 0) order.push_back(t);
+    }
+    std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
+      return score(a, e) > score(b, e);
+    });
+    if (static_cast<int64_t>(order.size()) > rows) order.resize(rows);
+    for (const int64_t t : order) takers[t].insert(e);
+  }
+  Taken taken;
+  for (int64_t t = 0; t < tokens; ++t) {
+    std::vector<int64_t> row(takers[t].begin(), takers[t].end());
+    std::stable_sort(row.begin(), row.end(), [&](int64_t a, int64_t b) {
+      return score(t, a) > score(t, b);
+    });
+    for (int64_t j = 0; j < experts; ++j) {
+      const bool there = j < static_cast<int64_t>(row.size());
+      taken.experts.push_back(there ? static_cast<double>(row[j])
+                                    : double{kNoExpert});
+      taken.gates.push_back(there ? scaling * p[t * experts + row[j]] : 0.0);
+    }
+  }
+  return taken;
+}
+
+TEST(ExpertChoiceTest, EachTakesItsBestTokens) {
+  constexpr int64_t kRows = 90;
+  for (const int64_t experts : {1, 5, 8}) {
+    for (const int64_t rows : {1, 17, 200}) {  // 200: more than there are
+      Values p;
+      for (const double x : RandomValues(7, kRows * experts)) {
+        p.push_back(std::round(std::abs(x) * 8.0) / 8.0);  // many ties
+      }
+      Values valid(kRows, 1.0);
+      for (int64_t t = 3; t < kRows; t += 7) valid[t] = 0.0;
+      const Taken expected = TakeByHand(p, valid, experts, rows, 0.5);
+      for (const int threads : {1, 2}) {
+        CpuDevice device(threads);
+        const auto stream = device.NewStream();
+        const TestTensor scores(device, kFloat, {kRows, experts}, p);
+        const TestTensor marks(device, DType::kUInt8, {kRows}, valid);
+        TestTensor chosen(device, DType::kInt32, {kRows, experts});
+        TestTensor gates(device, kFloat, {kRows, experts});
+        ExpertChoice(*stream, {scores, marks, rows, 0.5f, chosen, gates});
+        stream->Wait();
+        EXPECT_TRUE(AllEqual(chosen.Read(), expected.experts));
+        EXPECT_TRUE(AllEqual(gates.Read(), expected.gates));
+      }
+    }
+  }
+}
+
+TEST(ExpertChoiceTest, NaNComesLast) {
+  CpuDevice device;
+  const auto stream = device.NewStream();
+  const TestTensor p(device, kFloat, {3, 1},
+                     {std::numeric_limits<double>::quiet_NaN(), 0.25, 0.5});
+  const TestTensor valid(device, DType::kUInt8, {3}, {1.0, 1.0, 1.0});
+  TestTensor chosen(device, DType::kInt32, {3, 1});
+  TestTensor gates(device, kFloat, {3, 1});
+  ExpertChoice(*stream, {p, valid, 2, 1.0f, chosen, gates});
+  stream->Wait();
+  EXPECT_TRUE(AllEqual(chosen.Read(), {double{kNoExpert}, 0.0, 0.0}));
+  EXPECT_TRUE(AllEqual(gates.Read(), {0.0, 0.25, 0.5}));
+}
+
+}  // namespace
+}  // namespace switchyard::kernels
