@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/kernels/cpu/gumbel_noise.h"
 
-#include <algorithm>
 #include <cstdint>
 
 #include "switchyard/kernels/cpu/row_runs.h"
@@ -22,22 +21,14 @@ void GumbelNoiseBlock(const GumbelNoiseArgs& args, int64_t begin, int64_t end) {
   constexpr uint32_t kPurpose = 0x67756d62;
   const hn::ScalableTag<float> d;
   const int64_t width = args.noise.dim(1);
-  HWY_ALIGN uint32_t words[kWordsAtOnce];
   for (int64_t t = begin; t < end; ++t) {
-    const uint64_t token = static_cast<uint64_t>(args.first_token + t);
-    const PhiloxRow row = {args.key,
-                           {static_cast<uint32_t>(token),
-                            static_cast<uint32_t>(token >> 32), kPurpose}};
-    for (int64_t e = 0; e < width; e += kWordsAtOnce) {
-      RandomWords(row, static_cast<uint64_t>(e) / 4, words);
-      float* noise = ElementAt<float>(args.noise, t, e);
-      ForEachVector(d, std::min(kWordsAtOnce, width - e),
-                    [&](int64_t i, auto lanes) HWY_ATTR {
-                      const auto log = VectorLog(d, UnitInterval(d, words + i));
-                      StoreFloats(hn::Neg(VectorLog(d, hn::Neg(log))), d,
-                                  noise + i, lanes);
-                    });
-    }
+    float* noise = ElementAt<float>(args.noise, t, 0);
+    ForEachUniform(d, args.key, kPurpose, args.first_token + t, width,
+                   [&](int64_t e, auto lanes, auto u) HWY_ATTR {
+                     const auto log = VectorLog(d, u);
+                     StoreFloats(hn::Neg(VectorLog(d, hn::Neg(log))), d,
+                                 noise + e, lanes);
+                   });
   }
 }
 

@@ -11,10 +11,12 @@
 #define SWITCHYARD_KERNELS_CPU_PHILOX_INL_H_
 #endif
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 
 #include "hwy/highway.h"
+#include "switchyard/kernels/cpu/vector-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace switchyard::kernels::cpu::HWY_NAMESPACE {
@@ -89,6 +91,26 @@ HWY_INLINE hn::Vec<D> UnitInterval(D d, const uint32_t* words) {
   const auto upper = hn::ShiftRight<9>(hn::LoadU(du, words));
   const auto number = hn::ConvertTo(d, hn::BitCast(di, upper));
   return hn::Mul(hn::Add(number, hn::Set(d, 0.5f)), hn::Set(d, 0x1p-23f));
+}
+
+// A number on (0, 1) for each of `width` elements of row `token`: calls
+// visit(i, lanes, u) for vectors of them, u those of elements i and behind.
+template <class D, class Visit>
+HWY_INLINE void ForEachUniform(D d, uint64_t key, uint32_t purpose,
+                               int64_t token, int64_t width,
+                               const Visit& visit) {
+  const uint64_t number = static_cast<uint64_t>(token);
+  const PhiloxRow row = {key,
+                         {static_cast<uint32_t>(number),
+                          static_cast<uint32_t>(number >> 32), purpose}};
+  HWY_ALIGN uint32_t words[kWordsAtOnce];
+  for (int64_t begin = 0; begin < width; begin += kWordsAtOnce) {
+    RandomWords(row, static_cast<uint64_t>(begin) / 4, words);
+    ForEachVector(d, std::min(kWordsAtOnce, width - begin),
+                  [&](int64_t i, auto lanes) HWY_ATTR {
+                    visit(begin + i, lanes, UnitInterval(d, words + i));
+                  });
+  }
 }
 
 }  // namespace switchyard::kernels::cpu::HWY_NAMESPACE

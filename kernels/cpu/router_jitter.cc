@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/kernels/cpu/router_jitter.h"
 
-#include <algorithm>
 #include <cstdint>
 
 #include "switchyard/kernels/cpu/row_runs.h"
@@ -24,24 +23,15 @@ void RouterJitterBlock(const RouterJitterArgs& args, int64_t begin,
   const auto least = hn::Set(d, static_cast<float>(1.0 - args.eps));
   const auto range = hn::Set(d, static_cast<float>(2.0 * args.eps));
   const int64_t width = args.x.dim(1);
-  HWY_ALIGN uint32_t words[kWordsAtOnce];
   for (int64_t t = begin; t < end; ++t) {
-    const uint64_t token = static_cast<uint64_t>(args.first_token + t);
-    const PhiloxRow row = {args.key,
-                           {static_cast<uint32_t>(token),
-                            static_cast<uint32_t>(token >> 32), kPurpose}};
-    for (int64_t c = 0; c < width; c += kWordsAtOnce) {
-      RandomWords(row, static_cast<uint64_t>(c) / 4, words);
-      const float* x = ElementAt<float>(args.x, t, c);
-      float* y = ElementAt<float>(args.y, t, c);
-      ForEachVector(d, std::min(kWordsAtOnce, width - c),
-                    [&](int64_t i, auto lanes) HWY_ATTR {
-                      const auto factor =
-                          hn::MulAdd(UnitInterval(d, words + i), range, least);
-                      StoreFloats(hn::Mul(LoadFloats(d, x + i, lanes), factor),
-                                  d, y + i, lanes);
-                    });
-    }
+    const float* x = ElementAt<float>(args.x, t, 0);
+    float* y = ElementAt<float>(args.y, t, 0);
+    ForEachUniform(d, args.key, kPurpose, args.first_token + t, width,
+                   [&](int64_t c, auto lanes, auto u) HWY_ATTR {
+                     const auto factor = hn::MulAdd(u, range, least);
+                     StoreFloats(hn::Mul(LoadFloats(d, x + c, lanes), factor),
+                                 d, y + c, lanes);
+                   });
   }
 }
 

@@ -1,6 +1,7 @@
 # SPDX-FileCopyrightText: The Switchyard authors
 # SPDX-License-Identifier: Apache-2.0
 target_sources(switchyard_runtime PRIVATE
+  ${CMAKE_CURRENT_LIST_DIR}/batch_check.cc
   ${CMAKE_CURRENT_LIST_DIR}/bias_ranges.cc
   ${CMAKE_CURRENT_LIST_DIR}/layer_metrics.cc
   ${CMAKE_CURRENT_LIST_DIR}/layout_record.cc
