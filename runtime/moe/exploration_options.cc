@@ -48,6 +48,12 @@ absl::Status CheckSampling(bool sampling, const ModelConfig& model) {
         "\", where tokens do not choose experts; leave the flag out or choose "
         "that type"));
   }
+  if (router.noisy_top_k) {
+    return absl::InvalidArgumentError(
+        "expected no --router_sampling with \"noisy_top_k\", found both, two "
+        "kinds of noise on one choice; leave the flag out or choose a model "
+        "without \"noisy_top_k\"");
+  }
   if (router.scoring != kernels::RouterScoring::kSoftmax || router.groups > 1 ||
       router.device_groups > 1 || router.selection_bias) {
     return absl::InvalidArgumentError(

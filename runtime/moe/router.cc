@@ -67,6 +67,7 @@ void TopKRouter::Declare(ParameterStore& store, const ModelConfig& config,
                          const std::string& prefix) {
   store.Declare(prefix + ".gate.weight", {config.experts, config.hidden_size},
                 ParameterStore::Kind::kRouter, config.initializer_range);
+  if (config.router.noisy_top_k) NoisyGate::Declare(store, config, prefix);
   if (config.router.selection_bias) {
     store.DeclareState(BiasName(prefix), {config.experts});
   }
@@ -81,6 +82,7 @@ TopKRouter::TopKRouter(const ParameterStore& store, const ModelConfig& config,
   if (config.router.selection_bias) {
     selection_bias_ = store.GetState(BiasName(prefix)).values;
   }
+  if (config.router.noisy_top_k) noisy_gate_.emplace(store, prefix);
 }
 
 RouterOutput TopKRouter::Forward(const Execution& run,
@@ -98,7 +100,9 @@ RouterOutput TopKRouter::Forward(const Execution& run,
   args.gates = run.New(DType::kFloat32, {tokens, experts_per_token_});
   // The backward pass finds sigmoids in the logits, a softmax in its result.
   const bool keeps_logits = rule_.scoring == kernels::RouterScoring::kSigmoid;
-  TensorView logits;
+  const bool noisy = batch.training && noisy_gate_.has_value();
+  TensorView logits, noise_slope;
+  if (noisy) noise_slope = run.New(DType::kFloat32, {tokens, experts_});
   if (keeps_logits) logits = run.New(DType::kFloat32, {tokens, experts_});
   ArenaScope scratch(run.arena);
   if (!keeps_logits) logits = run.New(DType::kFloat32, {tokens, experts_});
@@ -106,10 +110,15 @@ RouterOutput TopKRouter::Forward(const Execution& run,
                                .b = weight_.weight,
                                .transpose_b = kernels::Transpose::kYes,
                                .c = logits});
+  if (noisy) noisy_gate_->AddNoise(run, input, batch, logits, noise_slope);
   args.logits = logits;
   kernels::Router(run.stream, args);
-  return {args.probabilities, args.logsumexp, args.experts, args.gates,
-          keeps_logits ? logits : TensorView()};
+  return {args.probabilities,
+          args.logsumexp,
+          args.experts,
+          args.gates,
+          keeps_logits ? logits : TensorView(),
+          noise_slope};
 }
 
 ConstTensorView TopKRouter::GatesOf(const Execution& run,
@@ -152,6 +161,8 @@ void TopKRouter::Backward(const Execution& run, const ConstTensorView& input,
                                        .gradients = {&weight_.gradient, 1}});
   kernels::MatMul(run.stream,
                   {.a = args.dlogits, .b = weight_.weight, .c = dinput});
+  if (!output.noise_slope.defined()) return;
+  noisy_gate_->Backward(run, input, output.noise_slope, args.dlogits, dinput);
 }
 
 }  // namespace switchyard

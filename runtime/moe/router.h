@@ -7,9 +7,11 @@
 #define SWITCHYARD_RUNTIME_MOE_ROUTER_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "switchyard/kernels/router.h"
+#include "switchyard/runtime/moe/noisy_gate.h"
 #include "switchyard/runtime/nn/execution.h"
 #include "switchyard/runtime/nn/model_config.h"
 #include "switchyard/runtime/nn/parameter.h"
@@ -29,6 +31,9 @@ struct RouterOutput {
   ConstTensorView experts;
   ConstTensorView gates;   // fp32 [tokens, k]
   ConstTensorView logits;  // fp32 [tokens, experts], where Backward needs them
+  // fp32 [tokens, experts], where noise of learned size was added
+  // (noisy_gate.h)
+  ConstTensorView noise_slope = {};
 };
 
 // What flows back into a router.
@@ -107,6 +112,7 @@ class TopKRouter : public Router {
   int64_t experts_;
   int64_t experts_per_token_;
   kernels::RouterRule rule_;
+  std::optional<NoisyGate> noisy_gate_;
 };
 
 // Makes a TopKRouter for every layer.

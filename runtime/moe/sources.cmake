@@ -10,6 +10,7 @@ target_sources(switchyard_runtime PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/hash_router.cc
   ${CMAKE_CURRENT_LIST_DIR}/model_routers.cc
   ${CMAKE_CURRENT_LIST_DIR}/moe_layer.cc
+  ${CMAKE_CURRENT_LIST_DIR}/noisy_gate.cc
   ${CMAKE_CURRENT_LIST_DIR}/router.cc
   ${CMAKE_CURRENT_LIST_DIR}/shared_expert.cc
   ${CMAKE_CURRENT_LIST_DIR}/token_dispatcher.cc)

@@ -48,6 +48,7 @@ constexpr ConfigKey kKeys[] = {
     {"topk_group", kUsed},
     {"n_device_groups", kUsed},
     {"topk_device_groups", kUsed},
+    {"noisy_top_k", kUsed},
     {"router_bias", kUsed},
     {"first_k_dense_replace", kUsed},
     {"moe_layer_freq", kUsed},

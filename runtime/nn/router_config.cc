@@ -184,6 +184,8 @@ absl::Status CheckType(const ModelConfig& config, absl::string_view source) {
       {"n_group", router.groups > 1, "1", "no token chooses by groups"},
       {"n_device_groups", router.device_groups > 1, "1",
        "no token chooses by groups"},
+      {"noisy_top_k", router.noisy_top_k, "false",
+       hash ? "there are no scores" : "no token chooses by logits"},
       {"router_bias", router.selection_bias, "false",
        hash ? "a hash cannot be kept level" : "loads are level without it"},
       {"balance_loss_coef", config.balance_loss_coef > 0.0, "0",
@@ -251,6 +253,7 @@ absl::Status ReadRouter(ConfigReader& reader, ModelConfig* config) {
              &router.groups_per_token);
   ReadGroups(reader, DeviceGroups(router), &router.device_groups,
              &router.device_groups_per_token);
+  reader.Boolean("noisy_top_k", &router.noisy_top_k);
   router.selection_bias = router.topk_method == TopKMethod::kNoAuxTc;
   reader.Boolean("router_bias", &router.selection_bias);
   return reader.status();
@@ -290,6 +293,7 @@ void WriteRouter(const ModelConfig& config, nlohmann::ordered_json* json) {
     (*json)[groups.count_key] = groups.count;
     (*json)[groups.chosen_key] = groups.chosen;
   }
+  if (router.noisy_top_k) (*json)["noisy_top_k"] = true;
   if (router.selection_bias != biased) {
     (*json)["router_bias"] = router.selection_bias;
   }

@@ -58,6 +58,10 @@ struct RouterConfig {
   int64_t device_groups = 1;
   int64_t device_groups_per_token = 1;
 
+  // noisy_top_k: in training logits have noise of learned size, which is one
+  // more matrix (1701.06538; moe/noisy_gate.h).
+  bool noisy_top_k = false;
+
   // router_bias: experts are chosen by their scores and a bias that no gradient
   // reaches (DeepSeek-V3's e_score_correction_bias, 2408.15664). Read as true
   // where topk_method is "noaux_tc", unless the file says otherwise.

@@ -127,7 +127,8 @@ Bytes MoeBackwardBytes(const TrainOptions& o, const Sizes& s) {
   // Jitter makes an input of its own.
   const bool copies = narrow || o.exploration.router_jitter > 0.0;
   const Bytes router = s.wide + (copies ? s.wide : Bytes(0)) +
-                       std::max(logits, narrow ? s.residual : Bytes(0));
+                       std::max((m.router.noisy_top_k ? 2 : 1) * logits,
+                                narrow ? s.residual : Bytes(0));
   // The gates' gradients; of survivors once more, before they were scaled.
   const Bytes gates = s.tokens * m.choices() * kFp32Bytes;
   return (o.overflow.renormalize_survivors ? 2 : 1) * gates +
@@ -296,12 +297,15 @@ ArenaPeak DecisionPeak(const TrainOptions& options, int64_t together) {
   // window, of which there are at most as many as micro-batches, on all ranks,
   // of one round.
   const bool sigmoid = m.router.scoring == kernels::RouterScoring::kSigmoid;
+  // Noise keeps its slopes; before them, the widths come beside the logits.
+  const bool noisy = m.router.noisy_top_k;
   // The scores of experts that choose come with a best expert and its gate.
   const Bytes best = m.router.type == RouterType::kExpertChoice
                          ? 2 * tokens * kFp32Bytes
                          : Bytes(0);
   const Bytes layer = logits + tokens * kFp32Bytes + 3 * choices + best +
                       sequences * counts + (sigmoid ? logits : Bytes(0)) +
+                      (noisy ? logits : Bytes(0)) +
                       PlacedBytes(options.overflow, choices);
   const Bytes counted = 8 * (Bytes(m.experts) + m.router.device_groups);
   const Bytes windows = expert_layers * CountedWindows(options) * counted;
@@ -310,8 +314,8 @@ ArenaPeak DecisionPeak(const TrainOptions& options, int64_t together) {
   const Bytes placing = choices + 4 * counts +
                         PlacingBytes(options.overflow, tokens) +
                         (options.overflow.dropless() ? 0 : 3) * counts;
-  const Bytes scratch =
-      std::max({logits, placing, expert_layers * sequences * counted});
+  const Bytes scratch = std::max(
+      {(noisy ? 2 : 1) * logits, placing, expert_layers * sequences * counted});
   return {Saturated(together * (expert_layers * layer + AlignmentBytes(m)) +
                     windows + scratch),
           Saturated(std::max({logits, choices, windows,

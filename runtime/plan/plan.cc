@@ -172,10 +172,11 @@ ParameterCounts CountParameters(const ModelConfig& m) {
   ParameterCounts counts;
   counts.embedding = m.vocabulary * m.hidden_size;
   const int64_t expert_layers = ExpertLayerCount(m);
-  // A hash has no weight.
-  counts.router = m.router.type == RouterType::kHash
-                      ? 0
-                      : expert_layers * m.experts * m.hidden_size;
+  // A hash has no weight, noise of learned size has one more.
+  const int64_t router_weights = m.router.type == RouterType::kHash ? 0
+                                 : m.router.noisy_top_k             ? 2
+                                                                    : 1;
+  counts.router = router_weights * expert_layers * m.experts * m.hidden_size;
   const int64_t gate = m.feed_forward.shared_expert_gate ? m.hidden_size : 0;
   counts.networks =
       (m.layers - expert_layers) * NetworkParameters(m, DenseWidth(m)) +

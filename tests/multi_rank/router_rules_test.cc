@@ -50,10 +50,17 @@ RouterConfig SoftmaxAfterTopK() {
   return router;
 }
 
+RouterConfig NoisyTopK() {
+  RouterConfig router;
+  router.noisy_top_k = true;
+  return router;
+}
+
 std::vector<Rule> Rules() {
   return {{"DeepSeekV3", DeepSeekV3()},
           {"DeepSeekV2", DeepSeekV2()},
           {"SoftmaxAfterTopK", SoftmaxAfterTopK()},
+          {"NoisyTopK", NoisyTopK()},
           {"Jitter", {}, {.router_jitter = 0.1}},
           {"Sampling", {}, {.router_sampling = true}},
           {"Hash", OfType(RouterType::kHash)},

@@ -34,6 +34,7 @@ void DrawRouter(RandomChoice& choice, ModelConfig& model) {
     router.device_groups_per_token = choice.Between(1, router.device_groups);
   }
   router.selection_bias = choice.OneIn(3);
+  router.noisy_top_k = choice.OneIn(4);
   // These refuse most of what came before.
   if (choice.OneIn(4)) {
     router = RouterConfig();

@@ -324,7 +324,9 @@ TEST(ModelConfig, ReadsTheRoutersOfKnownModels) {
 
   const auto after = Parse(Add(experts, R"("softmax_after_topk": true)"));
   EXPECT_TRUE(after->router.softmax_after_topk);
-  for (const auto& config : {v2, v3, unbiased, devices, after}) {
+  const auto noisy = Parse(Add(experts, R"("noisy_top_k": true)"));
+  EXPECT_TRUE(noisy->router.noisy_top_k);
+  for (const auto& config : {v2, v3, unbiased, devices, after, noisy}) {
     const std::string json = ToJson(*config);
     EXPECT_NE(json, ToJson(*plain));
     EXPECT_EQ(ToJson(*Parse(json)), json);
