@@ -7,7 +7,7 @@
 //
 //   SWITCHYARD_RANDOM_SEED    of all draws; 1
 //   SWITCHYARD_RANDOM_FIRST   number of the first draw; 0
-//   SWITCHYARD_RANDOM_DRAWS   how many; 12
+//   SWITCHYARD_RANDOM_DRAWS   how many, at least 1; 60
 //
 // A failure names its draw, which these variables repeat alone.
 #include <algorithm>
@@ -73,7 +73,8 @@ template <typename Check>
 void ForAll(const Check& check) {
   const uint64_t seed = FromEnvironment("SWITCHYARD_RANDOM_SEED", 1);
   const int64_t first = FromEnvironment("SWITCHYARD_RANDOM_FIRST", 0);
-  const int64_t draws = FromEnvironment("SWITCHYARD_RANDOM_DRAWS", 12);
+  const int64_t draws = FromEnvironment("SWITCHYARD_RANDOM_DRAWS", 60);
+  ASSERT_GE(draws, 1) << "SWITCHYARD_RANDOM_DRAWS";
   std::fprintf(stderr, "seed %llu, draws %lld to %lld\n",
                static_cast<unsigned long long>(seed),
                static_cast<long long>(first),
