@@ -2,12 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/runtime/data/byte_file.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 #include <vector>
 
@@ -18,71 +13,31 @@
 namespace switchyard {
 namespace {
 
-absl::Status CannotOpen(const std::string& path, absl::string_view why) {
-  return absl::InvalidArgumentError(
-      absl::StrCat("expected a file of text that can be read, but ", path, " ",
-                   why, "; give another file"));
-}
-
-absl::Status CannotOpen(const std::string& path, int error) {
-  const absl::Status status =
-      absl::ErrnoToStatus(error, absl::StrCat("cannot open ", path));
+absl::Status CannotOpen(const absl::Status& status) {
   return absl::Status(
       status.code(),
       absl::StrCat("expected a file of text that can be read, but ",
                    status.message(), "; give another file"));
 }
 
-// Exactly `count` bytes from `begin`. Plain reads and no mapping: a file that
-// shrinks under a run is then an error with a name and not a fault.
-absl::Status ReadBytes(int file, const std::string& path, int64_t begin,
-                       int64_t count, uint8_t* bytes) {
-  while (count > 0) {
-    const ssize_t got = pread(file, bytes, static_cast<size_t>(count), begin);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) {
-      return absl::ErrnoToStatus(errno, absl::StrCat("cannot read ", path));
-    }
-    if (got == 0) {
-      return absl::DataLossError(absl::StrCat(
-          "expected ", path, " to keep its size, found its end ", "at byte ",
-          begin, "; leave data files as they are during a run"));
-    }
-    bytes += got;
-    begin += got;
-    count -= got;
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<ByteFile>> ByteFile::Open(
     const std::string& path, int64_t vocabulary) {
-  // Without O_NONBLOCK opening a pipe would wait for a writer.
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0) return CannotOpen(path, errno);
-  struct stat info;
-  if (fstat(file, &info) != 0 || !S_ISREG(info.st_mode)) {
-    close(file);
-    return CannotOpen(path, "is not a regular file");
-  }
-  std::unique_ptr<ByteFile> result(
-      new ByteFile(path, file, static_cast<int64_t>(info.st_size)));
+  auto file = RandomAccessFile::Open(path);
+  if (!file.ok()) return CannotOpen(file.status());
+  std::unique_ptr<ByteFile> result(new ByteFile(*std::move(file)));
   SWITCHYARD_RETURN_IF_ERROR(result->CheckVocabulary(vocabulary));
   return result;
 }
 
-ByteFile::~ByteFile() { close(file_); }
-
 absl::Status ByteFile::CheckVocabulary(int64_t vocabulary) const {
   if (vocabulary >= 256) return absl::OkStatus();
   std::vector<uint8_t> bytes(size_t{1} << 20);
-  for (int64_t begin = 0; begin < size_;) {
+  for (int64_t begin = 0; begin < size();) {
     const int64_t count =
-        std::min(size_ - begin, static_cast<int64_t>(bytes.size()));
-    SWITCHYARD_RETURN_IF_ERROR(
-        ReadBytes(file_, path_, begin, count, bytes.data()));
+        std::min(size() - begin, static_cast<int64_t>(bytes.size()));
+    SWITCHYARD_RETURN_IF_ERROR(file_.Read(begin, count, bytes.data()));
     const auto end = bytes.begin() + count;
     const auto wrong = std::find_if(
         bytes.begin(), end, [&](uint8_t byte) { return byte >= vocabulary; });
@@ -90,7 +45,7 @@ absl::Status ByteFile::CheckVocabulary(int64_t vocabulary) const {
       return absl::InvalidArgumentError(absl::StrCat(
           "expected tokens below the model's vocabulary of ", vocabulary,
           ", found ", int{*wrong}, " at byte ", begin + (wrong - bytes.begin()),
-          " of ", path_, "; use a model with vocab_size 256"));
+          " of ", path(), "; use a model with vocab_size 256"));
     }
     begin += count;
   }
@@ -99,12 +54,12 @@ absl::Status ByteFile::CheckVocabulary(int64_t vocabulary) const {
 
 absl::Status ByteFile::Read(int64_t begin, int64_t count,
                             int32_t* tokens) const {
-  SWITCHYARD_CHECK(begin >= 0 && count >= 0 && begin + count <= size_)
-      << path_ << " " << begin << " " << count << " " << size_;
+  SWITCHYARD_CHECK(begin >= 0 && count >= 0 && begin + count <= size())
+      << path() << " " << begin << " " << count << " " << size();
   // The bytes are read into the last quarter of the result, then widened from
   // the front: a token never lands on a byte that is still to be read.
   uint8_t* bytes = reinterpret_cast<uint8_t*>(tokens) + 3 * count;
-  SWITCHYARD_RETURN_IF_ERROR(ReadBytes(file_, path_, begin, count, bytes));
+  SWITCHYARD_RETURN_IF_ERROR(file_.Read(begin, count, bytes));
   for (int64_t i = 0; i < count; ++i) {
     const int32_t token = bytes[i];
     tokens[i] = token;

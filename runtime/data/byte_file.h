@@ -9,6 +9,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "switchyard/base/random_access_file.h"
 #include "switchyard/runtime/data/token_file.h"
 
 namespace switchyard {
@@ -19,23 +20,19 @@ class ByteFile : public TokenFile {
   // `vocabulary` or above (the file is searched only if vocabulary < 256).
   static absl::StatusOr<std::unique_ptr<ByteFile>> Open(const std::string& path,
                                                         int64_t vocabulary);
-  ~ByteFile() override;
 
-  const std::string& path() const override { return path_; }
-  int64_t size() const override { return size_; }
-  int64_t text_bytes() const override { return size_; }
+  const std::string& path() const override { return file_.path(); }
+  int64_t size() const override { return file_.size(); }
+  int64_t text_bytes() const override { return file_.size(); }
   absl::Status Read(int64_t begin, int64_t count,
                     int32_t* tokens) const override;
 
  private:
-  ByteFile(std::string path, int file, int64_t size)
-      : path_(std::move(path)), file_(file), size_(size) {}
+  explicit ByteFile(RandomAccessFile file) : file_(std::move(file)) {}
 
   absl::Status CheckVocabulary(int64_t vocabulary) const;
 
-  const std::string path_;
-  const int file_;
-  const int64_t size_;
+  const RandomAccessFile file_;
 };
 
 }  // namespace switchyard

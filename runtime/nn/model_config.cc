@@ -319,8 +319,10 @@ absl::Status Validate(const ModelConfig& config, absl::string_view source) {
 
 absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view json_text,
                                              absl::string_view source) {
-  SWITCHYARD_ASSIGN_OR_RETURN(const Json json,
-                              internal::ParseStrictJson(json_text, source));
+  SWITCHYARD_ASSIGN_OR_RETURN(
+      const Json json,
+      internal::ParseStrictJson(json_text, source,
+                                "a config.json with Mixtral's keys"));
   for (const auto& [name, value] : json.items()) {
     SWITCHYARD_RETURN_IF_ERROR(CheckKnown(name, value, source));
   }

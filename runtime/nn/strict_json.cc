@@ -38,14 +38,16 @@ std::string PlaceOf(absl::string_view text, size_t byte) {
 // keys that stand twice, and nesting without end.
 class ObjectParser {
  public:
-  ObjectParser(absl::string_view text, absl::string_view source)
-      : text_(text), source_(source) {}
+  ObjectParser(absl::string_view text, absl::string_view source,
+               absl::string_view wanted)
+      : text_(text), source_(source), wanted_(wanted) {}
 
   absl::StatusOr<Json> Parse() {
     if (text_.find_first_not_of(" \t\r\n") == absl::string_view::npos) {
       return Error(source_,
-                   "expected a JSON object, found an empty file; give a "
-                   "config.json with Mixtral's keys");
+                   absl::StrCat("expected a JSON object, found an empty file; "
+                                "give ",
+                                wanted_));
     }
     // nlohmann's parser would take it for the end of the text.
     const size_t nul = text_.find('\0');
@@ -76,8 +78,7 @@ class ObjectParser {
     if (!json.is_object()) {
       return Error(source_, absl::StrCat("expected a JSON object, found ",
                                          json.type_name(),
-                                         "; give a config.json with "
-                                         "Mixtral's keys"));
+                                         "; give ", wanted_));
     }
     return json;
   }
@@ -97,8 +98,8 @@ class ObjectParser {
     if (depth > kMaxDepth) {
       status_.Update(
           Error(source_, absl::StrCat("expected at most ", kMaxDepth,
-                                      " nested levels, found more; give a "
-                                      "config.json with Mixtral's keys")));
+                                      " nested levels, found more; give ",
+                                      wanted_)));
       return false;  // keeps nothing of what is deeper
     }
     return true;
@@ -106,6 +107,7 @@ class ObjectParser {
 
   absl::string_view text_;
   absl::string_view source_;
+  absl::string_view wanted_;
   std::vector<std::set<std::string>> keys_;
   absl::Status status_;
 };
@@ -113,8 +115,9 @@ class ObjectParser {
 }  // namespace
 
 absl::StatusOr<nlohmann::json> ParseStrictJson(absl::string_view text,
-                                               absl::string_view source) {
-  return ObjectParser(text, source).Parse();
+                                               absl::string_view source,
+                                               absl::string_view wanted) {
+  return ObjectParser(text, source, wanted).Parse();
 }
 
 std::string Shown(const nlohmann::json& value) {

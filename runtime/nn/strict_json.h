@@ -16,9 +16,10 @@ namespace switchyard::internal {
 
 // The text as one JSON object. An error, one sentence that starts with
 // `source`, if it is not JSON, holds a key twice, nests without end or holds a
-// number that is not finite.
+// number that is not finite. `wanted` is what to give instead.
 absl::StatusOr<nlohmann::json> ParseStrictJson(absl::string_view text,
-                                               absl::string_view source);
+                                               absl::string_view source,
+                                               absl::string_view wanted);
 
 // A value on one line, cut to what a message can carry.
 std::string Shown(const nlohmann::json& value);

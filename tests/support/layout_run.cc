@@ -20,11 +20,6 @@
 namespace switchyard::testing {
 namespace {
 
-std::unique_ptr<Device> MakeDevice(const Layout& layout) {
-  if (layout.guarded) return std::make_unique<GuardedDevice>(layout.threads);
-  return std::make_unique<CpuDevice>(layout.threads);
-}
-
 std::vector<double> LayerNumbers(const StepMetrics& metrics) {
   std::vector<double> numbers;
   for (const LayerMetrics& layer : metrics.layers) {
@@ -123,6 +118,11 @@ std::string FirstDifference(const char* what,
 }
 
 }  // namespace
+
+std::unique_ptr<Device> MakeDevice(const Layout& layout) {
+  if (layout.guarded) return std::make_unique<GuardedDevice>(layout.threads);
+  return std::make_unique<CpuDevice>(layout.threads);
+}
 
 std::string Layout::ToString() const {
   return absl::StrCat(ranks, " ranks, width ", width, ", ", threads, " threads",

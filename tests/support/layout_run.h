@@ -8,10 +8,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "switchyard/base/device.h"
 #include "switchyard/runtime/data/data_source.h"
 #include "switchyard/runtime/moe/router.h"
 #include "switchyard/runtime/train/options.h"
@@ -25,6 +27,8 @@ struct Layout {
   bool guarded = false;  // on the guarded CPU
   std::string ToString() const;
 };
+
+std::unique_ptr<Device> MakeDevice(const Layout& layout);
 
 // Everything that a run promises to be the same on every layout.
 struct RunRecord {

@@ -5,43 +5,18 @@
 // enough to go on with on another layout.
 #include "switchyard/runtime/optim/state_visitor.h"
 
-#include <functional>
 #include <map>
-#include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "switchyard/base/cpu/cpu_device.h"
 #include "switchyard/base/status.h"
-#include "switchyard/comm/thread/thread_communicator.h"
 #include "switchyard/tests/support/kept_state.h"
 #include "switchyard/tests/support/layout_run.h"
-#include "switchyard/tests/support/synthetic_data.h"
+#include "switchyard/tests/support/trainer_run.h"
 
 namespace switchyard::testing {
 namespace {
-
-using Body = std::function<absl::Status(Trainer& trainer)>;
-
-// Runs `body` on every rank of a layout with a trainer of its own.
-absl::Status WithTrainers(const Layout& layout, TrainOptions options,
-                          const Body& body) {
-  options.expert_parallel = layout.width;
-  return comm::RunRanks(
-      layout.ranks, {}, [&](comm::Communicator& world) -> absl::Status {
-        CpuDevice device(layout.threads);
-        SyntheticData data(options.model.vocabulary, options.seq_len,
-                           options.global_batch);
-        TrainerParts parts;
-        parts.data = &data;
-        SWITCHYARD_ASSIGN_OR_RETURN(
-            const std::unique_ptr<Trainer> trainer,
-            Trainer::Create(options, world, device, std::move(parts)));
-        return body(*trainer);
-      });
-}
 
 // How often each element of each tensor was shown to one rank.
 class Counter : public StateVisitor {
