@@ -143,17 +143,24 @@ absl::Status DiskThatForgets::Rename(const std::string& from,
   return absl::OkStatus();
 }
 
-// The worst that may happen: what is in it is gone at once, and its name, until
-// the folder above is synced, is not.
+// Entry by entry, in an order that is anybody's guess, and each at once gone
+// from the disk; the folder's own name is not, until the one above is synced.
 absl::Status DiskThatForgets::RemoveFolder(const std::string& path) {
+  std::shared_ptr<Node> node;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    node = Find(path);
+  }
+  while (node != nullptr && !node->seen.empty()) {
+    SWITCHYARD_RETURN_IF_ERROR(Count());
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const std::string name = node->seen.rbegin()->first;
+    node->seen.erase(name);
+    node->synced.erase(name);
+  }
   SWITCHYARD_RETURN_IF_ERROR(Count());
   const std::lock_guard<std::mutex> lock(mutex_);
-  const std::shared_ptr<Node> node = Find(path);
-  if (node != nullptr) {
-    node->seen.clear();
-    node->synced.clear();
-    FolderOf(path)->seen.erase(NameOf(path));
-  }
+  if (node != nullptr) FolderOf(path)->seen.erase(NameOf(path));
   return SystemFiles().RemoveFolder(path);
 }
 
