@@ -22,8 +22,9 @@ struct Ranks {};
 // Larger is better: probabilities are not negative, so their bits are in their
 // order; then the lower token.
 uint64_t RankOf(float probability, int64_t token) {
-  uint32_t bits = 0;
-  if (probability > 0.0f) std::memcpy(&bits, &probability, sizeof(bits));
+  uint32_t bits = 0;  // of NaN
+  if (probability >= 0.0f) std::memcpy(&bits, &probability, sizeof(bits));
+  bits += probability >= 0.0f ? 1 : 0;
   return uint64_t{bits} << 32 | (0xFFFFFFFF - static_cast<uint32_t>(token));
 }
 

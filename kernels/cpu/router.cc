@@ -17,6 +17,7 @@
 #include "hwy/highway.h"
 #include "switchyard/kernels/cpu/exp-inl.h"
 #include "switchyard/kernels/cpu/router_selection-inl.h"
+#include "switchyard/kernels/cpu/sigmoid-inl.h"
 #include "switchyard/kernels/cpu/sum_vectors-inl.h"
 #include "switchyard/kernels/cpu/vector-inl.h"
 
@@ -95,12 +96,12 @@ HWY_INLINE SoftmaxSum Softmax(const float* logits, int64_t experts,
 }
 
 // `scores` may be `logits`.
-HWY_INLINE void Sigmoid(const float* logits, int64_t experts, float* scores) {
+HWY_INLINE void SigmoidScores(const float* logits, int64_t experts,
+                              float* scores) {
   const D d;
-  const V one = hn::Set(d, 1.0f);
   ForEachVector(d, experts, [&](int64_t i, auto lanes) HWY_ATTR {
-    const V e = VectorExp(d, hn::Neg(LoadFloats(d, logits + i, lanes)));
-    StoreFloats(hn::Div(one, hn::Add(one, e)), d, scores + i, lanes);
+    const V x = LoadFloats(d, logits + i, lanes);
+    StoreFloats(Sigmoid(d, x).sigmoid, d, scores + i, lanes);
   });
 }
 
@@ -133,7 +134,7 @@ HWY_INLINE void NoisyScores(RouterScoring scoring, const float* logits,
                 lanes);
   });
   if (scoring == RouterScoring::kSigmoid) {
-    Sigmoid(scores, experts, scores);
+    SigmoidScores(scores, experts, scores);
   } else {
     Softmax(scores, experts, scores);
   }
@@ -215,7 +216,7 @@ void RouterBlock(const RouterArgs& args, int64_t begin, int64_t end) {
     const SoftmaxSum softmax = Softmax(token.logits, experts, token.scores);
     const V log = VectorLog(d, hn::Set(d, softmax.sum));
     logsumexp[t] = softmax.max + hn::GetLane(log);
-    if (sigmoid) Sigmoid(token.logits, experts, token.scores);
+    if (sigmoid) SigmoidScores(token.logits, experts, token.scores);
     if (args.replayed.defined()) {
       Replay(RowOf<int32_t>(args.replayed, t), experts, k, token.chosen);
     } else {
@@ -363,21 +364,21 @@ void SigmoidBackwardBlock(const RouterBackwardArgs& args, int64_t begin,
   const RouterScratch scratch(experts);
   float* scores = scratch.first;
   float* ds = scratch.second;
-  const V one = hn::Set(d, 1.0f);
   for (int64_t t = begin; t < end; ++t) {
     const GradientRows token = GradientRowsOf(args, t);
     const float* logits = RowOf<float>(args.logits, t);
-    Sigmoid(logits, experts, scores);
+    SigmoidScores(logits, experts, scores);
     BalanceGradientOfScores(args, t, token.counts, scores, ds);
     AddGateGradient(args.rule, token, args.experts.dim(1), scores, ds);
     const V z = hn::Set(d, token.z);
     const V logsumexp = hn::Set(d, args.logsumexp.data<float>()[t]);
     float* dlogits = RowOf<float>(args.dlogits, t);
     ForEachVector(d, experts, [&](int64_t i, auto lanes) HWY_ATTR {
-      const V s = LoadFloats(d, scores + i, lanes);
-      const V slope = hn::Mul(s, hn::Sub(one, s));
-      const V p =
-          VectorExp(d, hn::Sub(LoadFloats(d, logits + i, lanes), logsumexp));
+      const V x = LoadFloats(d, logits + i, lanes);
+      // Not s · (1 - s), which is 0 long before the slope is.
+      const SigmoidPair<V> s = Sigmoid(d, x);
+      const V slope = hn::Mul(s.sigmoid, s.complement);
+      const V p = VectorExp(d, hn::Sub(x, logsumexp));
       StoreFloats(
           hn::MulAdd(LoadFloats(d, ds + i, lanes), slope, hn::Mul(z, p)), d,
           dlogits + i, lanes);

@@ -126,8 +126,13 @@ std::string ScopesPage(const Numbers&) {
 }
 
 std::string CapacityPage(const Numbers& n) {
-  const int64_t rows = n.capacity_factor.Capacity(n.model.experts_per_token,
-                                                  n.tokens, n.model.experts);
+  const bool dropless = n.capacity_factor.dropless();
+  const std::string rows =
+      dropless
+          ? "all that choose it"
+          : absl::StrCat(n.capacity_factor.Capacity(n.model.experts_per_token,
+                                                    n.tokens, n.model.experts),
+                         " rows an expert");
   return absl::StrCat(
       "--capacity_factor X bounds the rows that an expert takes of a "
       "micro-batch by X\ntimes its even share, k / E of the positions. Further "
@@ -136,7 +141,7 @@ std::string CapacityPage(const Numbers& n) {
       n.capacity_factor.ToString(), ", ", n.tokens,
       " positions, E = ", n.model.experts, ", k = ", n.model.experts_per_token,
       ": ", rows,
-      " rows an expert.\n\nThe micro-batch is the unit, never the rank: no "
+      ".\n\nThe micro-batch is the unit, never the rank: no "
       "number of ranks changes who is\ndropped, another --micro_batch "
       "does.\n");
 }

@@ -3,8 +3,9 @@
 //
 // Experts choose tokens (2202.09368; kernels/expert_choice.h): each takes the
 // ceil(k · T / E) tokens of a micro-batch of T with the highest softmax scores,
-// k being num_experts_per_tok, the mean number of experts of a token. The gate
-// is the score.
+// k being num_experts_per_tok, the mean number of experts of a token where none
+// is padding. Padding counts in T, so that an expert's rows do not depend on
+// the text, and is never taken. The gate is the score.
 //
 // This sees the future: whether an expert takes a token depends on the other
 // tokens of the micro-batch, later ones too. Losses of a decoder trained or

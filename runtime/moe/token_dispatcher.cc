@@ -113,7 +113,8 @@ absl::Status TokenDispatcher::CheckReceivedRows(const Execution& run,
       absl::StrCat("layer ", layer_, " sends ", most / world.size(),
                    " rows to the experts of rank ", most % world.size(),
                    ", more than --max_rows_per_rank ", max_rows_,
-                   "; raise it, or set --capacity_factor"));
+                   "; raise it, lower --micro_batch, or bound the rows of an "
+                   "expert by --capacity_factor where tokens choose"));
 }
 
 kernels::PositionsArgs TokenDispatcher::Place(const Execution& run,

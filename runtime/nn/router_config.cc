@@ -231,9 +231,10 @@ std::string NoteOnDeviceGroups(const RouterConfig& config,
       "the model's \"n_device_groups\" is ", config.device_groups,
       " and the expert-parallel width ", expert_parallel,
       ": its groups are not the experts of one rank each; the result is the "
-      "same, and --expert_parallel ",
-      config.device_groups, " would let a token meet ",
-      config.device_groups_per_token, " ranks at most");
+      "same, and on a multiple of ",
+      config.device_groups, " ranks --expert_parallel ", config.device_groups,
+      " lets a token meet at most ", config.device_groups_per_token,
+      config.device_groups_per_token == 1 ? " rank" : " ranks");
 }
 
 namespace internal {

@@ -69,12 +69,24 @@ absl::Status RoutingReplay::ReadHeader(const TrainOptions& options) {
   }
   sizes_ = parsed->header.sizes;
   header_bytes_ = parsed->byte_count;
-  identity_ = RoutingChecksum(bytes.data(), header_bytes_) ^
-              static_cast<uint64_t>(file_bytes);
   SWITCHYARD_RETURN_IF_ERROR(CheckSizes(RoutingSizes::Of(options)));
   block_.resize(sizes_.block_bytes());
-  return CheckSteps(file_bytes,
-                    options.stop_at > 0 ? options.stop_at : options.steps);
+  SWITCHYARD_RETURN_IF_ERROR(CheckSteps(
+      file_bytes, options.stop_at > 0 ? options.stop_at : options.steps));
+  return Identify(file_bytes);
+}
+
+// Of the header's checksum and those of all blocks.
+absl::Status RoutingReplay::Identify(int64_t file_bytes) {
+  const int64_t blocks = (file_bytes - header_bytes_) / sizes_.block_bytes();
+  std::vector<uint64_t> checksums(static_cast<size_t>(blocks) + 1);
+  for (int64_t i = 0; i <= blocks; ++i) {
+    SWITCHYARD_RETURN_IF_ERROR(
+        ReadBytes(header_bytes_ + i * sizes_.block_bytes() - 8, 8,
+                  reinterpret_cast<char*>(&checksums[i])));
+  }
+  identity_ = RoutingChecksum(checksums.data(), (blocks + 1) * 8);
+  return absl::OkStatus();
 }
 
 absl::Status RoutingReplay::CheckSizes(const RoutingSizes& wanted) const {

@@ -33,7 +33,7 @@ class RoutingReplay {
   absl::Status Read(int64_t step, int64_t micro_batch,
                     std::vector<int32_t>* experts);
 
-  // Tells this file from others.
+  // Tells this file from others, also of the same model and sizes.
   uint64_t identity() const { return identity_; }
 
  private:
@@ -42,6 +42,7 @@ class RoutingReplay {
   absl::Status ReadHeader(const TrainOptions& options);
   absl::Status CheckSizes(const RoutingSizes& wanted) const;
   absl::Status CheckSteps(int64_t file_bytes, int64_t wanted);
+  absl::Status Identify(int64_t file_bytes);
   absl::Status ReadBytes(int64_t offset, int64_t count, char* bytes) const;
   absl::Status Error(absl::string_view sentence) const;
 

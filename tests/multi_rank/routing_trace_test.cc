@@ -137,6 +137,22 @@ TEST_F(RoutingTraceTest, ChoicesComeFromTheFileAndGatesDoNot) {
   }
 }
 
+// By which ranks notice that theirs are not the same.
+TEST_F(RoutingTraceTest, FilesOfOneSizeHaveIdentitiesOfTheirOwn) {
+  TrainOptions options = Options();
+  std::vector<uint64_t> identities;
+  for (const uint64_t seed : {1, 2, 1}) {
+    options.seed = seed;
+    options.routing_replay.clear();
+    options.routing_replay = Trace({1, 1, 1}, options);
+    const auto replay = RoutingReplay::Open(options);
+    ASSERT_TRUE(replay.ok()) << replay.status();
+    identities.push_back((*replay)->identity());
+  }
+  EXPECT_NE(identities[0], identities[1]);
+  EXPECT_EQ(identities[0], identities[2]);
+}
+
 TEST_F(RoutingTraceTest, FilesOfOtherRunsAreRefused) {
   const TrainOptions options = Options();
   const std::string path = Trace({1, 1, 1}, options);

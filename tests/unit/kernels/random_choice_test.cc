@@ -207,14 +207,14 @@ TEST(ExpertChoiceTest, NaNComesLast) {
   CpuDevice device;
   const auto stream = device.NewStream();
   const TestTensor p(device, kFloat, {3, 1},
-                     {std::numeric_limits<double>::quiet_NaN(), 0.25, 0.5});
+                     {std::numeric_limits<double>::quiet_NaN(), 0.0, 0.5});
   const TestTensor valid(device, DType::kUInt8, {3}, {1.0, 1.0, 1.0});
   TestTensor chosen(device, DType::kInt32, {3, 1});
   TestTensor gates(device, kFloat, {3, 1});
   ExpertChoice(*stream, {p, valid, 2, 1.0f, chosen, gates});
   stream->Wait();
   EXPECT_TRUE(AllEqual(chosen.Read(), {double{kNoExpert}, 0.0, 0.0}));
-  EXPECT_TRUE(AllEqual(gates.Read(), {0.0, 0.25, 0.5}));
+  EXPECT_TRUE(AllEqual(gates.Read(), {0.0, 0.0, 0.5}));
 }
 
 }  // namespace

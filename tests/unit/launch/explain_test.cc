@@ -54,7 +54,9 @@ TEST(ExplainTest, CapacityIsThatOfTraining) {
   EXPECT_TRUE(absl::StrContains(
       Page({"capacity", "--capacity_factor", "1.25", "--tokens", "1024",
             "--experts", "8", "--experts_per_token", "2"}),
-      "320 rows"));
+      "320 rows an expert."));
+  EXPECT_TRUE(absl::StrContains(Page({"capacity", "--capacity_factor", "0"}),
+                                "all that choose it."));
 }
 
 TEST(ExplainTest, RefusesInOneSentence) {

@@ -60,6 +60,26 @@ absl::Status Alone(
   return ForEachStep(*world, options, edit, see);
 }
 
+// Pooled over L = 2 layers and k = 3 choices, balanced at k: a layer's share of
+// the objective is coefficient · L / k of its mean.
+TEST(LayerMetricsTest, APooledLossIsScaledByLayersAndChoices) {
+  TrainOptions options = Options();
+  options.model.experts_per_token = 3;
+  options.balance.loss = BalanceLossKind::kHfMixtral;
+  const auto see = [&](const StepMetrics& step, Trainer&) {
+    double sum = 0.0;
+    for (const LayerMetrics& layer : step.layers) {
+      EXPECT_DOUBLE_EQ(
+          layer.balance_loss_scaled,
+          options.model.balance_loss_coef * 2.0 / 3.0 * layer.balance_loss);
+      sum += layer.balance_loss;
+    }
+    // Near k in the first steps, when nobody is preferred.
+    EXPECT_NEAR(sum, 3.0, 0.3);
+  };
+  EXPECT_TRUE(Alone(options, nullptr, see).ok());
+}
+
 TEST(LayerMetricsTest, AgreeWithTheStepAndItsLoads) {
   const TrainOptions options = Options();
   const ModelConfig& model = options.model;

@@ -380,7 +380,7 @@ TEST(ModelConfig, DeviceGroupsThatAreNotTheRanksAreNoted) {
   EXPECT_EQ(NoteOnDeviceGroups(router, 8), "");
   EXPECT_THAT(NoteOnDeviceGroups(router, 2),
               AllOf(HasSubstr("\"n_device_groups\" is 8"), HasSubstr("width 2"),
-                    HasSubstr("3 ranks at most")));
+                    HasSubstr("at most 3 ranks")));
 }
 
 TEST(ModelConfig, KnowsTheTypesOfWeights) {

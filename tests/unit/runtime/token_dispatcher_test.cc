@@ -167,7 +167,8 @@ TEST(TokenDispatcherTest, EveryRankLearnsThatOneGetsTooManyRows) {
     EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
     EXPECT_EQ(std::string(status.message()),
               "layer 3 sends 60 rows to the experts of rank 0, more than "
-              "--max_rows_per_rank 59; raise it, or set --capacity_factor");
+              "--max_rows_per_rank 59; raise it, lower --micro_batch, or bound "
+              "the rows of an expert by --capacity_factor where tokens choose");
   }
 }
 
