@@ -1,0 +1,152 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/runtime/checkpoint/weights_writer.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "switchyard/base/check.h"
+#include "switchyard/base/nearest_name.h"
+#include "switchyard/base/status.h"
+#include "switchyard/runtime/checkpoint/block_checksum.h"
+#include "switchyard/runtime/checkpoint/safetensors.h"
+
+namespace switchyard {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kFileName[] = "weights.safetensors";
+
+std::string WithoutSlash(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
+
+// Beside `path`, under a name that no checkpoint has.
+std::string UnfinishedPath(const std::string& path) {
+  const fs::path target(path);
+  return (target.parent_path() /
+          absl::StrCat(".unfinished-", target.filename().string()))
+      .string();
+}
+
+}  // namespace
+
+WeightsWriter::WeightsWriter(std::string path,
+                             std::vector<WeightsTensor> tensors,
+                             FileSystem& files)
+    : path_(std::move(path)),
+      unfinished_(UnfinishedPath(path_)),
+      tensors_(std::move(tensors)),
+      files_(files) {}
+
+WeightsWriter::~WeightsWriter() {
+  if (!finished_ && file_ != nullptr) {
+    files_.RemoveFolder(unfinished_).IgnoreError();
+  }
+}
+
+absl::StatusOr<std::unique_ptr<WeightsWriter>> WeightsWriter::Create(
+    const std::string& path, std::vector<WeightsTensor> tensors,
+    FileSystem& files) {
+  std::error_code ignored;
+  if (path.empty() || fs::exists(path, ignored)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("expected a new folder to write to, found ",
+                     path.empty() ? "none" : Printable(path),
+                     path.empty() ? "; name one"
+                                  : ", which exists; remove it or give another "
+                                    "path"));
+  }
+  std::unique_ptr<WeightsWriter> writer(
+      new WeightsWriter(WithoutSlash(path), std::move(tensors), files));
+  SWITCHYARD_RETURN_IF_ERROR(writer->Begin());
+  return writer;
+}
+
+absl::Status WeightsWriter::Begin() {
+  std::vector<StoredTensor> stored;
+  for (const WeightsTensor& tensor : tensors_) {
+    SWITCHYARD_CHECK(tensor.shape.element_count() > 0) << tensor.name;
+    StoredTensor place;
+    place.name = tensor.name;
+    place.type = StoredTypeOf(tensor.dtype);
+    for (int i = 0; i < tensor.shape.rank(); ++i) {
+      place.shape.push_back(tensor.shape[i]);
+    }
+    stored.push_back(std::move(place));
+    manifest_.tensors[tensor.name] = {
+        tensor.dtype, tensor.shape, {{0, 0, tensor.shape.element_count(), {}}}};
+  }
+  const std::string header = MakeSafetensorsHeader({{"format", "pt"}}, &stored);
+  int64_t byte_count = static_cast<int64_t>(header.size());
+  for (const StoredTensor& tensor : stored) byte_count += tensor.byte_count();
+  manifest_.files = {{kFileName, byte_count, ChecksumOf(header)}};
+  SWITCHYARD_RETURN_IF_ERROR(files_.RemoveFolder(unfinished_));
+  SWITCHYARD_RETURN_IF_ERROR(files_.MakeFolder(unfinished_));
+  SWITCHYARD_ASSIGN_OR_RETURN(
+      file_, files_.Create(absl::StrCat(unfinished_, "/", kFileName)));
+  return file_->Append(header);
+}
+
+void WeightsWriter::AddChecksums(const char* bytes, int64_t count,
+                                 int64_t element_bytes) {
+  const WeightsTensor& tensor = tensors_[tensor_];
+  std::vector<uint64_t>& checksums =
+      manifest_.tensors[tensor.name].slices[0].checksums;
+  const int64_t total = tensor.shape.element_count();
+  for (int64_t done = 0; done < count;) {
+    const int64_t in_block = written_ % kChecksumBlock;
+    const int64_t part = std::min(count - done, kChecksumBlock - in_block);
+    const absl::string_view piece(bytes + done * element_bytes,
+                                  static_cast<size_t>(part * element_bytes));
+    done += part;
+    written_ += part;
+    const bool whole = written_ % kChecksumBlock == 0 || written_ == total;
+    if (whole && block_.empty()) {
+      checksums.push_back(ChecksumOf(piece));
+      continue;
+    }
+    block_.append(piece.data(), piece.size());
+    if (!whole) continue;
+    checksums.push_back(ChecksumOf(block_));
+    block_.clear();
+  }
+}
+
+absl::Status WeightsWriter::Append(const void* elements, int64_t count) {
+  SWITCHYARD_CHECK(tensor_ < tensors_.size() && count >= 0 &&
+                   count <= tensors_[tensor_].shape.element_count() - written_)
+      << tensor_ << " " << count;
+  const int64_t size = static_cast<int64_t>(SizeOf(tensors_[tensor_].dtype));
+  const char* bytes = static_cast<const char*>(elements);
+  AddChecksums(bytes, count, size);
+  if (written_ == tensors_[tensor_].shape.element_count()) {
+    ++tensor_;
+    written_ = 0;
+  }
+  return file_->Append({bytes, static_cast<size_t>(count * size)});
+}
+
+absl::Status WeightsWriter::Finish(const RunRecord& run) {
+  SWITCHYARD_CHECK(tensor_ == tensors_.size())
+      << tensor_ << " of " << tensors_.size();
+  SWITCHYARD_RETURN_IF_ERROR(file_->Sync());
+  manifest_.run = run;
+  SWITCHYARD_ASSIGN_OR_RETURN(
+      const std::unique_ptr<NewFile> file,
+      files_.Create(absl::StrCat(unfinished_, "/", Manifest::kFileName)));
+  SWITCHYARD_RETURN_IF_ERROR(file->Append(ToJson(manifest_)));
+  SWITCHYARD_RETURN_IF_ERROR(file->Sync());
+  SWITCHYARD_RETURN_IF_ERROR(files_.SyncFolder(unfinished_));
+  SWITCHYARD_RETURN_IF_ERROR(files_.Rename(unfinished_, path_));
+  finished_ = true;
+  const std::string above = fs::path(path_).parent_path().string();
+  return files_.SyncFolder(above.empty() ? "." : above);
+}
+
+}  // namespace switchyard
