@@ -6,6 +6,7 @@
 #define SWITCHYARD_RUNTIME_DATA_BYTE_FILE_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -23,7 +24,7 @@ class ByteFile : public TokenFile {
 
   const std::string& path() const override { return file_.path(); }
   int64_t size() const override { return file_.size(); }
-  int64_t text_bytes() const override { return file_.size(); }
+  std::optional<double> bytes_per_token() const override { return 1.0; }
   absl::Status Read(int64_t begin, int64_t count,
                     int32_t* tokens) const override;
 

@@ -56,7 +56,8 @@ class DataSource {
   // source that cannot differ between ranks may leave it at 0.
   virtual uint64_t identity() const { return 0; }
 
-  // Bytes of text that a token stands for on average, for bits per byte.
+  // Bytes of text that a token stands for on average, for bits per byte; 0 if
+  // it is not known, and then there are none.
   virtual double bytes_per_token() const = 0;
 };
 

@@ -11,7 +11,7 @@
 #include "switchyard/base/check.h"
 #include "switchyard/base/philox.h"
 #include "switchyard/base/status.h"
-#include "switchyard/runtime/data/byte_file.h"
+#include "switchyard/runtime/data/open_token_file.h"
 
 namespace switchyard {
 namespace {
@@ -49,11 +49,11 @@ absl::Status CheckHeldOut(const TextDataOptions& options) {
 }
 
 absl::StatusOr<std::vector<std::unique_ptr<TokenFile>>> OpenFiles(
-    const std::vector<std::string>& paths, int64_t vocabulary) {
+    const std::vector<std::string>& paths, const TokenFileOptions& options) {
   std::vector<std::unique_ptr<TokenFile>> files;
   for (const std::string& path : paths) {
     SWITCHYARD_ASSIGN_OR_RETURN(std::unique_ptr<TokenFile> file,
-                                ByteFile::Open(path, vocabulary));
+                                OpenTokenFile(path, options));
     files.push_back(std::move(file));
   }
   return files;
@@ -116,10 +116,21 @@ absl::StatusOr<std::unique_ptr<TextDataSource>> TextDataSource::Create(
         "expected a file of text to train on, found none; give --data FILE");
   }
   SWITCHYARD_RETURN_IF_ERROR(CheckHeldOut(options));
-  SWITCHYARD_ASSIGN_OR_RETURN(Files files,
-                              OpenFiles(options.files, options.vocabulary));
-  SWITCHYARD_ASSIGN_OR_RETURN(
-      Files eval_files, OpenFiles(options.eval_files, options.vocabulary));
+  std::unique_ptr<Tokenizer> tokenizer;
+  if (options.tokenizer != kByteTokenizer) {
+    SWITCHYARD_ASSIGN_OR_RETURN(tokenizer, OpenTokenizer(options.tokenizer));
+    SWITCHYARD_RETURN_IF_ERROR(CheckVocabulary(*tokenizer, options.vocabulary));
+  }
+  TokenFileOptions opening;
+  opening.format = options.format;
+  opening.vocabulary = options.vocabulary;
+  opening.tokenizer = tokenizer.get();
+  // Bits per byte are those of held-out text.
+  opening.count_text = options.eval_fraction > 0.0;
+  SWITCHYARD_ASSIGN_OR_RETURN(Files files, OpenFiles(options.files, opening));
+  opening.count_text = true;
+  SWITCHYARD_ASSIGN_OR_RETURN(Files eval_files,
+                              OpenFiles(options.eval_files, opening));
   SWITCHYARD_ASSIGN_OR_RETURN(
       SequenceTable table,
       TableOf(files, options.sequence_length, options.eval_fraction));
@@ -203,8 +214,9 @@ absl::Status TextDataSource::FillEval(int64_t first, int64_t count,
 double TextDataSource::bytes_per_token() const {
   double tokens = 0.0, bytes = 0.0;
   for (const auto& file : eval_files_.empty() ? files_ : eval_files_) {
+    if (!file->bytes_per_token().has_value()) return 0.0;
     tokens += static_cast<double>(file->size());
-    bytes += static_cast<double>(file->text_bytes());
+    bytes += static_cast<double>(file->size()) * *file->bytes_per_token();
   }
   return bytes / tokens;
 }

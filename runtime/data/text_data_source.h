@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Batches from files of text: the data source of `switchyard train`.
+// Batches from files of text or tokens: the data source of `switchyard train`.
 #ifndef SWITCHYARD_RUNTIME_DATA_TEXT_DATA_SOURCE_H_
 #define SWITCHYARD_RUNTIME_DATA_TEXT_DATA_SOURCE_H_
 
@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "switchyard/runtime/data/data_format.h"
 #include "switchyard/runtime/data/data_source.h"
+#include "switchyard/runtime/data/open_tokenizer.h"
 #include "switchyard/runtime/data/sampler.h"
 #include "switchyard/runtime/data/sequence_table.h"
 #include "switchyard/runtime/data/token_file.h"
@@ -26,12 +28,16 @@ struct TextDataOptions {
   int64_t global_batch = 0;
   uint64_t seed = 0;
   int64_t vocabulary = 0;  // tokens are below it
+  DataFormat format = DataFormat::kAuto;
+  // As OpenTokenizer takes it. Encodes text; of ready-made tokens it tells how
+  // many bytes of text they stand for.
+  std::string tokenizer = kByteTokenizer;
 };
 
 class TextDataSource : public DataSource {
  public:
-  // An error names the file: missing, shorter than a sequence, holding a token
-  // outside the vocabulary, or both trained and evaluated on.
+  // An error names the file: missing, damaged, shorter than a sequence, holding
+  // a token outside the vocabulary, or both trained and evaluated on.
   static absl::StatusOr<std::unique_ptr<TextDataSource>> Create(
       const TextDataOptions& options);
 

@@ -356,8 +356,10 @@ absl::StatusOr<EvalMetrics> Trainer::Evaluate() {
   if (metrics.tokens > 0) {
     metrics.eval_loss =
         statistics.loss_sum() / static_cast<double>(metrics.tokens);
-    metrics.bits_per_byte =
-        *metrics.eval_loss / std::log(2.0) / parts_.data->bytes_per_token();
+    const double bytes = parts_.data->bytes_per_token();
+    if (bytes > 0.0) {
+      metrics.bits_per_byte = *metrics.eval_loss / std::log(2.0) / bytes;
+    }
   }
   return metrics;
 }

@@ -35,7 +35,7 @@ TEST(ByteFile, ReadsBytesAsTokens) {
   const auto file = ByteFile::Open(folder.Write("bytes", bytes), 256);
   ASSERT_TRUE(file.ok()) << file.status();
   EXPECT_EQ((*file)->size(), 1000);
-  EXPECT_EQ((*file)->text_bytes(), 1000);
+  EXPECT_EQ((*file)->bytes_per_token(), 1.0);
   for (const int64_t count : {0, 1, 2, 3, 5, 8, 100, 997}) {
     std::vector<int32_t> tokens(static_cast<size_t>(count) + 2, -7);
     ASSERT_TRUE((*file)->Read(3, count, tokens.data() + 1).ok());
