@@ -256,7 +256,11 @@ absl::Status CheckPlan(const FlagSet& set, TrainFlags* flags) {
 
 absl::Status ReadModel(const FlagSet& set, Registered* r) {
   ModelConfig& model = r->flags.options.model;
-  SWITCHYARD_ASSIGN_OR_RETURN(model, ReadModelConfig(r->flags.model_path));
+  DecidedElsewhere keys;
+  keys.balance_loss_coef = set.Given("balance_loss_coef");
+  keys.router_z_loss_coef = set.Given("router_z_loss_coef");
+  SWITCHYARD_ASSIGN_OR_RETURN(model,
+                              ReadModelConfig(r->flags.model_path, keys));
   if (set.Given("balance_loss_coef")) {
     model.balance_loss_coef = r->balance_loss_coef;
   }
