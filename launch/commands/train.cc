@@ -277,29 +277,33 @@ absl::Status Run::Execute() {
 // Which calls a rank makes depends on these; on the others CheckSameRun does.
 absl::Status CheckSameCommand(const TrainFlags& flags,
                               comm::Communicator& world) {
+  const IntegerText given = [](int64_t found) {
+    return std::string(found ? "it" : "none");
+  };
+  const IntegerText number = [](int64_t found) { return absl::StrCat(found); };
   const struct {
     const char* name;
     int64_t value;
+    IntegerText text;
   } told[] = {
-      {"--help or --version", flags.help.empty() ? 0 : 1},
-      {"--dry_run", flags.dry_run ? 1 : 0},
-      {"--data", flags.data.empty() ? 0 : 1},
-      {"--eval_data", flags.eval_data.empty() ? 0 : 1},
-      {"--out", flags.out.empty() ? 0 : 1},
-      {"--ranks", flags.ranks},
+      {"--help or --version", flags.help.empty() ? 0 : 1, given},
+      {"--dry_run", flags.dry_run ? 1 : 0, given},
+      {"--data", flags.data.empty() ? 0 : 1, given},
+      {"--eval_data", flags.eval_data.empty() ? 0 : 1, given},
+      {"--out", flags.out.empty() ? 0 : 1, given},
+      {"--ranks", flags.ranks, number},
   };
   std::vector<int64_t> mine;
   for (const auto& item : told) mine.push_back(item.value);
   SWITCHYARD_ASSIGN_OR_RETURN(const std::vector<int64_t> all,
                               GatherIntegers(world, mine));
   for (size_t i = 0; i < mine.size(); ++i) {
-    const std::string ranks = RanksThatDiffer(world, all, mine.size(), i);
-    if (ranks.empty()) continue;
+    const std::string difference =
+        DifferenceOfRanks(world, all, mine.size(), i, told[i].text);
+    if (difference.empty()) continue;
     return absl::InvalidArgumentError(
-        absl::StrCat("expected the same ", told[i].name,
-                     " on all ranks, found another on ", "rank ", ranks,
-                     " than on rank 0; start all ranks with the same "
-                     "flags"));
+        absl::StrCat("expected the same ", told[i].name, " on all ranks, ",
+                     difference, "; start all ranks with the same flags"));
   }
   return absl::OkStatus();
 }

@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/runtime/moe/exploration_options.h"
 
+#include <string>
+
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/status.h"
 
@@ -54,13 +56,12 @@ absl::Status CheckSampling(bool sampling, const ModelConfig& model) {
         "kinds of noise on one choice; leave the flag out or choose a model "
         "without \"noisy_top_k\"");
   }
-  if (router.scoring != kernels::RouterScoring::kSoftmax || router.groups > 1 ||
-      router.device_groups > 1 || router.selection_bias) {
-    return absl::InvalidArgumentError(
+  const std::string other = BeyondPlainSoftmax(router);
+  if (!other.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
         "expected a router of softmax scores, without groups and without a "
-        "bias, with --router_sampling, which samples from that softmax, found "
-        "another; leave the flag out or choose a model without scoring_func "
-        "\"sigmoid\", n_group, n_device_groups and router_bias");
+        "bias, with --router_sampling, which samples from that softmax, found ",
+        other, "; leave the flag out or choose a model without that key"));
   }
   return absl::OkStatus();
 }

@@ -155,12 +155,14 @@ absl::Status Trainer::OpenRouting() {
     const int64_t identity = static_cast<int64_t>(replay_->identity());
     SWITCHYARD_ASSIGN_OR_RETURN(const std::vector<int64_t> all,
                                 GatherIntegers(world, {&identity, 1}));
-    const std::string differing = RanksThatDiffer(world, all, 1, 0);
-    if (!differing.empty()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "expected the same --routing_replay on all ranks, found another on "
-          "rank ",
-          differing, " than on rank 0; give all ranks the same file"));
+    const std::string difference =
+        DifferenceOfRanks(world, all, 1, 0, [](int64_t found) {
+          return absl::StrCat("one of checksum ", absl::Hex(found));
+        });
+    if (!difference.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("expected the same --routing_replay on all ranks, ",
+                       difference, "; give all ranks the same file"));
     }
   }
   if (options_.routing_trace.empty()) return absl::OkStatus();

@@ -123,7 +123,14 @@ TEST(TrainOptions, WaysToDropNeedACapacity) {
   biased.overflow.no_token_left_behind = 4;
   biased.model.router.selection_bias = true;
   EXPECT_THAT(std::string(Validate(biased.overflow, biased.model).message()),
-              HasSubstr("without a bias, with --no_token_left_behind"));
+              HasSubstr("without a bias, with --no_token_left_behind, found "
+                        "\"router_bias\" true; leave the flag out"));
+  ExplorationOptions sampling;
+  sampling.router_sampling = true;
+  biased.model.router.device_groups = 4;
+  EXPECT_THAT(std::string(Validate(sampling, biased.model).message()),
+              HasSubstr("which samples from that softmax, found "
+                        "\"n_device_groups\" 4; leave the flag out"));
   // Experts to try beyond the token's own, as far as there are any.
   for (const int64_t experts : {1, 2, 9}) {
     EXPECT_EQ(
