@@ -2,7 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/launch/commands/routing_flags.h"
 
+#include <utility>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
+#include "switchyard/base/status.h"
+#include "switchyard/runtime/train/options_need_experts.h"
 
 namespace switchyard::launch {
 namespace {
@@ -11,6 +16,14 @@ namespace {
 constexpr const char* kNeedCapacity[] = {"min_capacity", "capacity_scope",
                                          "drop_policy", "renormalize_survivors",
                                          "no_token_left_behind"};
+
+// Flags that the model has keys for: only whether they were given tells whose
+// they are.
+std::vector<std::pair<const char*, double>> Coefficients(
+    const TrainOptions& options) {
+  return {{"balance_loss_coef", options.model.balance_loss_coef},
+          {"router_z_loss_coef", options.model.router_z_loss_coef}};
+}
 
 }  // namespace
 
@@ -47,6 +60,17 @@ void AddOverflowFlags(OverflowOptions* options, FlagSet* set) {
            "drops it");
 }
 
+absl::Status CheckFlagsThatNeedExperts(const FlagSet& set,
+                                       const TrainOptions& options) {
+  SWITCHYARD_RETURN_IF_ERROR(CheckOptionsThatNeedExperts(options));
+  if (ExpertLayerCount(options.model) > 0) return absl::OkStatus();
+  for (const auto& [name, value] : Coefficients(options)) {
+    if (!set.Given(name) || !(value > 0.0)) continue;
+    return NeedsExperts(name, absl::StrCat(value));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ResolveOverflowFlags(const FlagSet& set,
                                   OverflowOptions* options) {
   if (!options->dropless()) return absl::OkStatus();
@@ -68,10 +92,15 @@ absl::Status ResolveOverflowFlags(const FlagSet& set,
   return absl::OkStatus();
 }
 
-void LeaveOutOverflowFlags(const OverflowOptions& options,
-                           std::set<std::string>* names) {
-  if (!options.dropless()) return;
-  for (const char* name : kNeedCapacity) names->insert(name);
+void LeaveOutRoutingFlags(const TrainOptions& options,
+                          std::set<std::string>* names) {
+  if (options.overflow.dropless()) {
+    for (const char* name : kNeedCapacity) names->insert(name);
+  }
+  if (ExpertLayerCount(options.model) > 0) return;
+  for (const auto& [name, value] : Coefficients(options)) {
+    if (value > 0.0) names->insert(name);
+  }
 }
 
 void AddBalanceFlags(BalanceOptions* options, FlagSet* set) {

@@ -308,11 +308,13 @@ absl::Status RequireData(const FlagSet& set) {
 // What does not depend on what the run is for.
 absl::Status ResolveOptions(const FlagSet& set, Registered* r) {
   TrainFlags& flags = r->flags;
-  SWITCHYARD_RETURN_IF_ERROR(
-      ResolveOverflowFlags(set, &flags.options.overflow));
   SWITCHYARD_RETURN_IF_ERROR(CheckNames(flags));
   SWITCHYARD_RETURN_IF_ERROR(CheckEvaluation(flags));
   SWITCHYARD_RETURN_IF_ERROR(ReadModel(set, r));
+  // Before a capacity is asked for that would be refused in turn.
+  SWITCHYARD_RETURN_IF_ERROR(CheckFlagsThatNeedExperts(set, flags.options));
+  SWITCHYARD_RETURN_IF_ERROR(
+      ResolveOverflowFlags(set, &flags.options.overflow));
   flags.options.has_eval_data =
       !flags.eval_data.empty() || flags.eval_fraction > 0.0;
   FillDefaults(&flags.options);
@@ -384,7 +386,7 @@ std::set<std::string> NotInFile(const TrainFlags& flags) {
   for (const auto& rule : rules) {
     if (rule.left_out) names.insert(rule.name);
   }
-  LeaveOutOverflowFlags(options.overflow, &names);
+  LeaveOutRoutingFlags(options, &names);
   return names;
 }
 

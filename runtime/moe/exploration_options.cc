@@ -20,11 +20,6 @@ absl::Status CheckJitter(double jitter, const ModelConfig& model) {
                      ", found ", jitter, "; correct it"));
   }
   if (jitter == 0.0) return absl::OkStatus();
-  if (ExpertLayerCount(model) == 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "expected --router_jitter 0 with a model without experts, found ",
-        jitter, "; leave the flag out"));
-  }
   if (model.router.type == RouterType::kHash) {
     return absl::InvalidArgumentError(absl::StrCat(
         "expected --router_jitter 0 with \"router_type\" \"hash\", found ",
@@ -36,11 +31,6 @@ absl::Status CheckJitter(double jitter, const ModelConfig& model) {
 
 absl::Status CheckSampling(bool sampling, const ModelConfig& model) {
   if (!sampling) return absl::OkStatus();
-  if (ExpertLayerCount(model) == 0) {
-    return absl::InvalidArgumentError(
-        "expected no --router_sampling with a model without experts, found it "
-        "set; leave the flag out");
-  }
   const RouterConfig& router = model.router;
   if (router.type != RouterType::kTokenChoice) {
     return absl::InvalidArgumentError(absl::StrCat(

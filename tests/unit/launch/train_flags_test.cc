@@ -89,6 +89,43 @@ TEST(TrainFlags, CoefficientsAreJudgedAsFlagsLeaveThem) {
   EXPECT_EQ(Message({"--flagfile", file}), "accepted");
 }
 
+TEST(TrainFlags, AModelWithoutExpertsTakesNoFlagsAboutThem) {
+  const testing::TemporaryFolder folder;
+  std::string text =
+      ReadFile(std::string(kTiny) + "/config.json", 1 << 20).value();
+  text.insert(1, "\"first_k_dense_replace\": 2,");
+  const std::string dense = folder.Write("dense.json", text);
+  const auto message = [&](const std::string& flag) {
+    return Message({"--model", dense, "--dry_run", flag});
+  };
+  for (const std::string flag :
+       {"balance_loss_coef 0.01", "router_z_loss_coef 0.001",
+        "drop_policy probability", "capacity_factor 1.25",
+        "bias_update_rate 0.001", "expert_dropout 0.1"}) {
+    std::string written = "--" + flag;
+    written[written.find(' ')] = '=';
+    EXPECT_THAT(message(written),
+                HasSubstr("a model with experts for --" + flag + ", found"));
+  }
+  // What is the default, or the model's own, says nothing else.
+  for (const char* flag :
+       {"--balance_loss_coef=0", "--router_z_loss_coef=0",
+        "--capacity_factor=0", "--balance_loss=switch", "--bias_update_rate=0",
+        "--expert_dropout=0", "--norouter_sampling"}) {
+    EXPECT_EQ(message(flag), "accepted") << flag;
+  }
+  // The file of a run that keeps the model's coefficients can be read back.
+  const auto flags =
+      ParseTrainFlags({"--model", dense, "--data", "x", "--out", "y"});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_GT(flags->options.model.balance_loss_coef, 0.0);
+  const std::string file = folder.Write("flags.txt", FlagFileOf(*flags));
+  const auto again = ParseTrainFlags({"--flagfile", file});
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->options.model.balance_loss_coef,
+            flags->options.model.balance_loss_coef);
+}
+
 TEST(TrainFlags, EverythingReachesTheOptions) {
   const auto flags = ParseTrainFlags(With({"--dtype=bf16",
                                            "--threads=2",
