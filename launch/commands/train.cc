@@ -31,6 +31,7 @@
 #include "switchyard/runtime/plan/plan.h"
 #include "switchyard/runtime/train/console_sink.h"
 #include "switchyard/runtime/train/json_lines_sink.h"
+#include "switchyard/runtime/train/routing_files.h"
 #include "switchyard/runtime/train/same_run.h"
 #include "switchyard/runtime/train/sink_list.h"
 #include "switchyard/runtime/train/summary_sink.h"
@@ -231,6 +232,7 @@ absl::Status Run::DryRun() {
   }
   // Not kept: it leaves nothing behind.
   if (!flags_.out.empty()) SWITCHYARD_RETURN_IF_ERROR(OpenOutput());
+  SWITCHYARD_RETURN_IF_ERROR(CheckRoutingFiles(flags_.options, world_));
   absl::Status printed;
   if (speaks() && (std::fputs(ToTable(plan_).c_str(), stdout) < 0 ||
                    std::fflush(stdout) != 0)) {
@@ -264,6 +266,8 @@ absl::Status Run::Execute() {
   flags_.options.isa = instruction_set_;
   SWITCHYARD_RETURN_IF_ERROR(OpenOutput());
   SWITCHYARD_RETURN_IF_ERROR(Agree(speaks() ? MakeSinks() : absl::OkStatus()));
+  // Behind the folder: the trace may be meant to lie in it.
+  SWITCHYARD_RETURN_IF_ERROR(CheckRoutingFiles(flags_.options, world_));
   if (speaks()) Announce();
   SWITCHYARD_RETURN_IF_ERROR(Train());
   if (speaks()) {

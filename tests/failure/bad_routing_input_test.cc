@@ -72,5 +72,69 @@ TEST_F(BadInputTest, ModelsWithoutExperts) {
   EXPECT_FALSE(fs::exists(trace));
 }
 
+// Before a line of the run is printed, and with the flag's name.
+TEST_F(BadInputTest, FilesOfRouting) {
+  const std::string none = inputs_.path() / "none";
+  ExpectRefused({{"--routing_replay", none}},
+                absl::StrCat("expected --routing_replay to be a file of "
+                             "--routing_trace, but cannot open ",
+                             none, ": No such file"));
+  const std::string text = inputs_.path() / "text.txt";
+  ExpectRefused(
+      {{"--routing_replay", text}},
+      absl::StrCat("--routing_replay ", text, ": expected a file of"));
+  ExpectRefused({{"--routing_replay", inputs_.path()}}, "expected a file");
+  ExpectRefused({{"--routing_trace", text}},
+                absl::StrCat("expected --routing_trace to be a new file that "
+                             "can be written, but cannot create ",
+                             text, ": File exists; give another path"));
+  ExpectRefused({{"--routing_trace", none + "/trace"}},
+                "/trace: No such file or directory; give another path");
+  EXPECT_EQ(ReadFile(text, 1 << 20)->size(), 20000u);
+  ExpectRefused({{"--dry_run", "true"}, {"--routing_replay", none}}, none);
+  ExpectRefused({{"--dry_run", "true"}, {"--routing_trace", text}}, text);
+  ExpectOneSentence(
+      testing::RunCommand(
+          absl::StrCat(SWITCHYARD_COMMAND, " verify-layouts --model ", kModels,
+                       "tiny --data ", text, " --routing_replay ", none),
+          inputs_.path()),
+      none);
+  ExpectRefusedByTwoRanks(Arguments({{"--routing_replay", none}}), none);
+  ExpectRefusedByTwoRanks(Arguments({{"--routing_trace", text}}), text);
+}
+
+// Of two seeds: only the choices differ.
+TEST_F(BadInputTest, FilesOfRoutingThatDiffer) {
+  const auto trace = [&](const char* name, const char* seed) {
+    const CommandResult run =
+        Run(Arguments({{"--seed", seed},
+                       {"--out", outputs_.path() / absl::StrCat("of_", name)},
+                       {"--routing_trace", inputs_.path() / name}}));
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+  };
+  trace("replay.0", "1");
+  trace("replay.1", "2");
+  std::string arguments = Arguments({{"--routing_replay", "REPLAY"}});
+  arguments.replace(arguments.find("'REPLAY'"), 8,
+                    "replay.$OMPI_COMM_WORLD_RANK");
+  ExpectRefusedByTwoRanks(
+      arguments,
+      "the same --routing_replay on all ranks, found one of checksum ");
+}
+
+// What a plan looked for is not left behind, and a trace may lie in the folder
+// that the run makes.
+TEST_F(BadInputTest, ATraceInTheRunsOwnFolder) {
+  const std::string out = out_parent_ / "run";
+  const std::string arguments =
+      Arguments({{"--routing_trace", out + "/routing"}});
+  const CommandResult plan = Run(absl::StrCat(arguments, " --dry_run"));
+  EXPECT_EQ(plan.exit_code, 0) << plan.err;
+  EXPECT_TRUE(fs::is_empty(out_parent_));
+  const CommandResult run = Run(arguments);
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_GT(fs::file_size(out + "/routing"), 0u);
+}
+
 }  // namespace
 }  // namespace switchyard
