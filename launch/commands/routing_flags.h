@@ -9,16 +9,14 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "switchyard/launch/commands/train_flags.h"
 #include "switchyard/launch/flags/flag_set.h"
-#include "switchyard/runtime/moe/balance_options.h"
-#include "switchyard/runtime/moe/exploration_options.h"
 #include "switchyard/runtime/moe/overflow_options.h"
 #include "switchyard/runtime/train/options.h"
 
 namespace switchyard::launch {
 
-void AddExplorationFlags(ExplorationOptions* options, FlagSet* set);
-void AddOverflowFlags(OverflowOptions* options, FlagSet* set);
+void AddRoutingFlags(TrainFlags* flags, FlagSet* set);
 // An error for one that was given to a model without experts, unless it is what
 // it would be anyway. The model has been read.
 absl::Status CheckFlagsThatNeedExperts(const FlagSet& set,
@@ -29,7 +27,6 @@ absl::Status ResolveOverflowFlags(const FlagSet& set, OverflowOptions* options);
 // Adds the names of those that would be refused if they were read back.
 void LeaveOutRoutingFlags(const TrainOptions& options,
                           std::set<std::string>* names);
-void AddBalanceFlags(BalanceOptions* options, FlagSet* set);
 
 }  // namespace switchyard::launch
 
