@@ -386,6 +386,7 @@ TEST(ModelConfig, RoutersThatDoNotChooseByScoresSayWhatTheyFound) {
       {R"("n_group": 4, "topk_group": 2)", "\"n_group\" 1 with"},
       {R"("n_group": 4, "topk_group": 2)", "found 4;"},
       {R"("n_device_groups": 2, "topk_device_groups": 2)", "found 2;"},
+      {R"("noisy_top_k": true)", "found true;"},
       {R"("router_bias": true)", "found true;"},
       {R"("topk_method": "noaux_tc")",
        "found true, from \"topk_method\" \"noaux_tc\";"},
