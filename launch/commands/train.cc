@@ -31,6 +31,7 @@
 #include "switchyard/runtime/plan/plan.h"
 #include "switchyard/runtime/train/console_sink.h"
 #include "switchyard/runtime/train/json_lines_sink.h"
+#include "switchyard/runtime/train/routing_files.h"
 #include "switchyard/runtime/train/same_run.h"
 #include "switchyard/runtime/train/sink_list.h"
 #include "switchyard/runtime/train/summary_sink.h"
@@ -231,6 +232,7 @@ absl::Status Run::DryRun() {
   }
   // Not kept: it leaves nothing behind.
   if (!flags_.out.empty()) SWITCHYARD_RETURN_IF_ERROR(OpenOutput());
+  SWITCHYARD_RETURN_IF_ERROR(CheckRoutingFiles(flags_.options, world_));
   absl::Status printed;
   if (speaks() && (std::fputs(ToTable(plan_).c_str(), stdout) < 0 ||
                    std::fflush(stdout) != 0)) {
@@ -264,6 +266,8 @@ absl::Status Run::Execute() {
   flags_.options.isa = instruction_set_;
   SWITCHYARD_RETURN_IF_ERROR(OpenOutput());
   SWITCHYARD_RETURN_IF_ERROR(Agree(speaks() ? MakeSinks() : absl::OkStatus()));
+  // Behind the folder: the trace may be meant to lie in it.
+  SWITCHYARD_RETURN_IF_ERROR(CheckRoutingFiles(flags_.options, world_));
   if (speaks()) Announce();
   SWITCHYARD_RETURN_IF_ERROR(Train());
   if (speaks()) {
@@ -277,29 +281,33 @@ absl::Status Run::Execute() {
 // Which calls a rank makes depends on these; on the others CheckSameRun does.
 absl::Status CheckSameCommand(const TrainFlags& flags,
                               comm::Communicator& world) {
+  const IntegerText given = [](int64_t found) {
+    return std::string(found ? "it" : "none");
+  };
+  const IntegerText number = [](int64_t found) { return absl::StrCat(found); };
   const struct {
     const char* name;
     int64_t value;
+    IntegerText text;
   } told[] = {
-      {"--help or --version", flags.help.empty() ? 0 : 1},
-      {"--dry_run", flags.dry_run ? 1 : 0},
-      {"--data", flags.data.empty() ? 0 : 1},
-      {"--eval_data", flags.eval_data.empty() ? 0 : 1},
-      {"--out", flags.out.empty() ? 0 : 1},
-      {"--ranks", flags.ranks},
+      {"--help or --version", flags.help.empty() ? 0 : 1, given},
+      {"--dry_run", flags.dry_run ? 1 : 0, given},
+      {"--data", flags.data.empty() ? 0 : 1, given},
+      {"--eval_data", flags.eval_data.empty() ? 0 : 1, given},
+      {"--out", flags.out.empty() ? 0 : 1, given},
+      {"--ranks", flags.ranks, number},
   };
   std::vector<int64_t> mine;
   for (const auto& item : told) mine.push_back(item.value);
   SWITCHYARD_ASSIGN_OR_RETURN(const std::vector<int64_t> all,
                               GatherIntegers(world, mine));
   for (size_t i = 0; i < mine.size(); ++i) {
-    const std::string ranks = RanksThatDiffer(world, all, mine.size(), i);
-    if (ranks.empty()) continue;
+    const std::string difference =
+        DifferenceOfRanks(world, all, mine.size(), i, told[i].text);
+    if (difference.empty()) continue;
     return absl::InvalidArgumentError(
-        absl::StrCat("expected the same ", told[i].name,
-                     " on all ranks, found another on ", "rank ", ranks,
-                     " than on rank 0; start all ranks with the same "
-                     "flags"));
+        absl::StrCat("expected the same ", told[i].name, " on all ranks, ",
+                     difference, "; start all ranks with the same flags"));
   }
   return absl::OkStatus();
 }

@@ -50,8 +50,9 @@ struct VerifyFlags {
 absl::StatusOr<VerifyFlags> ParseVerifyFlags(
     absl::Span<const std::string> arguments);
 
-// All flags as a file that --flagfile reads: resolved, so that a run is
-// repeated where defaults are others. What is still to be derived is left out.
+// flag_file.cc: all flags as a file that --flagfile reads: resolved, so that a
+// run is repeated where defaults are others. What is still to be derived is
+// left out.
 std::string FlagFileOf(const TrainFlags& flags);
 
 // What the data source of these flags is made from.

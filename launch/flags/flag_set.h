@@ -96,6 +96,10 @@ class FlagSet {
   bool Given(absl::string_view name) const;
   // True if it stood on the command line itself.
   bool OnCommandLine(absl::string_view name) const;
+  // True if the flag `name` was given and goes against the flag `other`. One of
+  // a flagfile does not if `other` stood on the command line: that is how a run
+  // is repeated with another schedule, say.
+  bool GivenAgainst(absl::string_view name, absl::string_view other) const;
 
   std::string Help() const;
 

@@ -69,6 +69,30 @@ std::string RanksThatDiffer(const comm::Communicator& world,
   return ranks;
 }
 
+std::string DifferenceOfRanks(const comm::Communicator& world,
+                              absl::Span<const int64_t> all, size_t each,
+                              size_t index, IntegerText text) {
+  const std::string ranks = RanksThatDiffer(world, all, each, index);
+  if (ranks.empty()) return "";
+  const std::string first =
+      absl::StrCat("rank 0 (", world.members()[0].host, ")");
+  if (text == nullptr) {
+    return absl::StrCat("found another on rank ", ranks, " than on ", first);
+  }
+  std::string found = "found ";
+  int64_t said = all[index];
+  for (int rank = 1; rank < world.size(); ++rank) {
+    const int64_t value = all[rank * each + index];
+    if (value == all[index]) continue;
+    const bool begins = said == all[index];
+    absl::StrAppend(&found, begins ? "" : ", ",
+                    value == said ? "" : absl::StrCat(text(value), " on rank "),
+                    rank, " (", world.members()[rank].host, ")");
+    said = value;
+  }
+  return absl::StrCat(found, " and ", text(all[index]), " on ", first);
+}
+
 absl::Status AgreeOnStatus(comm::Communicator& world,
                            const absl::Status& status) {
   const int64_t bytes = std::min<int64_t>(

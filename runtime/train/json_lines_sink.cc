@@ -29,6 +29,11 @@ void AddLayer(const LayerMetrics& layer, JsonText* json) {
   json->OpenElement();
   json->Add("layer", layer.layer);
   json->Add("load", layer.load);
+  if (!layer.over_capacity.empty()) {
+    json->Add("over_capacity", layer.over_capacity);
+    json->Add("rerouted", layer.rerouted);
+    json->Add("lost_tokens", layer.lost_tokens);
+  }
   json->Add("max_load", layer.max_load);
   json->Add("max_vio", layer.max_vio);
   json->Add("dead_experts", layer.dead_experts);
