@@ -25,6 +25,7 @@ std::set<std::string> NotInFile(const TrainFlags& flags) {
       {"min_lr_ratio", options.schedule == Schedule::kConstant},
       {"stop_at", options.stop_at == 0},
       {"routing_trace", true},
+      {"resume", true},
       {"expert_parallel", options.expert_parallel == 0},
       {"threads", options.threads == 0},
       {"eval_fraction", !options.has_eval_data},
@@ -41,6 +42,13 @@ std::set<std::string> NotInFile(const TrainFlags& flags) {
 }
 
 }  // namespace
+
+std::map<std::string, std::string> FlagValues(const TrainFlags& flags) {
+  TrainFlags registered = flags;
+  FlagSet set("switchyard train", "");
+  AddTrainFlags(&registered, &set);
+  return set.Values();
+}
 
 std::string FlagFileOf(const TrainFlags& flags) {
   TrainFlags registered = flags;

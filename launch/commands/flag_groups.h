@@ -36,6 +36,10 @@ absl::Status CheckComputationFlags(const TrainFlags& flags);
 void AddEvaluationFlags(TrainFlags* flags, FlagSet* set);
 absl::Status CheckEvaluationFlags(const FlagSet& set, const TrainFlags& flags);
 
+// checkpoint_flags.cc: what is written for later, and from where a run begins.
+void AddCheckpointFlags(TrainFlags* flags, FlagSet* set);
+absl::Status CheckCheckpointFlags(const FlagSet& set, const TrainFlags& flags);
+
 // plan_flags.cc: --dry_run and for whom.
 void AddPlanFlags(TrainFlags* flags, FlagSet* set);
 absl::Status ResolvePlanFlags(const FlagSet& set, TrainFlags* flags);

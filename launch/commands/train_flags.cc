@@ -12,6 +12,8 @@
 #include "switchyard/launch/commands/routing_flags.h"
 #include "switchyard/launch/flags/flag_set.h"
 #include "switchyard/launch/version.h"
+#include "switchyard/runtime/checkpoint/checkpoint.h"
+#include "switchyard/runtime/checkpoint/checkpoint_folder.h"
 
 namespace switchyard::launch {
 namespace {
@@ -34,6 +36,21 @@ absl::Status RequireData(const FlagSet& set) {
   return Require(set, "data", "a file of text");
 }
 
+// The checkpoint that stands in for --model; empty: none.
+std::string CheckpointOf(const TrainFlags& flags) {
+  const bool from_path = !flags.resume.empty() && flags.resume != kResumeAuto;
+  return from_path ? flags.resume : flags.init_from;
+}
+
+absl::StatusOr<ModelConfig> ModelOfCheckpoint(const std::string& path,
+                                              const DecidedElsewhere& keys) {
+  SWITCHYARD_ASSIGN_OR_RETURN(const std::string found, FindCheckpoint(path));
+  SWITCHYARD_ASSIGN_OR_RETURN(const Checkpoint checkpoint,
+                              Checkpoint::Open(found));
+  return ParseModelConfig(checkpoint.manifest().run.model,
+                          absl::StrCat("the model of ", found), keys);
+}
+
 // Coefficients that were given as flags stay; the model's own are looked for in
 // its file.
 absl::Status ReadModel(const FlagSet& set, TrainFlags* flags) {
@@ -43,7 +60,10 @@ absl::Status ReadModel(const FlagSet& set, TrainFlags* flags) {
   DecidedElsewhere keys;
   keys.balance_loss_coef = set.Given("balance_loss_coef");
   keys.router_z_loss_coef = set.Given("router_z_loss_coef");
-  SWITCHYARD_ASSIGN_OR_RETURN(model, ReadModelConfig(flags->model_path, keys));
+  SWITCHYARD_ASSIGN_OR_RETURN(
+      model, flags->model_path.empty()
+                 ? ModelOfCheckpoint(CheckpointOf(*flags), keys)
+                 : ReadModelConfig(flags->model_path, keys));
   if (keys.balance_loss_coef) model.balance_loss_coef = balance;
   if (keys.router_z_loss_coef) model.router_z_loss_coef = z;
   return absl::OkStatus();
@@ -64,9 +84,12 @@ absl::Status ResolveOptions(const FlagSet& set, TrainFlags* flags) {
 }
 
 absl::Status Resolve(const FlagSet& set, TrainFlags* flags) {
-  SWITCHYARD_RETURN_IF_ERROR(RequireModel(set));
+  if (CheckpointOf(*flags).empty()) {
+    SWITCHYARD_RETURN_IF_ERROR(RequireModel(set));
+  }
   SWITCHYARD_RETURN_IF_ERROR(CheckOptimizerFlags(set, *flags));
   SWITCHYARD_RETURN_IF_ERROR(CheckEvaluationFlags(set, *flags));
+  SWITCHYARD_RETURN_IF_ERROR(CheckCheckpointFlags(set, *flags));
   SWITCHYARD_RETURN_IF_ERROR(ResolvePlanFlags(set, flags));
   if (!flags->dry_run) {
     SWITCHYARD_RETURN_IF_ERROR(RequireData(set));
@@ -105,6 +128,8 @@ std::string Absolute(const std::string& path) {
 void MakePathsAbsolute(TrainFlags* flags) {
   flags->model_path = Absolute(flags->model_path);
   flags->out = Absolute(flags->out);
+  flags->init_from = Absolute(flags->init_from);
+  if (flags->resume != kResumeAuto) flags->resume = Absolute(flags->resume);
   flags->options.routing_trace = Absolute(flags->options.routing_trace);
   flags->options.routing_replay = Absolute(flags->options.routing_replay);
   for (std::string& path : flags->data) path = Absolute(path);
@@ -131,6 +156,7 @@ void AddTrainFlags(TrainFlags* flags, FlagSet* set) {
   AddRoutingFlags(flags, set);
   AddComputationFlags(flags, set);
   AddEvaluationFlags(flags, set);
+  AddCheckpointFlags(flags, set);
   AddPlanFlags(flags, set);
   AddFlagAliases(set);
 }

@@ -237,6 +237,14 @@ std::string FlagSet::Help() const {
   return text;
 }
 
+std::map<std::string, std::string> FlagSet::Values() const {
+  std::map<std::string, std::string> values;
+  for (const Flag& flag : flags_) {
+    if (flag.name != "flagfile") values[flag.name] = flag.print();
+  }
+  return values;
+}
+
 std::string FlagSet::ToFlagFile(const std::set<std::string>& without) const {
   std::string text;
   for (const Flag& flag : flags_) {

@@ -19,6 +19,7 @@
 #define SWITCHYARD_LAUNCH_FLAGS_FLAG_SET_H_
 
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -103,6 +104,8 @@ class FlagSet {
 
   std::string Help() const;
 
+  // All flags with their present values, as they are written.
+  std::map<std::string, std::string> Values() const;
   // All flags with their present values as a file that --flagfile reads, but
   // for those that are empty or in `without`.
   std::string ToFlagFile(const std::set<std::string>& without) const;

@@ -27,7 +27,7 @@ absl::StatusOr<std::string> ShareText(comm::Communicator& world,
   const TensorView view = storage.View(DType::kUInt8, {bytes});
   if (world.rank() == root) stream->CopyToDevice(view, text.data());
   SWITCHYARD_RETURN_IF_ERROR(
-      world.Broadcast(*stream, view, root, {-1, "agree on status"}).Wait());
+      world.Broadcast(*stream, view, root, {-1, "share a text"}).Wait());
   std::string shared(static_cast<size_t>(bytes), '\0');
   stream->CopyToHost(shared.data(), view);
   stream->Wait();
@@ -91,6 +91,14 @@ std::string DifferenceOfRanks(const comm::Communicator& world,
     said = value;
   }
   return absl::StrCat(found, " and ", text(all[index]), " on ", first);
+}
+
+absl::StatusOr<std::string> TextOfRankZero(comm::Communicator& world,
+                                           absl::string_view text) {
+  const int64_t bytes = static_cast<int64_t>(text.size());
+  SWITCHYARD_ASSIGN_OR_RETURN(const std::vector<int64_t> all,
+                              GatherIntegers(world, {&bytes, 1}));
+  return ShareText(world, text, /*root=*/0, all[0]);
 }
 
 absl::Status AgreeOnStatus(comm::Communicator& world,

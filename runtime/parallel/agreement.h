@@ -40,6 +40,10 @@ std::string DifferenceOfRanks(const comm::Communicator& world,
                               absl::Span<const int64_t> all, size_t each,
                               size_t index, IntegerText text);
 
+// The text of rank 0 on every rank.
+absl::StatusOr<std::string> TextOfRankZero(comm::Communicator& world,
+                                           absl::string_view text);
+
 // OK if every rank's status is; otherwise, on every rank, the status of the
 // lowest rank that has none.
 absl::Status AgreeOnStatus(comm::Communicator& world,

@@ -52,6 +52,7 @@ absl::Status CheckIntegers(const TrainOptions& o) {
       {"expert_parallel", o.expert_parallel, 0, 1 << 20},
       {"threads", o.threads, 0, 4096},
       {"warmup_steps", o.warmup_steps, 0, kMaxSteps},
+      {"checkpoint_every", o.checkpoint_every, 0, kMaxSteps},
       {"max_rows_per_rank", o.max_rows_per_rank, 0, kMaxRows},
       {"eval_every", o.eval_every, 0, kMaxSteps},
       {"eval_batches", o.eval_batches, 0, kMaxSteps},

@@ -122,6 +122,7 @@ std::vector<Told> WhatWasTold(const TrainOptions& o, const DataSource& data) {
              o.balance.communication_coefficient),
       Number("--bias_update_rate", o.balance.bias_update_rate),
       Integer("--max_rows_per_rank", o.max_rows_per_rank),
+      Integer("--checkpoint_every", o.checkpoint_every),
       File("--routing_trace", o.routing_trace),
       File("--routing_replay", o.routing_replay),
       Number("--expert_dropout", o.expert_dropout),

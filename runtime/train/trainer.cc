@@ -115,8 +115,9 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(
                   std::move(parts)));
   SWITCHYARD_RETURN_IF_ERROR(CheckBiases(options, trainer->runner_.model()));
   Stream& stream = trainer->runner_.stream();
-  SWITCHYARD_RETURN_IF_ERROR(CompareFingerprints(
-      world, ArithmeticFingerprint(stream, options.model, options.dtype)));
+  trainer->arithmetic_ =
+      ArithmeticFingerprint(stream, options.model, options.dtype);
+  SWITCHYARD_RETURN_IF_ERROR(CompareFingerprints(world, trainer->arithmetic_));
   SWITCHYARD_RETURN_IF_ERROR(trainer->OpenRouting());
   return trainer;
 }
