@@ -24,6 +24,12 @@ find_package(nlohmann_json REQUIRED)
 find_package(dnnl REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(HIGHWAY REQUIRED IMPORTED_TARGET ${PKG_CONFIG_SCOPE} libhwy)
+# The tokenizers' (runtime/data/tokenizers).
+pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET ${PKG_CONFIG_SCOPE} libpcre2-8)
+pkg_check_modules(SENTENCEPIECE REQUIRED IMPORTED_TARGET ${PKG_CONFIG_SCOPE}
+                  sentencepiece)
+pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET ${PKG_CONFIG_SCOPE}
+                  libutf8proc)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET ${PKG_CONFIG_SCOPE} libxxhash)
 if(SWITCHYARD_TESTS)
   find_package(GTest REQUIRED)

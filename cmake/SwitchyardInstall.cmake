@@ -21,8 +21,10 @@ file(GLOB OPERATOR_HEADERS CONFIGURE_DEPENDS
 list(REMOVE_ITEM OPERATOR_HEADERS kernels/checks.h)
 file(GLOB_RECURSE RUNTIME_HEADERS CONFIGURE_DEPENDS
      RELATIVE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/runtime/*.h)
-list(REMOVE_ITEM RUNTIME_HEADERS runtime/nn/model_config_keys.h
-     runtime/nn/strict_json.h)
+list(REMOVE_ITEM RUNTIME_HEADERS runtime/data/tokenizers/json_part.h
+     runtime/data/tokenizers/json_steps.h
+     runtime/data/tokenizers/sentence_piece_model.h
+     runtime/nn/model_config_keys.h runtime/nn/strict_json.h)
 foreach(header IN LISTS PUBLIC_HEADERS OPERATOR_HEADERS RUNTIME_HEADERS)
   cmake_path(GET header PARENT_PATH folder)
   install(FILES ${PROJECT_SOURCE_DIR}/${header}

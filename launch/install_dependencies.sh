@@ -22,7 +22,7 @@ CORPUS=/usr/share/dictd/gcide.dict.dz
 # that uses the installed package.
 PACKAGES=(g++ cmake ninja-build make pkg-config libopenmpi-dev openmpi-bin
   libabsl-dev libdnnl-dev ocl-icd-opencl-dev libhwy-dev nlohmann-json3-dev
-  libgtest-dev libgmock-dev)
+  libgtest-dev libgmock-dev libpcre2-dev libsentencepiece-dev libutf8proc-dev)
 WITH_CORPUS=0
 
 usage() {
@@ -69,6 +69,15 @@ sources_of() {
       echo "libdnnl-dev,ocl-icd-opencl-dev|onednn-devel|onednn|onednn|$prefix"
       ;;
     Highway) echo "libhwy-dev|highway-devel|highway|libhwy|PKG_CONFIG_PATH" ;;
+    PCRE2) echo "libpcre2-dev|pcre2-devel|pcre2|pcre2|PKG_CONFIG_PATH" ;;
+    SentencePiece)
+      printf "%s|%s\n" "libsentencepiece-dev|sentencepiece-devel" \
+        "sentencepiece|sentencepiece|PKG_CONFIG_PATH"
+      ;;
+    utf8proc)
+      printf "%s|%s\n" "libutf8proc-dev|utf8proc-devel|utf8proc" \
+        "libutf8proc|PKG_CONFIG_PATH"
+      ;;
     nlohmann-json)
       echo "nlohmann-json3-dev|json-devel|nlohmann-json|nlohmann_json|$prefix"
       ;;
@@ -145,7 +154,8 @@ not_found() {
       ! command -v "${CXX:-c++}" >/dev/null; then
       echo "C++20 compiler"
     fi
-    printf '%s\n' OpenMP MPI Abseil oneDNN Highway nlohmann-json GoogleTest
+    printf '%s\n' OpenMP MPI Abseil oneDNN Highway nlohmann-json GoogleTest \
+      PCRE2 SentencePiece utf8proc
   fi
   rm -rf "$folder"
   [[ $WITH_CORPUS -eq 0 || -r $CORPUS ]] || echo dict-gcide

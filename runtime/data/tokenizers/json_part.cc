@@ -26,6 +26,10 @@ std::string Found(const nlohmann::json& value) {
 
 }  // namespace
 
+bool JsonPart::Is(absl::string_view text) const {
+  return value_->is_string() && value_->get_ref<const std::string&>() == text;
+}
+
 absl::Status JsonPart::Refuse(absl::string_view wanted,
                               absl::string_view advice) const {
   return absl::InvalidArgumentError(absl::StrCat(
@@ -82,7 +86,8 @@ absl::StatusOr<bool> JsonPart::Flag(absl::string_view key, bool missing) const {
 absl::Status JsonPart::CheckOff(absl::string_view key) const {
   const JsonPart part = (*this)[key];
   const nlohmann::json& value = part.value();
-  if (value.is_null() || value == false || value == "") return absl::OkStatus();
+  const bool is_false = value.is_boolean() && !value.get<bool>();
+  if (value.is_null() || is_false || part.Is("")) return absl::OkStatus();
   return part.Refuse("nothing",
                      "it is not known here: tokenize with the program that the "
                      "file is from and give the tokens");

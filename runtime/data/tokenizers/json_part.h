@@ -23,6 +23,7 @@ class JsonPart {
   const nlohmann::json& value() const { return *value_; }
   const std::string& place() const { return place_; }
   bool is_null() const { return value_->is_null(); }
+  bool Is(absl::string_view text) const;  // this string
 
   // "<place>: expected <wanted>, found <this value>; <advice>".
   absl::Status Refuse(absl::string_view wanted, absl::string_view advice) const;

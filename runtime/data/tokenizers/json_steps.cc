@@ -49,7 +49,7 @@ absl::StatusOr<SplitPattern> ReadPattern(const JsonPart& pattern) {
 absl::StatusOr<PreTokenizer::Step> ReadSplit(const JsonPart& split) {
   SWITCHYARD_RETURN_IF_ERROR(
       split.CheckKeys({"type", "pattern", "behavior", "invert"}));
-  if (split["behavior"].value() != "Isolated") {
+  if (!split["behavior"].Is("Isolated")) {
     return split["behavior"].Refuse("\"Isolated\"", kElsewhere);
   }
   // Inverting does not matter: what matches and what does not is kept alike.
@@ -79,7 +79,7 @@ absl::StatusOr<std::vector<JsonPart>> Members(const JsonPart& part,
                                               absl::string_view list) {
   std::vector<JsonPart> members;
   if (part.is_null()) return members;
-  if (part["type"].value() != "Sequence") {
+  if (!part["type"].Is("Sequence")) {
     members.push_back(part);
     return members;
   }
@@ -97,7 +97,7 @@ absl::StatusOr<bool> ReadNormalizer(const JsonPart& normalizer) {
   SWITCHYARD_ASSIGN_OR_RETURN(const std::vector<JsonPart> members,
                               Members(normalizer, "normalizers"));
   for (const JsonPart& member : members) {
-    if (member["type"].value() != "NFC") {
+    if (!member["type"].Is("NFC")) {
       return member.Refuse("NFC or no normalizer", kElsewhere);
     }
     SWITCHYARD_RETURN_IF_ERROR(member.CheckKeys({"type"}));
@@ -112,11 +112,11 @@ absl::StatusOr<std::vector<PreTokenizer::Step>> ReadPreTokenizer(
   std::vector<PreTokenizer::Step> steps;
   bool ended = false;
   for (const JsonPart& member : members) {
-    const nlohmann::json& type = member["type"].value();
-    if (ended || (type != "Split" && type != "ByteLevel")) {
+    const JsonPart type = member["type"];
+    if (ended || (!type.Is("Split") && !type.Is("ByteLevel"))) {
       return member.Refuse("Split, or ByteLevel at the end", kElsewhere);
     }
-    ended = type == "ByteLevel";
+    ended = type.Is("ByteLevel");
     SWITCHYARD_ASSIGN_OR_RETURN(
         PreTokenizer::Step step,
         ended ? ReadByteLevel(member) : ReadSplit(member));
@@ -132,8 +132,8 @@ absl::Status CheckPostProcessor(const JsonPart& post_processor) {
   SWITCHYARD_ASSIGN_OR_RETURN(const std::vector<JsonPart> members,
                               Members(post_processor, "processors"));
   for (const JsonPart& member : members) {
-    const nlohmann::json& type = member["type"].value();
-    if (type != "ByteLevel" && type != "TemplateProcessing") {
+    const JsonPart type = member["type"];
+    if (!type.Is("ByteLevel") && !type.Is("TemplateProcessing")) {
       return member.Refuse("ByteLevel or TemplateProcessing", kElsewhere);
     }
   }
@@ -141,7 +141,7 @@ absl::Status CheckPostProcessor(const JsonPart& post_processor) {
 }
 
 absl::Status CheckDecoder(const JsonPart& decoder) {
-  if (decoder["type"].value() == "ByteLevel") return absl::OkStatus();
+  if (decoder["type"].Is("ByteLevel")) return absl::OkStatus();
   return decoder.Refuse("ByteLevel", kElsewhere);
 }
 

@@ -62,8 +62,9 @@ class Reader {
 
 // Room for the token `id`, which nothing has taken yet.
 absl::StatusOr<int32_t> Reader::TokenOf(const JsonPart& id) {
-  if (!id.value().is_number_integer() || id.value() < 0 ||
-      id.value() >= kMostTokens) {
+  // Larger ones are unsigned or, as text, fractions.
+  if (!id.value().is_number_integer() || id.value().get<int64_t>() < 0 ||
+      id.value().get<int64_t>() >= kMostTokens) {
     return id.Refuse(absl::StrCat("a whole number below ", kMostTokens),
                      "correct the file");
   }
@@ -167,7 +168,7 @@ absl::Status Reader::ReadMerges(const JsonPart& merges) {
 }
 
 absl::Status Reader::ReadModel(const JsonPart& model) {
-  if (model["type"].value() != "BPE") {
+  if (!model["type"].Is("BPE")) {
     return model["type"].Refuse(
         "\"BPE\"", "give a SentencePiece model, or tokenize elsewhere and give "
                    "the tokens");
