@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/nearest_name.h"
 #include "switchyard/launch/commands/explain.h"
+#include "switchyard/launch/commands/tokenize.h"
 #include "switchyard/launch/commands/train.h"
 #include "switchyard/launch/commands/verify_layouts.h"
 #include "switchyard/launch/version.h"
@@ -25,6 +26,7 @@ constexpr char kUsage[] =
     "  train            train a mixture-of-experts language model\n"
     "  verify-layouts   compare a few steps of a run on several layouts, bit "
     "for bit\n"
+    "  tokenize         write the tokens of text files as one file\n"
     "  explain          what a rule computes, with the numbers of a model\n"
     "\n"
     "switchyard <command> --help lists the flags of a command;\n"
@@ -36,13 +38,18 @@ int Print(std::FILE* stream, const std::string& text, int exit_code) {
   return exit_code;
 }
 
-int Explain(absl::Span<const std::string> arguments) {
-  const absl::StatusOr<std::string> page = ExplainPage(arguments);
+// The page of a command that needs no ranks, or why there is none.
+int Answer(const absl::StatusOr<std::string>& page) {
   if (page.ok()) return Print(stdout, *page, 0);
   return Print(
       stderr,
       absl::StrCat("switchyard: ", std::string(page.status().message()), "\n"),
       1);
+}
+
+// One process does it, however many a launcher has started.
+int Tokenize(absl::Span<const std::string> arguments) {
+  return LauncherRank() == 0 ? Answer(TokenizeFiles(arguments)) : 0;
 }
 
 int Main(const std::vector<std::string>& arguments) {
@@ -53,8 +60,11 @@ int Main(const std::vector<std::string>& arguments) {
   if (command == "verify-layouts") {
     return VerifyLayouts(absl::MakeConstSpan(arguments).subspan(1));
   }
+  if (command == "tokenize") {
+    return Tokenize(absl::MakeConstSpan(arguments).subspan(1));
+  }
   if (command == "explain") {
-    return Explain(absl::MakeConstSpan(arguments).subspan(1));
+    return Answer(ExplainPage(absl::MakeConstSpan(arguments).subspan(1)));
   }
   if (command == "--help" || command == "-h" || command == "help") {
     return Print(stdout, kUsage, 0);
@@ -64,7 +74,7 @@ int Main(const std::vector<std::string>& arguments) {
   }
   if (command.empty()) return Print(stderr, kUsage, 1);
   const absl::string_view nearest = NearestName(
-      command, {"train", "verify-layouts", "explain", "--help", "--version"});
+      command, {"train", "verify-layouts", "tokenize", "explain", "--help", "--version"});
   return Print(
       stderr,
       absl::StrCat(

@@ -21,6 +21,8 @@ void AddFlagAliases(FlagSet* set) {
       {"train_iters", "steps"},
       {"output_dir", "out"},
       {"train_data", "data"},
+      {"data_path", "data"},
+      {"tokenizer_model", "tokenizer"},
       {"config", "model"},
       {"grad_clip", "clip_norm"},
       {"max_grad_norm", "clip_norm"},

@@ -21,6 +21,9 @@ void AddRunFlags(TrainFlags* flags, FlagSet* set);
 // Of `verify-layouts` instead.
 void AddVerificationFlags(TrainFlags* flags, int64_t* max_ranks, FlagSet* set);
 
+// data_flags.cc: the files of text or tokens; a part of the two groups above.
+void AddDataFlags(TrainFlags* flags, FlagSet* set);
+
 // batch_flags.cc
 void AddBatchFlags(TrainFlags* flags, FlagSet* set);
 

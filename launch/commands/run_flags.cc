@@ -9,8 +9,7 @@ void AddRunFlags(TrainFlags* flags, FlagSet* set) {
   set->Group("Run");
   set->Add("model", &flags->model_path, "PATH",
            "config.json with Mixtral's keys, or a folder that holds one");
-  set->Add("data", &flags->data, "FILE[,FILE]",
-           "text to train on, read as bytes");
+  AddDataFlags(flags, set);
   set->Add("out", &flags->out, "DIR",
            "new folder for metrics.jsonl, summary.json and the resolved "
            "configuration");
@@ -31,8 +30,7 @@ void AddVerificationFlags(TrainFlags* flags, int64_t* max_ranks, FlagSet* set) {
   set->Group("Verification");
   set->Add("model", &flags->model_path, "PATH",
            "config.json with Mixtral's keys, or a folder that holds one");
-  set->Add("data", &flags->data, "FILE[,FILE]",
-           "text to train on, read as bytes");
+  AddDataFlags(flags, set);
   set->Add("steps", &o.steps, "N", "steps on each layout");
   set->Add("max_ranks", max_ranks, "N",
            "compare 2, 4, ... ranks up to N, as threads of this process", "4");

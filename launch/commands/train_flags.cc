@@ -33,7 +33,7 @@ absl::Status RequireModel(const FlagSet& set) {
 }
 
 absl::Status RequireData(const FlagSet& set) {
-  return Require(set, "data", "a file of text");
+  return Require(set, "data", "a file of text or tokens");
 }
 
 // The checkpoint that stands in for --model; empty: none.
@@ -132,6 +132,9 @@ void MakePathsAbsolute(TrainFlags* flags) {
   if (flags->resume != kResumeAuto) flags->resume = Absolute(flags->resume);
   flags->options.routing_trace = Absolute(flags->options.routing_trace);
   flags->options.routing_replay = Absolute(flags->options.routing_replay);
+  if (flags->tokenizer != kByteTokenizer) {
+    flags->tokenizer = Absolute(flags->tokenizer);
+  }
   for (std::string& path : flags->data) path = Absolute(path);
   for (std::string& path : flags->eval_data) path = Absolute(path);
 }
@@ -206,6 +209,8 @@ TextDataOptions DataOptionsOf(const TrainFlags& flags) {
   data.global_batch = flags.options.global_batch;
   data.seed = flags.options.seed;
   data.vocabulary = flags.options.model.vocabulary;
+  data.format = flags.data_format;
+  data.tokenizer = flags.tokenizer;
   return data;
 }
 

@@ -29,6 +29,8 @@ struct TrainFlags {
   std::vector<std::string> data;
   std::vector<std::string> eval_data;
   double eval_fraction = 0.0;
+  DataFormat data_format = DataFormat::kAuto;
+  std::string tokenizer = kByteTokenizer;
 
   int64_t keep = 2;       // checkpoints; 0: all
   std::string resume;     // a checkpoint, or kResumeAuto
