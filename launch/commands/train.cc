@@ -281,6 +281,14 @@ void Run::AnnounceStart() const {
   }
 }
 
+// Where no data source does it.
+absl::Status CheckTokenizer(const TrainFlags& flags) {
+  if (flags.tokenizer == kByteTokenizer) return absl::OkStatus();
+  SWITCHYARD_ASSIGN_OR_RETURN(const std::unique_ptr<Tokenizer> tokenizer,
+                              OpenTokenizer(flags.tokenizer));
+  return CheckVocabulary(*tokenizer, flags.options.model.vocabulary);
+}
+
 absl::Status Run::DryRun() {
   if (!flags_.data.empty()) {
     SWITCHYARD_RETURN_IF_ERROR(OpenData());
@@ -289,6 +297,8 @@ absl::Status Run::DryRun() {
     held_out.files.swap(held_out.eval_files);
     SWITCHYARD_RETURN_IF_ERROR(
         Agree(TextDataSource::Create(held_out).status()));
+  } else {
+    SWITCHYARD_RETURN_IF_ERROR(Agree(CheckTokenizer(flags_)));
   }
   // Not kept: it leaves nothing behind.
   if (!flags_.out.empty()) SWITCHYARD_RETURN_IF_ERROR(OpenOutput());

@@ -161,6 +161,8 @@ TEST(TrainFlags, EverythingReachesTheOptions) {
                                            "--routing_trace=trace",
                                            "--routing_replay=replay",
                                            "--stop_at=6",
+                                           "--data_format=u32",
+                                           "--tokenizer=some.model",
                                            "--global_batch=8",
                                            "--seq_len=64",
                                            "--micro_batch=4",
@@ -212,6 +214,10 @@ TEST(TrainFlags, EverythingReachesTheOptions) {
   EXPECT_EQ(data.global_batch, 8);
   EXPECT_EQ(data.seed, 9u);
   EXPECT_EQ(data.vocabulary, 256);
+  EXPECT_EQ(data.format, DataFormat::kU32);
+  EXPECT_THAT(data.tokenizer, ::testing::EndsWith("/some.model"));
+  EXPECT_THAT(FlagFileOf(*flags), HasSubstr("--data_format=u32"));
+  EXPECT_THAT(FlagFileOf(*flags), HasSubstr("/some.model"));
   ASSERT_EQ(data.eval_files.size(), 1u);
   EXPECT_THAT(data.eval_files[0], ::testing::EndsWith("/held.txt"));
 }
