@@ -73,8 +73,9 @@ int Main(const std::vector<std::string>& arguments) {
     return Print(stdout, absl::StrCat("switchyard ", Version(), "\n"), 0);
   }
   if (command.empty()) return Print(stderr, kUsage, 1);
-  const absl::string_view nearest = NearestName(
-      command, {"train", "verify-layouts", "tokenize", "explain", "--help", "--version"});
+  const absl::string_view nearest =
+      NearestName(command, {"train", "verify-layouts", "tokenize", "explain",
+                            "--help", "--version"});
   return Print(
       stderr,
       absl::StrCat(

@@ -11,9 +11,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "switchyard/base/nearest_name.h"
 #include "switchyard/base/number_text.h"
 #include "switchyard/base/random_access_file.h"
-#include "switchyard/base/nearest_name.h"
 #include "switchyard/base/status.h"
 #include "switchyard/launch/flags/flag_set.h"
 #include "switchyard/launch/version.h"
@@ -54,9 +54,9 @@ void AddFlags(TokenizeFlags* flags, FlagSet* set) {
 absl::StatusOr<std::optional<int32_t>> EndOfText(const TokenizeFlags& flags,
                                                  const Tokenizer& tokenizer) {
   if (!flags.append_eos) return std::optional<int32_t>();
-  const std::optional<int32_t> end =
-      flags.eos_token.empty() ? tokenizer.end_of_text()
-                              : tokenizer.Special(flags.eos_token);
+  const std::optional<int32_t> end = flags.eos_token.empty()
+                                         ? tokenizer.end_of_text()
+                                         : tokenizer.Special(flags.eos_token);
   if (end.has_value()) return end;
   if (flags.eos_token.empty()) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -103,9 +103,9 @@ class Tokenization {
 
   absl::StatusOr<std::string> Finish() {
     SWITCHYARD_RETURN_IF_ERROR(writer_->Finish());
-    const double seconds = std::chrono::duration<double>(
-                               std::chrono::steady_clock::now() - start_)
-                               .count();
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start_)
+            .count();
     const double bytes = static_cast<double>(bytes_);
     const double tokens = static_cast<double>(text_tokens_);
     return absl::StrFormat(

@@ -79,10 +79,11 @@ absl::StatusOr<std::unique_ptr<FlatTokenFile>> FlatTokenFile::Open(
                               RandomAccessFile::Open(path));
   const int64_t bytes = SizeOf(type);
   if (file.size() % bytes != 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "expected tokens of ", bytes, " bytes each in ", path, ", found ",
-        file.size(), " bytes, no multiple of it; give another --data_format or "
-        "the whole file"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("expected tokens of ", bytes, " bytes each in ", path,
+                     ", found ", file.size(),
+                     " bytes, no multiple of it; give another --data_format or "
+                     "the whole file"));
   }
   const Layout layout = {type, 0, file.size() / bytes};
   return std::make_unique<FlatTokenFile>(std::move(file), layout, vocabulary);

@@ -45,10 +45,9 @@ class Index {
   TokenType type() const { return type_; }
 
   absl::Status Refuse(absl::string_view wanted, absl::string_view found) const {
-    return absl::InvalidArgumentError(
-        absl::StrCat("expected an index of Megatron with ", wanted, " in ",
-                     file_.path(), ", found ", found,
-                     "; give the whole file, written anew"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "expected an index of Megatron with ", wanted, " in ", file_.path(),
+        ", found ", found, "; give the whole file, written anew"));
   }
 
  private:
@@ -143,9 +142,9 @@ absl::Status Index::CheckDocuments() const {
       const bool is_first = first + i == 0;
       if (begins[i] < last || begins[i] > sequences_ ||
           (is_first && begins[i] != 0)) {
-        return Refuse(absl::StrCat("documents from 0 to ", sequences_,
-                                   " in order"),
-                      absl::StrCat(begins[i], " as index ", first + i));
+        return Refuse(
+            absl::StrCat("documents from 0 to ", sequences_, " in order"),
+            absl::StrCat(begins[i], " as index ", first + i));
       }
       last = begins[i];
     }

@@ -32,8 +32,8 @@ absl::StatusOr<std::unique_ptr<MemoryTokenFile>> MemoryTokenFile::Open(
       }));
   tokens.shrink_to_fit();
   if (!tokens.empty()) {
-    result->bytes_per_token_ = static_cast<double>(file.size()) /
-                               static_cast<double>(tokens.size());
+    result->bytes_per_token_ =
+        static_cast<double>(file.size()) / static_cast<double>(tokens.size());
   }
   return result;
 }

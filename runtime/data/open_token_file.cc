@@ -42,8 +42,8 @@ absl::StatusOr<double> TextBytesPerToken(const TokenFile& file,
   std::vector<int32_t> tokens(static_cast<size_t>(block));
   int64_t counted = 0, bytes = 0;
   for (int64_t i = 0; i < kBlocks; ++i) {
-    const int64_t begin = file.size() / kBlocks * i +
-                          std::min(i, file.size() % kBlocks);
+    const int64_t begin =
+        file.size() / kBlocks * i + std::min(i, file.size() % kBlocks);
     const int64_t end = file.size() / kBlocks * (i + 1) +
                         std::min(i + 1, file.size() % kBlocks);
     const int64_t count = std::min(end - begin, block);

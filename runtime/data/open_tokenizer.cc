@@ -47,9 +47,8 @@ absl::Status CheckVocabulary(const Tokenizer& tokenizer, int64_t vocabulary) {
   if (tokenizer.vocabulary() <= vocabulary) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
       "expected a tokenizer whose tokens the model has, found ",
-      tokenizer.vocabulary(), " of ", tokenizer.name(),
-      " and a vocab_size of ", vocabulary,
-      "; use a model with at least as many or another tokenizer"));
+      tokenizer.vocabulary(), " of ", tokenizer.name(), " and a vocab_size of ",
+      vocabulary, "; use a model with at least as many or another tokenizer"));
 }
 
 }  // namespace switchyard

@@ -72,8 +72,8 @@ class FileEncoder {
       SWITCHYARD_RETURN_IF_ERROR(Fill(kPartBytes));
       SWITCHYARD_ASSIGN_OR_RETURN(const size_t part, PartBytes());
       tokens_.clear();
-      const absl::Status status = tokenizer_.Encode(
-          absl::string_view(text_).substr(0, part), &tokens_);
+      const absl::Status status =
+          tokenizer_.Encode(absl::string_view(text_).substr(0, part), &tokens_);
       if (!status.ok()) return Explain(status);
       SWITCHYARD_RETURN_IF_ERROR(sink(tokens_));
       text_.erase(0, part);
@@ -92,9 +92,8 @@ class FileEncoder {
   absl::Status Fill(size_t bytes) {
     const size_t before = text_.size();
     const int64_t from = begin_ + static_cast<int64_t>(before);
-    const size_t wanted = std::min(
-        std::max(bytes, before) - before,
-        static_cast<size_t>(file_.size() - from));
+    const size_t wanted = std::min(std::max(bytes, before) - before,
+                                   static_cast<size_t>(file_.size() - from));
     text_.resize(before + wanted);
     SWITCHYARD_RETURN_IF_ERROR(
         file_.Read(from, static_cast<int64_t>(wanted), text_.data() + before));
@@ -102,7 +101,8 @@ class FileEncoder {
     // A character at the end may go on in what is not read yet.
     checked_ = std::min(checked_, before);
     checked_ += Utf8Prefix(absl::string_view(text_).substr(checked_));
-    if (checked_ == text_.size() || (!at_end() && text_.size() - checked_ < 4)) {
+    if (checked_ == text_.size() ||
+        (!at_end() && text_.size() - checked_ < 4)) {
       return absl::OkStatus();
     }
     return absl::InvalidArgumentError(absl::StrCat(
@@ -121,8 +121,8 @@ class FileEncoder {
       if (at_end()) break;
       const size_t whole =
           tokenizer_.takes_any_bytes() ? text_.size() : checked_;
-      const auto place = PlaceToCut(
-          tokenizer_, absl::string_view(text_).substr(0, whole));
+      const auto place =
+          PlaceToCut(tokenizer_, absl::string_view(text_).substr(0, whole));
       if (place.has_value()) {
         checked_ -= std::min(checked_, *place);
         return *place;
@@ -140,10 +140,9 @@ class FileEncoder {
   }
 
   absl::Status Explain(const absl::Status& status) const {
-    return absl::Status(
-        status.code(),
-        absl::StrCat(file_.path(), ", part from byte ", begin_, ": ",
-                     status.message()));
+    return absl::Status(status.code(),
+                        absl::StrCat(file_.path(), ", part from byte ", begin_,
+                                     ": ", status.message()));
   }
 
   const RandomAccessFile& file_;

@@ -3,8 +3,8 @@
 //
 // Files of text as tokens, with little memory: a file is read in parts of about
 // a megabyte, cut where the tokens of both sides do not depend on each other
-// (Tokenizer::MayCut): at the end of a line, else before a space, else anywhere.
-// Where parts are cut depends on the text and the tokenizer alone.
+// (Tokenizer::MayCut): at the end of a line, else before a space, else
+// anywhere. Where parts are cut depends on the text and the tokenizer alone.
 #ifndef SWITCHYARD_RUNTIME_DATA_TEXT_ENCODER_H_
 #define SWITCHYARD_RUNTIME_DATA_TEXT_ENCODER_H_
 

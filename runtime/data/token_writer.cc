@@ -64,10 +64,10 @@ absl::StatusOr<std::unique_ptr<TokenWriter>> TokenWriter::Create(
     const std::string& path, DataFormat format, int64_t vocabulary) {
   const TokenType type = TypeOf(format, vocabulary);
   if (type == TokenType::kUint16 && vocabulary > kMostU16Vocabulary) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "expected a vocabulary of at most ", kMostU16Vocabulary,
-        " for --format ", NameOf(format), ", found ", vocabulary,
-        "; give --format u32 or megatron"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("expected a vocabulary of at most ", kMostU16Vocabulary,
+                     " for --format ", NameOf(format), ", found ", vocabulary,
+                     "; give --format u32 or megatron"));
   }
   std::unique_ptr<TokenWriter> writer(new TokenWriter(path, format, type));
   for (const std::string& target : writer->paths()) {
@@ -133,10 +133,10 @@ absl::Status TokenWriter::EndDocument() {
   if (format_ != DataFormat::kMegatron) return absl::OkStatus();
   const int64_t begin = document_ends_.empty() ? 0 : document_ends_.back();
   if (tokens_ - begin > INT32_MAX) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "expected at most ", INT32_MAX,
-        " tokens in a document for --format megatron, found ", tokens_ - begin,
-        "; split the text into several files"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("expected at most ", INT32_MAX,
+                     " tokens in a document for --format megatron, found ",
+                     tokens_ - begin, "; split the text into several files"));
   }
   document_ends_.push_back(tokens_);
   return absl::OkStatus();
@@ -169,8 +169,8 @@ absl::Status TokenWriter::WriteIndex() const {
 absl::Status TokenWriter::Finish() {
   SWITCHYARD_CHECK(file_ >= 0);
   if (format_ == DataFormat::kLlmc) {
-    SWITCHYARD_RETURN_IF_ERROR(WriteAll(file_, LlmcFile::Header(tokens_), 0,
-                                        TemporaryPath(path_)));
+    SWITCHYARD_RETURN_IF_ERROR(
+        WriteAll(file_, LlmcFile::Header(tokens_), 0, TemporaryPath(path_)));
   }
   if (format_ == DataFormat::kMegatron) {
     SWITCHYARD_RETURN_IF_ERROR(WriteIndex());
@@ -179,8 +179,7 @@ absl::Status TokenWriter::Finish() {
     return SystemError(errno, "write", TemporaryPath(paths()[0]));
   }
   for (const std::string& path : paths()) {
-    SWITCHYARD_RETURN_IF_ERROR(
-        SystemFiles().Rename(TemporaryPath(path), path));
+    SWITCHYARD_RETURN_IF_ERROR(SystemFiles().Rename(TemporaryPath(path), path));
   }
   close(file_);
   file_ = -1;

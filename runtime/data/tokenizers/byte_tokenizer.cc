@@ -17,9 +17,9 @@ absl::StatusOr<std::string> ByteTokenizer::Decode(
   std::string text;
   for (const int32_t token : tokens) {
     if (token < 0 || token > 255) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "expected bytes of 0 to 255, found the token ", token,
-          "; decode with the tokenizer that made it"));
+      return absl::InvalidArgumentError(
+          absl::StrCat("expected bytes of 0 to 255, found the token ", token,
+                       "; decode with the tokenizer that made it"));
     }
     text.push_back(static_cast<char>(token));
   }

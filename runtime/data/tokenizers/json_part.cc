@@ -55,8 +55,9 @@ absl::Status JsonPart::CheckKeys(
       continue;
     }
     return absl::UnimplementedError(absl::StrCat(
-        place_, ": expected no keys but those that docs/data.md lists, found "
-                "\"",
+        place_,
+        ": expected no keys but those that docs/data.md lists, found "
+        "\"",
         Printable(item.key()),
         "\"; tokenize with the program that the file is from and give the "
         "tokens"));

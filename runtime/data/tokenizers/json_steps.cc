@@ -40,8 +40,8 @@ absl::StatusOr<SplitPattern> ReadPattern(const JsonPart& pattern) {
   SWITCHYARD_ASSIGN_OR_RETURN(const std::string regex, pattern["Regex"].Text());
   const auto translated = PatternForPcre2(regex);
   if (!translated.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        pattern.place(), ": ", translated.status().message()));
+    return absl::InvalidArgumentError(
+        absl::StrCat(pattern.place(), ": ", translated.status().message()));
   }
   return CompilePattern(pattern, *translated);
 }

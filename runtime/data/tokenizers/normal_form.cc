@@ -45,11 +45,10 @@ Kind KindOf(uint32_t code) {
 // front of the text.
 void AppendNormalized(absl::string_view part, std::string* to) {
   utf8proc_uint8_t* normalized = nullptr;
-  const utf8proc_ssize_t bytes =
-      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(part.data()),
-                   static_cast<utf8proc_ssize_t>(part.size()), &normalized,
-                   static_cast<utf8proc_option_t>(UTF8PROC_STABLE |
-                                                  UTF8PROC_COMPOSE));
+  const utf8proc_ssize_t bytes = utf8proc_map(
+      reinterpret_cast<const utf8proc_uint8_t*>(part.data()),
+      static_cast<utf8proc_ssize_t>(part.size()), &normalized,
+      static_cast<utf8proc_option_t>(UTF8PROC_STABLE | UTF8PROC_COMPOSE));
   const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owner(
       normalized, &std::free);
   SWITCHYARD_CHECK(bytes >= 0) << utf8proc_errmsg(bytes);
@@ -69,7 +68,8 @@ size_t FindNotInert(absl::string_view text, size_t at, size_t* last) {
   return at;
 }
 
-// The first inert character from `at` on; npos if too many marks are in between.
+// The first inert character from `at` on; npos if too many marks are in
+// between.
 size_t FindInert(absl::string_view text, size_t at) {
   int marks = 0;
   while (at < text.size()) {

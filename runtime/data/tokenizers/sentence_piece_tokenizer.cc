@@ -57,10 +57,11 @@ absl::Status SentencePieceTokenizer::Load(absl::string_view content) {
   const std::string message =
       model_.Load(std::string_view(content.data(), content.size()));
   if (!message.empty() || model_.size() < 1) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "expected a SentencePiece model, found ", name_, ", which the library "
-        "does not take (",
-        Printable(message), "); give a .model file"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("expected a SentencePiece model, found ", name_,
+                     ", which the library "
+                     "does not take (",
+                     Printable(message), "); give a .model file"));
   }
   for (int i = 0; i < model_.size(); ++i) text_bytes_.push_back(BytesOf(i));
   return absl::OkStatus();
@@ -87,8 +88,8 @@ absl::Status SentencePieceTokenizer::Encode(absl::string_view text,
   std::string message;
   if (good == text.size()) {
     encoded_.clear();
-    message = model_.Encode(std::string_view(text.data(), text.size()),
-                            &encoded_);
+    message =
+        model_.Encode(std::string_view(text.data(), text.size()), &encoded_);
   } else {
     message = absl::StrCat("no UTF-8 at byte ", good);
   }

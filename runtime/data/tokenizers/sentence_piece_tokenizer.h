@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// SentencePiece models (Kudo and Richardson, "SentencePiece", EMNLP 2018), as of
-// Llama 2 and Mixtral 8x7B: a .model file, encoded by the library itself.
+// SentencePiece models (Kudo and Richardson, "SentencePiece", EMNLP 2018), as
+// of Llama 2 and Mixtral 8x7B: a .model file, encoded by the library itself.
 //
 // SentencePiece encodes sentences: it may normalize, and puts a space before
 // each. A text of more than a megabyte is encoded in parts that end with a

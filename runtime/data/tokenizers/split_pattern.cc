@@ -29,8 +29,8 @@ struct FreeWith {
     Free(object);
   }
 };
-using CompileContext =
-    std::unique_ptr<pcre2_compile_context, FreeWith<pcre2_compile_context_free>>;
+using CompileContext = std::unique_ptr<pcre2_compile_context,
+                                       FreeWith<pcre2_compile_context_free>>;
 
 absl::Status CannotUse(const std::string& pattern, absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrCat(
@@ -115,7 +115,8 @@ absl::Status SplitPattern::Split(absl::string_view text, PieceSink sink) const {
     if (found[0] > done) {
       SWITCHYARD_RETURN_IF_ERROR(sink(text.substr(done, found[0] - done)));
     }
-    SWITCHYARD_RETURN_IF_ERROR(sink(text.substr(found[0], found[1] - found[0])));
+    SWITCHYARD_RETURN_IF_ERROR(
+        sink(text.substr(found[0], found[1] - found[0])));
     done = found[1];
   }
   return absl::OkStatus();

@@ -27,10 +27,9 @@ class TokenTrie {
 
   // Walks through `text`: what stands between tokens goes to `on_text` if it is
   // not empty, tokens go to `on_token`. An error of either ends it.
-  absl::Status Split(
-      absl::string_view text,
-      absl::FunctionRef<absl::Status(absl::string_view)> on_text,
-      absl::FunctionRef<absl::Status(int32_t)> on_token) const;
+  absl::Status Split(absl::string_view text,
+                     absl::FunctionRef<absl::Status(absl::string_view)> on_text,
+                     absl::FunctionRef<absl::Status(int32_t)> on_token) const;
 
  private:
   static constexpr int32_t kNoToken = -1;

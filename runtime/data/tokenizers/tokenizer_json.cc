@@ -80,9 +80,8 @@ absl::Status Reader::ReadVocabulary(const JsonPart& vocabulary) {
     return vocabulary.Refuse("an object of tokens", "correct the file");
   }
   for (const auto& item : vocabulary.value().items()) {
-    const JsonPart part(item.value(),
-                        absl::StrCat(vocabulary.place(), ".",
-                                     Printable(item.key())));
+    const JsonPart part(item.value(), absl::StrCat(vocabulary.place(), ".",
+                                                   Printable(item.key())));
     SWITCHYARD_ASSIGN_OR_RETURN(const int32_t token, TokenOf(part));
     TokenEntry& entry = entries_[token];
     if (entry.kind != Kind::kNone) {
@@ -138,10 +137,9 @@ absl::StatusOr<int32_t> Reader::Known(const JsonPart& merge,
                                       const std::string& token) const {
   const auto found = written_.find(token);
   if (found != written_.end()) return found->second;
-  return merge.Refuse(
-      absl::StrCat("a merge of tokens that makes a token (no '",
-                   Printable(token), "' is in the vocabulary)"),
-      "correct the file");
+  return merge.Refuse(absl::StrCat("a merge of tokens that makes a token (no '",
+                                   Printable(token), "' is in the vocabulary)"),
+                      "correct the file");
 }
 
 absl::Status Reader::ReadMerges(const JsonPart& merges) {
@@ -161,8 +159,8 @@ absl::Status Reader::ReadMerges(const JsonPart& merges) {
         const int32_t result,
         Known(merge, absl::StrCat(pair.first, pair.second)));
     // Of two of a pair the last counts, as where these files come from.
-    model_.merges[BpeModel::PairKey(left, right)] = {
-        static_cast<int32_t>(rank), result};
+    model_.merges[BpeModel::PairKey(left, right)] = {static_cast<int32_t>(rank),
+                                                     result};
   }
   return absl::OkStatus();
 }
@@ -170,8 +168,9 @@ absl::Status Reader::ReadMerges(const JsonPart& merges) {
 absl::Status Reader::ReadModel(const JsonPart& model) {
   if (!model["type"].Is("BPE")) {
     return model["type"].Refuse(
-        "\"BPE\"", "give a SentencePiece model, or tokenize elsewhere and give "
-                   "the tokens");
+        "\"BPE\"",
+        "give a SentencePiece model, or tokenize elsewhere and give "
+        "the tokens");
   }
   SWITCHYARD_RETURN_IF_ERROR(model.CheckKeys(
       {"type", "dropout", "unk_token", "continuing_subword_prefix",

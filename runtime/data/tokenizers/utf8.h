@@ -36,8 +36,7 @@ inline Character CharacterAt(absl::string_view text, size_t at) {
   if (first < 0x80) return {first, 1};
   if (first < 0xE0) return {(first & 0x1F) << 6 | (byte(1) & 0x3F), 2};
   if (first < 0xF0) {
-    return {
-        (first & 0x0F) << 12 | (byte(1) & 0x3F) << 6 | (byte(2) & 0x3F), 3};
+    return {(first & 0x0F) << 12 | (byte(1) & 0x3F) << 6 | (byte(2) & 0x3F), 3};
   }
   return {(first & 0x07) << 18 | (byte(1) & 0x3F) << 12 |
               (byte(2) & 0x3F) << 6 | (byte(3) & 0x3F),

@@ -68,9 +68,9 @@ TEST(Tokenize, LeavesNothingWhereItFails) {
     flags.insert(flags.end(), {"--out", folder.path() / "out"});
     const auto said = TokenizeFiles(flags);
     EXPECT_FALSE(said.ok());
-    EXPECT_EQ(std::distance(
-                  std::filesystem::directory_iterator(folder.path()), {}),
-              2);
+    EXPECT_EQ(
+        std::distance(std::filesystem::directory_iterator(folder.path()), {}),
+        2);
     return std::string(said.status().message());
   };
   const std::string qwen = Golden("qwen");

@@ -23,9 +23,9 @@ using testing::TemporaryFolder;
 using Json = nlohmann::json;
 
 std::string Content(const std::string& name) {
-  std::ifstream file(std::string(SWITCHYARD_SOURCE_DIR) +
-                         "/tests/golden/tokenizers/" + name,
-                     std::ios::binary);
+  std::ifstream file(
+      std::string(SWITCHYARD_SOURCE_DIR) + "/tests/golden/tokenizers/" + name,
+      std::ios::binary);
   return std::string(std::istreambuf_iterator<char>(file), {});
 }
 
@@ -132,8 +132,8 @@ TEST_F(HostileTokenizer, AddedTokens) {
 TEST_F(HostileTokenizer, WhatIsNotKnown) {
   const auto with = [&](const std::string& pointer, const Json& value,
                         const char* name = "qwen") {
-    return Changed(
-        [&](Json& j) { j[Json::json_pointer(pointer)] = value; }, name);
+    return Changed([&](Json& j) { j[Json::json_pointer(pointer)] = value; },
+                   name);
   };
   EXPECT_THAT(with("/model/type", "Unigram"), HasSubstr("expected \"BPE\""));
   EXPECT_THAT(with("/model/dropout", 0.1), HasSubstr("model.dropout"));

@@ -105,9 +105,8 @@ TEST(TextEncoder, SaysWhereTextIsNoUtf8) {
                 HasSubstr("the byte 255 at byte " + std::to_string(at)));
   }
   // A character that the file cuts.
-  EXPECT_THAT(
-      std::string(EncodeParts("gr\xC3", *tokenizer).status.message()),
-      HasSubstr("the byte 195 at byte 2"));
+  EXPECT_THAT(std::string(EncodeParts("gr\xC3", *tokenizer).status.message()),
+              HasSubstr("the byte 195 at byte 2"));
 }
 
 TEST(TextEncoder, RefusesTextWithoutAPlaceToCut) {

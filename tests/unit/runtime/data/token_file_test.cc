@@ -22,9 +22,9 @@ namespace switchyard {
 namespace {
 
 using ::testing::AllOf;
+using testing::Bytes;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using testing::Bytes;
 using testing::LlmcBytes;
 using testing::MegatronIndex;
 using testing::TemporaryFolder;
@@ -60,13 +60,15 @@ TEST(FlatTokenFile, ReadsEveryTypeAtRandom) {
   std::vector<int64_t> numbers;
   for (int i = 0; i < kTokens; ++i) numbers.push_back(i * 7 % 128);
   const auto as = [&](auto zero) {
-    return Bytes(
-        std::vector<decltype(zero)>(numbers.begin(), numbers.end()));
+    return Bytes(std::vector<decltype(zero)>(numbers.begin(), numbers.end()));
   };
   const std::pair<TokenType, std::string> files[] = {
-      {TokenType::kUint8, as(uint8_t{0})},   {TokenType::kInt8, as(int8_t{0})},
-      {TokenType::kInt16, as(int16_t{0})},   {TokenType::kInt32, as(int32_t{0})},
-      {TokenType::kInt64, as(int64_t{0})},   {TokenType::kUint16, as(uint16_t{0})},
+      {TokenType::kUint8, as(uint8_t{0})},
+      {TokenType::kInt8, as(int8_t{0})},
+      {TokenType::kInt16, as(int16_t{0})},
+      {TokenType::kInt32, as(int32_t{0})},
+      {TokenType::kInt64, as(int64_t{0})},
+      {TokenType::kUint16, as(uint16_t{0})},
       {TokenType::kUint32, as(uint32_t{0})},
   };
   for (const auto& [type, bytes] : files) {
@@ -166,8 +168,7 @@ TEST(LlmcFile, RefusesDamage) {
   EXPECT_THAT(MessageOf(with(0, 20240521), llmc), HasSubstr("magic"));
   EXPECT_THAT(MessageOf(with(1, 2), llmc), HasSubstr("version 1"));
   for (const int32_t count : {2, 4, -1, INT32_MAX, INT32_MIN}) {
-    EXPECT_THAT(MessageOf(with(2, count)),
-                HasSubstr("tokens of its header"))
+    EXPECT_THAT(MessageOf(with(2, count)), HasSubstr("tokens of its header"))
         << count;
   }
   EXPECT_THAT(MessageOf(folder.Write("c.bin", good.substr(0, 1023))),
@@ -236,15 +237,24 @@ TEST(MegatronFile, RefusesDamage) {
               HasSubstr("sequence 1 at byte 6"));
   EXPECT_THAT(message([](Index* i) { i->begins[0] = -6; }),
               HasSubstr("sequence 0 at byte 0"));
-  EXPECT_THAT(message([](Index* i) { i->documents = {1, 2, 3}; }),
+  EXPECT_THAT(message([](Index* i) {
+                i->documents = {1, 2, 3};
+              }),
               HasSubstr("documents from 0"));
-  EXPECT_THAT(message([](Index* i) { i->documents = {0, 3, 2}; }),
+  EXPECT_THAT(message([](Index* i) {
+                i->documents = {0, 3, 2};
+              }),
               HasSubstr("in order"));
-  EXPECT_THAT(message([](Index* i) { i->documents = {0, 2, 4}; }),
+  EXPECT_THAT(message([](Index* i) {
+                i->documents = {0, 2, 4};
+              }),
               HasSubstr("in order"));
-  EXPECT_THAT(message([](Index* i) { i->documents = {0, 1, 2}; }),
+  EXPECT_THAT(message([](Index* i) {
+                i->documents = {0, 1, 2};
+              }),
               HasSubstr("up to sequence 3"));
-  EXPECT_THAT(message([](Index* i) { i->rest.push_back('x'); }), HasSubstr("room for"));
+  EXPECT_THAT(message([](Index* i) { i->rest.push_back('x'); }),
+              HasSubstr("room for"));
   folder.Write("a.idx", MegatronIndex().Content().substr(0, 33));
   EXPECT_THAT(MessageOf(folder.path() / "a"), HasSubstr("34 bytes or more"));
   folder.Write("a.idx", MegatronIndex().Content());
@@ -271,11 +281,10 @@ TEST(DataFormat, IsWhatTheFileTells) {
       std::string(
           FormatOfFile(folder.Write("x.bin", "abcd")).status().message()),
       HasSubstr("give --data_format u16, u32 or text"));
-  EXPECT_THAT(
-      std::string(FormatOfFile(folder.Write("x.npy", "\x93NUMPY\x01"))
-                      .status()
-                      .message()),
-      HasSubstr("array of NumPy"));
+  EXPECT_THAT(std::string(FormatOfFile(folder.Write("x.npy", "\x93NUMPY\x01"))
+                              .status()
+                              .message()),
+              HasSubstr("array of NumPy"));
   folder.Write("x.idx", "");
   EXPECT_STREQ(format(folder.path() / "x.bin"), "megatron");
   EXPECT_STREQ(format(folder.path() / "x"), "megatron");

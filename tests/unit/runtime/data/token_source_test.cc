@@ -17,8 +17,8 @@ namespace switchyard {
 namespace {
 
 using ::testing::AllOf;
-using ::testing::HasSubstr;
 using testing::Bytes;
+using ::testing::HasSubstr;
 using testing::TemporaryFolder;
 
 std::string QwenLike() {
@@ -82,8 +82,8 @@ TEST(TokenSource, TextAndItsTokensAreTheSameData) {
     EXPECT_EQ(actual.labels, expected.labels);
   }
   // Bytes of text: all are known, all are counted, or nobody knows.
-  const double bytes = static_cast<double>(text.size()) /
-                       static_cast<double>(tokens.size());
+  const double bytes =
+      static_cast<double>(text.size()) / static_cast<double>(tokens.size());
   EXPECT_DOUBLE_EQ(from_text->bytes_per_token(), bytes);
   EXPECT_DOUBLE_EQ(counted->bytes_per_token(), bytes);
   EXPECT_EQ(from_tokens->bytes_per_token(), 0.0);
@@ -97,8 +97,8 @@ TEST(TokenSource, RefusesWithASentence) {
   TextDataOptions options = Options(folder.Write("text", Text()));
   options.tokenizer = QwenLike();
   options.vocabulary = 1104;
-  EXPECT_THAT(message(options),
-              AllOf(HasSubstr("found 1105 of"), HasSubstr("vocab_size of 1104")));
+  EXPECT_THAT(message(options), AllOf(HasSubstr("found 1105 of"),
+                                      HasSubstr("vocab_size of 1104")));
   options.vocabulary = 1105;
   options.tokenizer = folder.path() / "none";
   EXPECT_THAT(message(options), HasSubstr("does not exist"));
@@ -107,7 +107,9 @@ TEST(TokenSource, RefusesWithASentence) {
   options.tokenizer = options.files[0];
   EXPECT_THAT(message(options), HasSubstr("name ends otherwise"));
   options.tokenizer = QwenLike();
-  options.files = {folder.Write("latin1", "gr\xF6\xDF" "er")};
+  options.files = {folder.Write("latin1",
+                                "gr\xF6\xDF"
+                                "er")};
   EXPECT_THAT(message(options), HasSubstr("the byte 246 at byte 2 of"));
   // A hole of 257 MiB.
   const std::string large = folder.Write("large", "");

@@ -21,8 +21,8 @@
 namespace switchyard {
 namespace {
 
-using ::testing::HasSubstr;
 using testing::Bytes;
+using ::testing::HasSubstr;
 using testing::TemporaryFolder;
 
 std::string ContentOf(const std::string& path) {
@@ -31,8 +31,8 @@ std::string ContentOf(const std::string& path) {
 }
 
 int FilesIn(const TemporaryFolder& folder) {
-  return static_cast<int>(std::distance(
-      std::filesystem::directory_iterator(folder.path()), {}));
+  return static_cast<int>(
+      std::distance(std::filesystem::directory_iterator(folder.path()), {}));
 }
 
 // Two documents, [1, 2, 300] and [4], and an empty one between them.
@@ -99,8 +99,8 @@ TEST(TokenWriter, WhatItWritesIsRead) {
 TEST(TokenWriter, LeavesNothingIfItDoesNotFinish) {
   const TemporaryFolder folder;
   {
-    auto writer = TokenWriter::Create(folder.path() / "t",
-                                      DataFormat::kMegatron, 1000);
+    auto writer =
+        TokenWriter::Create(folder.path() / "t", DataFormat::kMegatron, 1000);
     ASSERT_TRUE(writer.ok());
     ASSERT_TRUE((*writer)->Append({1, 2}).ok());
     EXPECT_EQ(FilesIn(folder), 1);
