@@ -149,8 +149,7 @@ absl::StatusOr<TokenizeFlags> ParseTokenizeFlags(
     const char* what;
   } required[] = {{"tokenizer", "a tokenizer.json, a .model file or bytes"},
                   {"data", "a file of text"},
-                  {"out", "a new file"},
-                  {"format", "u16, u32, llmc or megatron"}};
+                  {"out", "a new file"}};
   for (const auto& [name, what] : required) {
     if (set.Given(name)) continue;
     return absl::InvalidArgumentError(

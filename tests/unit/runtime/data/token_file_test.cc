@@ -216,10 +216,12 @@ TEST(MegatronFile, RefusesDamage) {
   }
   EXPECT_THAT(message([](Index* i) { i->type = 6; }), HasSubstr("fractions"));
   EXPECT_THAT(message([](Index* i) { i->type = 4; }), HasSubstr("sequence 1"));
-  // Counts whose products or sums overflow, and such as do not fit.
+  // Counts that do not fit, and such whose products of 12 and 8 are, modulo
+  // 2^64, those of what does.
   for (const uint64_t count :
        {uint64_t{1}, uint64_t{4}, uint64_t{1} << 61, uint64_t{1} << 62,
-        uint64_t{1} << 63, UINT64_MAX, UINT64_MAX / 12 + 2}) {
+        uint64_t{1} << 63, UINT64_MAX, UINT64_MAX / 12 + 2,
+        (uint64_t{1} << 62) + 3, (uint64_t{1} << 61) + 3}) {
     EXPECT_THAT(message([&](Index* i) { i->sequence_count = count; }),
                 HasSubstr("room for"))
         << count;
