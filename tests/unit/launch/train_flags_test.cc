@@ -289,6 +289,42 @@ TEST(TrainFlags, FlagFileReadsBackToItself) {
   }
 }
 
+TEST(VerifyFlags, TheFlagsOfARunAreUnderstood) {
+  const testing::TemporaryFolder folder;
+  const auto run = ParseTrainFlags(
+      With({"--steps=40", "--warmup_steps=20", "--lr=0.003", "--threads=2",
+            "--expert_parallel=2", "--eval_fraction=0.25"}));
+  ASSERT_TRUE(run.ok()) << run.status();
+  const std::string file = folder.Write("flags.txt", FlagFileOf(*run));
+  const auto flags = ParseVerifyFlags({"--flagfile", file});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_EQ(flags->steps, 3);
+  const TrainFlags& train = flags->train;
+  EXPECT_EQ(train.options.steps, 40) << "the schedule's";
+  EXPECT_EQ(train.options.warmup_steps, 20);
+  EXPECT_EQ(train.options.lr, 0.003);
+  EXPECT_EQ(train.eval_fraction, 0.25) << "not trained on";
+  EXPECT_EQ(train.options.threads, TrainOptions().threads);
+  EXPECT_EQ(train.options.expert_parallel, TrainOptions().expert_parallel);
+  EXPECT_THAT(flags->passed_over,
+              ::testing::ElementsAre("eval_batches", "eval_every",
+                                     "expert_parallel", "layer_metrics_every",
+                                     "log_every", "out", "threads"));
+  // The command line is read as ever.
+  const auto longer = ParseVerifyFlags(
+      {"--flagfile", file, "--steps=50", "--expert_parallel=4"});
+  ASSERT_TRUE(longer.ok()) << longer.status();
+  EXPECT_EQ(longer->steps, 50);
+  EXPECT_EQ(longer->train.options.steps, 50);
+  EXPECT_EQ(longer->train.options.expert_parallel, 4);
+  for (const char* flag : {"--out=x", "--log_every=1", "--eval_fraction=0.1"}) {
+    EXPECT_THAT(
+        std::string(
+            ParseVerifyFlags({"--flagfile", file, flag}).status().message()),
+        HasSubstr("expected flags of switchyard verify-layouts, found --"));
+  }
+}
+
 TEST(TrainFlags, AFlagFileIsRepeatedWithAnotherSchedule) {
   const testing::TemporaryFolder folder;
   const auto flags =
