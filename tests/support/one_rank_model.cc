@@ -66,6 +66,10 @@ PlainWeights OneRankModel::Weights() {
     weights[parameter->name].assign(values,
                                     values + parameter->element_count());
   }
+  for (const auto& state : runner_.store().states()) {
+    const float* values = state->values.data<float>();
+    weights[state->name].assign(values, values + state->shape.element_count());
+  }
   return weights;
 }
 

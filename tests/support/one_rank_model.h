@@ -37,6 +37,7 @@ class OneRankModel {
   std::vector<double> Gradient(const Parameter& parameter);
 
   const ParameterStore& store() { return runner_.store(); }
+  Stream& stream() { return runner_.stream(); }
   const StepStatistics& statistics() const { return statistics_; }
 
  private:
