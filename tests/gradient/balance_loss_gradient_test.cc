@@ -44,6 +44,9 @@ void Sigmoid(ModelConfig& m) {
   m.router.scaling = 2.5;
 }
 
+// As many choices as layers hide a factor of one over the other.
+void ThreeChoices(ModelConfig& m) { m.experts_per_token = 3; }
+
 // Tokens that meet fewer devices than there are.
 void FewDevices(ModelConfig& m) {
   m.experts = 6;
@@ -293,6 +296,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"GshardWindow", kGshard, BalanceScope::kWindow},
         Case{"GshardGlobal", kGshard, BalanceScope::kGlobal},
         Case{"Pooled", kPooled, BalanceScope::kMicroBatch},
+        Case{"PooledThreeChoices", kPooled, BalanceScope::kMicroBatch, false,
+             ThreeChoices},
         Case{"PooledSequence", kPooled, BalanceScope::kSequence},
         Case{"PooledWindow", kPooled, BalanceScope::kWindow},
         Case{"PooledGlobal", kPooled, BalanceScope::kGlobal},
