@@ -31,6 +31,9 @@ class OneRankModel {
   // The same, all forward passes before the first backward pass.
   absl::Status TrainTogether(absl::Span<const Batch> batches);
 
+  // Of what follows, for random numbers; 0 at first.
+  void SetStep(int64_t step) { runner_.SetStep(step); }
+
   PlainWeights Weights();
   // The sum of gradients in fixed-point units, and as numbers.
   std::vector<int64_t> GradientUnits(const Parameter& parameter);
