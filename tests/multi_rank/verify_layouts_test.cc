@@ -57,8 +57,9 @@ TrainOptions Options() {
 }
 
 absl::StatusOr<LayoutRecord> RecordOn(const RankLayout& layout,
-                                      bool looks_at_rank) {
-  TrainOptions options = Options();
+                                      bool looks_at_rank,
+                                      TrainOptions options = Options(),
+                                      const GradientPlace& watch = {}) {
   options.expert_parallel = layout.expert_parallel;
   return RecordOnThreads(
       static_cast<int>(layout.ranks), {},
@@ -76,7 +77,7 @@ absl::StatusOr<LayoutRecord> RecordOn(const RankLayout& layout,
         SWITCHYARD_ASSIGN_OR_RETURN(
             const std::unique_ptr<Trainer> trainer,
             Trainer::Create(options, world, device, std::move(parts)));
-        return RecordSteps(*trainer, options.steps);
+        return RecordSteps(*trainer, options.steps, watch);
       });
 }
 
@@ -95,6 +96,23 @@ TEST(VerifyLayoutsTest, ARunThatKeepsThePromisePasses) {
   EXPECT_THAT(launch::LayoutRow(layout, differences),
               AllOf(HasSubstr("4 ranks, width 2"), HasSubstr("same"),
                     Not(HasSubstr("step"))));
+}
+
+// Parameters of several chunks, which ranks share out.
+TEST(VerifyLayoutsTest, GradientsAreTheSameWhoeverHoldsThem) {
+  const GradientPlace watch = {0, 0};
+  TrainOptions options = WideRun();
+  options.steps = 1;
+  const auto one = RecordOn({1, 1, 1}, false, options, watch);
+  ASSERT_TRUE(one.ok()) << one.status();
+  ASSERT_GT(one->watched.size(), 65536u);
+  EXPECT_NE(one->watched.front(), one->watched.back());
+  for (const RankLayout& layout : {RankLayout{2, 1, 1}, {3, 1, 1}, {4, 1, 2}}) {
+    const auto other = RecordOn(layout, false, options, watch);
+    ASSERT_TRUE(other.ok()) << other.status();
+    EXPECT_EQ(Compare(*one, *other).gradients, "");
+    EXPECT_EQ(one->watched, other->watched);
+  }
 }
 
 TEST(VerifyLayoutsTest, ALossThatLooksAtItsRankIsFound) {
