@@ -63,6 +63,28 @@ TEST(RouterGradientsTest, SoftmaxTopKRenormalizedIsSoftmaxOverTheTopKLogits) {
   }
 }
 
+// The slope of a sigmoid is e^-|x| of a logit far out, and not 0: relatively
+// within the exponential's 2 ulp, three roundings of the sigmoid's and its
+// complement's, and two products.
+TEST(RouterGradientsTest, ASaturatedSigmoidStillLearns) {
+  CpuDevice device(1);
+  for (const double logit : {8.0, 15.0, 20.0, 40.0, -20.0}) {
+    RouterProblem in;
+    in.experts = 3;
+    in.k = 1;
+    in.rule.scoring = RouterScoring::kSigmoid;
+    in.rule.gates = GateNormalization::kNone;
+    in.logits = {logit, logit - 30, logit - 31};
+    RouterFlow flow = {{1.0}, {1.0}, {0.0, 0.0, 0.0}};
+    flow.z_gradient = 0.0;
+    const Values dlogits = RouteBackward(device, in, Route(device, in), flow);
+    const double e = std::exp(-std::fabs(logit));
+    const double slope = e / ((1 + e) * (1 + e));
+    EXPECT_NEAR(dlogits[0], slope, slope * 16 * 0x1p-24) << logit;
+    EXPECT_EQ(dlogits[1], 0.0);
+  }
+}
+
 TEST(RouterGradientsTest, ScoresThatVanishGiveFiniteGatesAndGradients) {
   CpuDevice device;
   RouterRule sigmoid;
