@@ -59,6 +59,13 @@ absl::Status OneRankModel::Train(absl::Span<const Batch> batches) {
   return Train(batches, all);
 }
 
+absl::Status OneRankModel::Evaluate(absl::Span<const Batch> batches) {
+  absl::Status status = Start(batches);
+  status.Update(runner_.Evaluate(&batches[0], 0, statistics_));
+  status.Update(statistics_.ShareResults());
+  return status;
+}
+
 PlainWeights OneRankModel::Weights() {
   PlainWeights weights;
   for (const auto& parameter : runner_.store().parameters()) {

@@ -31,6 +31,9 @@ class OneRankModel {
   // The same, all forward passes before the first backward pass.
   absl::Status TrainTogether(absl::Span<const Batch> batches);
 
+  // Forward of the first of them alone, as in an evaluation.
+  absl::Status Evaluate(absl::Span<const Batch> batches);
+
   // Of what follows, for random numbers; 0 at first.
   void SetStep(int64_t step) { runner_.SetStep(step); }
 

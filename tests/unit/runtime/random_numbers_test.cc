@@ -64,6 +64,16 @@ TEST_P(RandomNumbersTest, AreOfTheirStepAndMicroBatch) {
   EXPECT_EQ(Gradients(model, 1, 0), first) << "once more";
 }
 
+TEST_P(RandomNumbersTest, AreNotInAnEvaluation) {
+  OneRankModel plain(options_);
+  ASSERT_TRUE(plain.Evaluate(batches_).ok());
+  GetParam().edit(options_);
+  OneRankModel model(options_);
+  ASSERT_TRUE(model.Evaluate(batches_).ok());
+  EXPECT_GT(plain.statistics().loss_sum(), 0.0);
+  EXPECT_EQ(model.statistics().loss_sum(), plain.statistics().loss_sum());
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Kinds, RandomNumbersTest,
     ::testing::Values(
