@@ -57,6 +57,7 @@ absl::Status ResolveOptions(const FlagSet& set, TrainFlags* flags) {
   // Before a capacity is asked for that would be refused in turn.
   SWITCHYARD_RETURN_IF_ERROR(CheckFlagsThatNeedExperts(set, options));
   SWITCHYARD_RETURN_IF_ERROR(ResolveOverflowFlags(set, &options.overflow));
+  ResolveBalanceFlags(set, &options);
   options.has_eval_data =
       !flags->eval_data.empty() || flags->eval_fraction > 0.0;
   FillDefaults(&options);

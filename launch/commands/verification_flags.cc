@@ -17,7 +17,7 @@ void AddVerificationFlags(VerifyFlags* flags, FlagSet* set) {
            "steps on each layout; in a file of flags, the length of the "
            "schedule");
   set->Add("max_ranks", &flags->max_ranks, "N",
-           "compare 2, 4, ... ranks up to N, as threads of this process", "4");
+           "compare 2, 4, ... and N ranks, as threads of this process", "4");
   set->Add("seed", &f.options.seed, "S",
            "of initial weights and of the order of the data");
 }

@@ -209,10 +209,13 @@ std::vector<RankLayout> LayoutsOf(int64_t ranks, int64_t experts,
 std::vector<RankLayout> LayoutsUpTo(int64_t max_ranks, int64_t experts,
                                     int64_t width) {
   std::vector<RankLayout> layouts;
-  for (int64_t ranks = 2; ranks <= max_ranks; ranks *= 2) {
+  const auto add = [&](int64_t ranks) {
     const std::vector<RankLayout> more = LayoutsOf(ranks, experts, width);
     layouts.insert(layouts.end(), more.begin(), more.end());
-  }
+  };
+  int64_t ranks = 2;
+  for (; ranks < max_ranks; ranks *= 2) add(ranks);
+  if (max_ranks >= 2) add(max_ranks);
   return layouts;
 }
 

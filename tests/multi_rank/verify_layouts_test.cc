@@ -223,7 +223,9 @@ TEST(VerifyLayoutsTest, AllWidthsThatFitAreCompared) {
     return text;
   };
   EXPECT_EQ(names(LayoutsUpTo(4, 8, 0)), "2/1 2/2 4/1 4/2 4/4 ");
-  EXPECT_EQ(names(LayoutsUpTo(5, 6, 0)), "2/1 2/2 4/1 4/2 ");
+  EXPECT_EQ(names(LayoutsUpTo(5, 6, 0)), "2/1 2/2 4/1 4/2 5/1 ");
+  EXPECT_EQ(names(LayoutsUpTo(7, 7, 0)), "2/1 4/1 7/1 7/7 ");
+  EXPECT_EQ(names(LayoutsUpTo(1, 8, 0)), "");
   EXPECT_EQ(names(LayoutsUpTo(4, 8, 4)), "4/4 ");
   EXPECT_EQ(names(LayoutsOf(6, 9, 0)), "6/1 6/3 ");
 }

@@ -126,6 +126,30 @@ TEST(TrainFlags, AModelWithoutExpertsTakesNoFlagsAboutThem) {
             flags->options.model.balance_loss_coef);
 }
 
+// A scope means nothing without a loss; one of a file of flags gives way to
+// what the command line says.
+TEST(TrainFlags, ABalanceScopeNeedsABalanceLoss) {
+  EXPECT_THAT(
+      Message(With({"--balance_loss_coef=0", "--balance_scope=global"})),
+      HasSubstr("a balance loss with --balance_scope global"));
+  const testing::TemporaryFolder folder;
+  const auto flags =
+      ParseTrainFlags(With({"--balance_scope=window", "--balance_window=2",
+                            "--global_batch=8", "--micro_batch=2"}));
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  const std::string file = folder.Write("flags.txt", FlagFileOf(*flags));
+  const auto with = [&](const std::string& more) {
+    return ParseTrainFlags({"--flagfile", file, more});
+  };
+  const auto off = with("--balance_loss_coef=0");
+  ASSERT_TRUE(off.ok()) << off.status();
+  EXPECT_EQ(off->options.balance.scope, BalanceScope::kMicroBatch);
+  const auto global = with("--balance_scope=global");
+  ASSERT_TRUE(global.ok()) << global.status();
+  EXPECT_EQ(global->options.balance.window, 0);
+  EXPECT_EQ(with("--balance_loss_coef=1")->options.balance.window, 2);
+}
+
 TEST(TrainFlags, EverythingReachesTheOptions) {
   const auto flags = ParseTrainFlags(With({"--dtype=bf16",
                                            "--threads=2",
