@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/nearest_name.h"
+#include "switchyard/launch/commands/checkpoint.h"
 #include "switchyard/launch/commands/explain.h"
 #include "switchyard/launch/commands/tokenize.h"
 #include "switchyard/launch/commands/train.h"
@@ -24,6 +25,7 @@ constexpr char kUsage[] =
     "\n"
     "Commands:\n"
     "  train            train a mixture-of-experts language model\n"
+    "  checkpoint       list, show or verify checkpoints\n"
     "  verify-layouts   compare a few steps of a run on several layouts, bit "
     "for bit\n"
     "  tokenize         write the tokens of text files as one file\n"
@@ -38,8 +40,8 @@ int Print(std::FILE* stream, const std::string& text, int exit_code) {
   return exit_code;
 }
 
-// The page of a command that needs no ranks, or why there is none.
-int Answer(const absl::StatusOr<std::string>& page) {
+// A command that needs no ranks and gives a page.
+int PrintPage(const absl::StatusOr<std::string>& page) {
   if (page.ok()) return Print(stdout, *page, 0);
   return Print(
       stderr,
@@ -49,7 +51,7 @@ int Answer(const absl::StatusOr<std::string>& page) {
 
 // One process does it, however many a launcher has started.
 int Tokenize(absl::Span<const std::string> arguments) {
-  return LauncherRank() == 0 ? Answer(TokenizeFiles(arguments)) : 0;
+  return LauncherRank() == 0 ? PrintPage(TokenizeFiles(arguments)) : 0;
 }
 
 int Main(const std::vector<std::string>& arguments) {
@@ -64,7 +66,10 @@ int Main(const std::vector<std::string>& arguments) {
     return Tokenize(absl::MakeConstSpan(arguments).subspan(1));
   }
   if (command == "explain") {
-    return Answer(ExplainPage(absl::MakeConstSpan(arguments).subspan(1)));
+    return PrintPage(ExplainPage(absl::MakeConstSpan(arguments).subspan(1)));
+  }
+  if (command == "checkpoint") {
+    return PrintPage(CheckpointPage(absl::MakeConstSpan(arguments).subspan(1)));
   }
   if (command == "--help" || command == "-h" || command == "help") {
     return Print(stdout, kUsage, 0);
@@ -74,8 +79,8 @@ int Main(const std::vector<std::string>& arguments) {
   }
   if (command.empty()) return Print(stderr, kUsage, 1);
   const absl::string_view nearest =
-      NearestName(command, {"train", "verify-layouts", "tokenize", "explain",
-                            "--help", "--version"});
+      NearestName(command, {"train", "checkpoint", "verify-layouts", "tokenize",
+                            "explain", "--help", "--version"});
   return Print(
       stderr,
       absl::StrCat(

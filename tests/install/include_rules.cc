@@ -50,6 +50,9 @@ const std::vector<Library>& Libraries() {
       {"dnnl", {"kernels/cpu/"}},
       {"oneapi/dnnl/", {"kernels/cpu/"}},
       {"hwy/", {"kernels/cpu/"}},
+      {"pcre2", {"runtime/data/tokenizers/"}},
+      {"sentencepiece", {"runtime/data/tokenizers/"}},
+      {"utf8proc", {"runtime/data/tokenizers/"}},
   };
   return libraries;
 }
