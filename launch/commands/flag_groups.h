@@ -28,7 +28,8 @@ void AddFlagsOfRun(TrainFlags* flags, TrainFlags* unused, FlagSet* set);
 // How long the schedule is, how much of it is compared, what is passed over.
 absl::Status ResolveVerificationSteps(const FlagSet& set, VerifyFlags* flags);
 
-// data_flags.cc: the files of text or tokens; a part of the two groups above.
+// data_flags.cc: the files of text or tokens; a part of the groups of
+// run_flags.cc and verification_flags.cc.
 void AddDataFlags(TrainFlags* flags, FlagSet* set);
 
 // batch_flags.cc

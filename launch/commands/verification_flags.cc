@@ -12,7 +12,7 @@ void AddVerificationFlags(VerifyFlags* flags, FlagSet* set) {
   set->Group("Verification");
   set->Add("model", &f.model_path, "PATH",
            "config.json with Mixtral's keys, or a folder that holds one");
-  set->Add("data", &f.data, "FILE[,FILE]", "text to train on, read as bytes");
+  AddDataFlags(&f, set);
   set->Add("steps", &flags->steps, "N",
            "steps on each layout; in a file of flags, the length of the "
            "schedule");
