@@ -11,7 +11,8 @@ include(CMakePackageConfigHelpers)
 # needs a header that is missing here fails there.
 set(PUBLIC_HEADERS
   base/arena.h base/check.h base/cpu/cpu_device.h base/device.h base/dtype.h
-  base/guarded/guarded_device.h base/philox.h base/shape.h base/status.h
+  base/file_system.h base/guarded/guarded_device.h base/philox.h
+  base/random_access_file.h base/shape.h base/status.h
   base/storage.h base/stream.h base/tensor_view.h
   comm/communicator.h comm/ledger.h comm/mpi/from_mpi.h comm/mpi/launcher.h
   comm/mpi/mpi_environment.h comm/options.h comm/self/self_communicator.h
