@@ -129,16 +129,17 @@ void CheckpointWriter::JoinWork() {
 absl::Status CheckpointWriter::Save() {
   const double start = Now();
   SWITCHYARD_RETURN_IF_ERROR(Finish());
-  SWITCHYARD_RETURN_IF_ERROR(
-      AgreeOnStatus(world_, snapshot_.Take(stream_, visit_)));
+  SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world_, snapshot_.Begin(visit_)));
   report_ = CheckpointReport();
   report_.step = snapshot_.integers().at("step");
   report_.path = PathOf(CheckpointName(report_.step));
   start_ = start;
   phase_ = Phase::kWriting;
   StartWork([this] { return WriteOwn(); });
+  // If that fails here, the writer's failure is everybody's at the next call.
+  const absl::Status copied = snapshot_.Copy(stream_, visit_);
   report_.stall_seconds = Now() - start;
-  return absl::OkStatus();
+  return copied;
 }
 
 absl::Status CheckpointWriter::WriteOwn() {
