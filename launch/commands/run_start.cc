@@ -23,6 +23,8 @@ namespace fs = std::filesystem;
 bool IsFree(const std::string& flag) {
   static const std::set<std::string> free = {"model",
                                              "data",
+                                             "data_format",
+                                             "tokenizer",
                                              "out",
                                              "stop_at",
                                              "log_every",
