@@ -89,6 +89,11 @@ void ReadLayers(ConfigReader& reader, const char* key,
 void ReadWidths(ConfigReader& reader, ModelConfig* config) {
   FeedForwardConfig& f = config->feed_forward;
   int64_t of_experts = 0;
+  if (config->family == ModelFamily::kQwen3Moe) {
+    // Its "intermediate_size" is that of a dense layer.
+    reader.Require("moe_intermediate_size",
+                   reader.Find("moe_intermediate_size") != nullptr);
+  }
   if (reader.Integer("moe_intermediate_size", &of_experts)) {
     // 0 would mean "as an expert's"; -1 is out of every range too.
     f.dense_intermediate_size =
@@ -186,6 +191,8 @@ absl::Status CheckInitialValues(const ModelConfig& config,
 
 absl::Status ReadFeedForward(ConfigReader& reader, ModelConfig* config) {
   FeedForwardConfig& f = config->feed_forward;
+  const bool has_experts = FactsOf(config->family).has_experts;
+  if (!has_experts) f.first_k_dense_replace = config->layers;
   reader.Integer("first_k_dense_replace", &f.first_k_dense_replace);
   reader.Integer("moe_layer_freq", &f.moe_layer_freq);
   reader.Integer("decoder_sparse_step", &f.decoder_sparse_step);
@@ -224,7 +231,7 @@ void WriteFeedForward(const ModelConfig& config, nlohmann::ordered_json* json) {
     (*json)["moe_intermediate_size"] = config.intermediate_size;
   }
   write("first_k_dense_replace", f.first_k_dense_replace,
-        f.first_k_dense_replace == 0);
+        f.first_k_dense_replace == 0 || !FactsOf(config.family).has_experts);
   write("moe_layer_freq", f.moe_layer_freq, f.moe_layer_freq == 1);
   write("decoder_sparse_step", f.decoder_sparse_step,
         f.decoder_sparse_step == 1);

@@ -10,6 +10,7 @@ constexpr ConfigKeyKind kIgnored = ConfigKeyKind::kIgnored;
 constexpr ConfigKeyKind kOnlyThis = ConfigKeyKind::kOnlyThis;
 
 constexpr ConfigKey kKeys[] = {
+    {"model_type", kUsed},
     {"hidden_size", kUsed},
     {"intermediate_size", kUsed},
     {"num_hidden_layers", kUsed},
@@ -34,7 +35,9 @@ constexpr ConfigKey kKeys[] = {
     {"torch_dtype", kUsed},
     {"norm_topk_prob", kUsed},
     {"attention_bias", kUsed},
+    {"layer_types", kUsed},
     {"max_window_layers", kUsed},
+    {"pad_token_id", kUsed},
     {"qk_norm", kUsed},
     {"qkv_bias", kUsed},
     {"sliding_window", kUsed},
@@ -81,10 +84,8 @@ constexpr ConfigKey kKeys[] = {
     {"use_cache", kIgnored},
 
     {"attention_dropout", kOnlyThis, "0.0"},
+    {"clip_qkv", kOnlyThis, "null"},
     {"mlp_bias", kOnlyThis, "false"},
-    {"model_type", kOnlyThis, "\"mixtral\""},
-    // Would keep one row of the embedding at zero.
-    {"pad_token_id", kOnlyThis, "null"},
     {"partial_rotary_factor", kOnlyThis, "1.0"},
     {"pretraining_tp", kOnlyThis, "1"},
     {"quantization_config", kOnlyThis, "null"},
