@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/nearest_name.h"
+#include "switchyard/launch/commands/convert.h"
 #include "switchyard/launch/commands/explain.h"
 #include "switchyard/launch/commands/train.h"
 #include "switchyard/launch/commands/verify_layouts.h"
@@ -25,6 +26,7 @@ constexpr char kUsage[] =
     "  train            train a mixture-of-experts language model\n"
     "  verify-layouts   compare a few steps of a run on several layouts, bit "
     "for bit\n"
+    "  convert          checkpoints from and to other formats and models\n"
     "  explain          what a rule computes, with the numbers of a model\n"
     "\n"
     "switchyard <command> --help lists the flags of a command;\n"
@@ -36,8 +38,13 @@ int Print(std::FILE* stream, const std::string& text, int exit_code) {
   return exit_code;
 }
 
-int Explain(absl::Span<const std::string> arguments) {
-  const absl::StatusOr<std::string> page = ExplainPage(arguments);
+using Page =
+    absl::StatusOr<std::string> (*)(absl::Span<const std::string> arguments);
+
+// A command of the first rank alone: the others do nothing.
+int PrintPage(Page command, absl::Span<const std::string> arguments) {
+  if (LauncherRank() != 0) return 0;
+  const absl::StatusOr<std::string> page = command(arguments);
   if (page.ok()) return Print(stdout, *page, 0);
   return Print(
       stderr,
@@ -54,7 +61,10 @@ int Main(const std::vector<std::string>& arguments) {
     return VerifyLayouts(absl::MakeConstSpan(arguments).subspan(1));
   }
   if (command == "explain") {
-    return Explain(absl::MakeConstSpan(arguments).subspan(1));
+    return PrintPage(ExplainPage, absl::MakeConstSpan(arguments).subspan(1));
+  }
+  if (command == "convert") {
+    return PrintPage(Convert, absl::MakeConstSpan(arguments).subspan(1));
   }
   if (command == "--help" || command == "-h" || command == "help") {
     return Print(stdout, kUsage, 0);
@@ -64,7 +74,8 @@ int Main(const std::vector<std::string>& arguments) {
   }
   if (command.empty()) return Print(stderr, kUsage, 1);
   const absl::string_view nearest = NearestName(
-      command, {"train", "verify-layouts", "explain", "--help", "--version"});
+      command,
+      {"train", "verify-layouts", "convert", "explain", "--help", "--version"});
   return Print(
       stderr,
       absl::StrCat(

@@ -14,6 +14,25 @@ namespace switchyard {
 
 using kernels::Activation;
 
+namespace {
+
+constexpr std::pair<const char*, Activation> kActivations[] = {
+    {"silu", Activation::kSilu},
+    {"gelu", Activation::kGelu},
+    {"gelu_new", Activation::kGeluTanh},
+    {"gelu_pytorch_tanh", Activation::kGeluTanh},
+    {"relu", Activation::kRelu},
+};
+
+}  // namespace
+
+const char* NameOf(Activation activation) {
+  for (const auto& [name, meaning] : kActivations) {
+    if (meaning == activation) return name;
+  }
+  return "";
+}
+
 bool HasExperts(const ModelConfig& config, int64_t layer) {
   const FeedForwardConfig& f = config.feed_forward;
   return layer >= f.first_k_dense_replace && layer % f.moe_layer_freq == 0 &&
@@ -55,21 +74,6 @@ namespace {
 constexpr int64_t kMostLayers = 1 << 16;
 constexpr int64_t kMostWidth = 1 << 20;
 constexpr int64_t kMostSharedExperts = 1 << 12;
-
-constexpr std::pair<const char*, Activation> kActivations[] = {
-    {"silu", Activation::kSilu},
-    {"gelu", Activation::kGelu},
-    {"gelu_new", Activation::kGeluTanh},
-    {"gelu_pytorch_tanh", Activation::kGeluTanh},
-    {"relu", Activation::kRelu},
-};
-
-const char* NameOf(Activation activation) {
-  for (const auto& [name, meaning] : kActivations) {
-    if (meaning == activation) return name;
-  }
-  return "";
-}
 
 // A list of layers, sorted.
 void ReadLayers(ConfigReader& reader, const char* key,

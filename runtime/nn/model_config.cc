@@ -295,7 +295,8 @@ absl::Status Validate(const ModelConfig& config, absl::string_view source) {
 }
 
 absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view json_text,
-                                             absl::string_view source) {
+                                             absl::string_view source,
+                                             const DecidedElsewhere& keys) {
   SWITCHYARD_ASSIGN_OR_RETURN(
       const Json json,
       internal::ParseStrictJson(json_text, source,
@@ -309,9 +310,11 @@ absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view json_text,
   SWITCHYARD_RETURN_IF_ERROR(ReadFamily(reader, &config));
   SWITCHYARD_RETURN_IF_ERROR(ReadSizes(reader, &config));
   SWITCHYARD_RETURN_IF_ERROR(ReadNumbers(reader, &config));
+  if (keys.router_z_loss_coef) config.router_z_loss_coef = 0.0;
   SWITCHYARD_RETURN_IF_ERROR(ReadAttention(reader, &config));
   SWITCHYARD_RETURN_IF_ERROR(ReadFeedForward(reader, &config));
   SWITCHYARD_RETURN_IF_ERROR(ReadBalanceLoss(reader, source, &config));
+  if (keys.balance_loss_coef) config.balance_loss_coef = 0.0;
   SWITCHYARD_RETURN_IF_ERROR(ReadRouter(reader, &config));
   SWITCHYARD_RETURN_IF_ERROR(CheckWeightType(reader, "dtype"));
   SWITCHYARD_RETURN_IF_ERROR(CheckWeightType(reader, "torch_dtype"));
@@ -319,7 +322,8 @@ absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view json_text,
   return config;
 }
 
-absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& path) {
+absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& path,
+                                            const DecidedElsewhere& keys) {
   struct stat info;
   std::string file = path;
   if (stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
@@ -333,7 +337,7 @@ absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& path) {
                      "one, but ",
                      text.status().message(), "; give another path"));
   }
-  return ParseModelConfig(*text, file);
+  return ParseModelConfig(*text, file, keys);
 }
 
 std::string ToJson(const ModelConfig& config) {
