@@ -53,7 +53,7 @@ void ToHuggingFaceFlags(Request* request, FlagSet* set) {
 void GroupedQueryFlags(Request* request, FlagSet* set) {
   GroupedQueryOptions* options = &request->grouped_query;
   set->Add("kv_heads", &options->kv_heads, "G",
-           "heads of keys and values that remain", "needed");
+           "heads of keys and values that remain; needed", "none");
   set->AddChoice("method", &options->method,
                  {{"mean", GroupMethod::kMean},
                   {"first", GroupMethod::kFirst},
@@ -64,7 +64,8 @@ void GroupedQueryFlags(Request* request, FlagSet* set) {
 
 void UpcyclingFlags(Request* request, FlagSet* set) {
   UpcyclingOptions* options = &request->upcycling;
-  set->Add("experts", &options->experts, "E", "experts of a layer", "needed");
+  set->Add("experts", &options->experts, "E", "experts of a layer; needed",
+           "none");
   set->Add("top_k", &options->experts_per_token, "K",
            "experts that a token goes to");
   set->Add("every", &options->every, "N",
