@@ -8,7 +8,7 @@ void AddRunFlags(TrainFlags* flags, FlagSet* set) {
   TrainOptions& o = flags->options;
   set->Group("Run");
   set->Add("model", &flags->model_path, "PATH",
-           "config.json with Mixtral's keys, or a folder that holds one");
+           "config.json of Mixtral or another family, or its folder");
   set->Add("data", &flags->data, "FILE[,FILE]",
            "text to train on, read as bytes");
   set->Add("out", &flags->out, "DIR",
@@ -30,7 +30,7 @@ void AddVerificationFlags(TrainFlags* flags, int64_t* max_ranks, FlagSet* set) {
   TrainOptions& o = flags->options;
   set->Group("Verification");
   set->Add("model", &flags->model_path, "PATH",
-           "config.json with Mixtral's keys, or a folder that holds one");
+           "config.json of Mixtral or another family, or its folder");
   set->Add("data", &flags->data, "FILE[,FILE]",
            "text to train on, read as bytes");
   set->Add("steps", &o.steps, "N", "steps on each layout");

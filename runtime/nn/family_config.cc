@@ -99,19 +99,24 @@ absl::Status ReadFamily(ConfigReader& reader, ModelConfig* config) {
 
 absl::Status CheckFamily(const ModelConfig& config, absl::string_view source) {
   const FamilyFacts& facts = FactsOf(config.family);
+  if (facts.has_experts) return absl::OkStatus();
   const bool dense =
       config.experts == 1 && config.experts_per_token == 1 &&
       config.feed_forward.first_k_dense_replace == config.layers &&
       config.feed_forward.dense_intermediate_size == 0 &&
-      SharedWidth(config) == 0 && config.balance_loss_coef == 0.0 &&
-      config.router_z_loss_coef == 0.0;
-  if (facts.has_experts || dense) return absl::OkStatus();
-  return ConfigError(source,
-                     absl::StrCat("expected dense layers alone in a model of "
-                                  "the family \"",
-                                  facts.model_type,
-                                  "\", found experts; choose a family with "
-                                  "experts such as \"mixtral\""));
+      SharedWidth(config) == 0;
+  const bool balanced =
+      config.balance_loss_coef > 0.0 || config.router_z_loss_coef > 0.0;
+  if (dense && !balanced) return absl::OkStatus();
+  return ConfigError(
+      source,
+      absl::StrCat("expected ",
+                   dense ? "no balance loss and no z-loss" : "dense layers",
+                   " in a model of the family \"", facts.model_type,
+                   "\", which has no routers, found ",
+                   dense ? "a coefficient above 0; remove it"
+                         : "experts; choose a family with experts such as "
+                           "\"mixtral\""));
 }
 
 }  // namespace switchyard::internal

@@ -220,9 +220,13 @@ TEST(ModelFamilyTest, Qwen3) {
 
 TEST(ModelFamilyTest, ADenseFamilyHasNoExperts) {
   ModelConfig config = Parse(kLlama);
+  config.balance_loss_coef = 0.01;
+  EXPECT_THAT(std::string(Validate(config, "here").message()),
+              HasSubstr("no balance loss and no z-loss"));
+  config.balance_loss_coef = 0.0;
   config.feed_forward.first_k_dense_replace = 0;
   EXPECT_THAT(std::string(Validate(config, "here").message()),
-              HasSubstr("family \"llama\", found experts"));
+              HasSubstr("family \"llama\", which has no routers, found experts"));
 }
 
 }  // namespace
