@@ -11,6 +11,10 @@
 
 namespace switchyard {
 
+int64_t LeastTensorCount(const ModelConfig& config) {
+  return config.layers + ExpertLayerCount(config) * config.experts;
+}
+
 ModelTensors::ModelTensors(const ModelConfig& config)
     : alone_(comm::NewSelfCommunicator()) {
   absl::StatusOr<Grid> grid =

@@ -24,6 +24,11 @@ struct ModelTensor {
   const Parameter* parameter = nullptr;  // null: state, such as a router's bias
 };
 
+// Of the tensors of a model's layers and experts: what a file that claims to
+// hold them must have at least. To be asked before ModelTensors of a config
+// from outside, which may claim more of them than memory holds.
+int64_t LeastTensorCount(const ModelConfig& config);
+
 class ModelTensors {
  public:
   // `config` is valid.

@@ -48,6 +48,14 @@ absl::StatusOr<std::unique_ptr<ModelWeights>> ModelWeights::Open(
       ParseModelConfig(
           checkpoint.manifest().run.model,
           absl::StrCat(folder, "/", Manifest::kFileName, ", its model")));
+  const auto saved = static_cast<int64_t>(checkpoint.manifest().tensors.size());
+  if (LeastTensorCount(config) > saved) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        folder, ": expected at least ", LeastTensorCount(config),
+        " tensors of its model, found ", saved,
+        "; the checkpoint is not of the model that it names: use another "
+        "one"));
+  }
   std::unique_ptr<ModelWeights> weights(
       new ModelWeights(std::move(checkpoint), std::move(config), which));
   SWITCHYARD_RETURN_IF_ERROR(weights->CheckTensors());

@@ -105,6 +105,12 @@ absl::StatusOr<ConversionReport> FromHuggingFace(const std::string& from,
   SWITCHYARD_ASSIGN_OR_RETURN(const TensorFolder folder,
                               TensorFolder::Open(from));
   const ModelConfig& model = folder.config().model;
+  const auto there = static_cast<int64_t>(folder.tensors().size());
+  if (LeastTensorCount(model) > there) {
+    return Error(folder.path(),
+                 absl::StrCat("expected at least ", LeastTensorCount(model),
+                              " tensors, found ", there));
+  }
   const ModelTensors wanted(model);
   ConversionReport report;
   report.untied = folder.config().ties_embeddings;

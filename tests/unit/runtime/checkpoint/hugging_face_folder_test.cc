@@ -172,6 +172,10 @@ TEST_F(HuggingFaceFolderTest, EveryTensorIsAccountedFor) {
   ExpectMessage({"k_proj.weight\" to be", "[8, 16]", "F32 [16, 8]"});
   WriteWhole([](auto& tensors) { tensors[3].dtype = DType::kInt32; });
   ExpectMessage({"k_proj.weight\" to be F32, BF16 or F16", "found I32"});
+  WriteWhole(nullptr,
+             absl::StrReplaceAll(kConfig, {{"\"num_hidden_layers\": 1",
+                                            "\"num_hidden_layers\": 1000"}}));
+  ExpectMessage({"at least 1000 tensors, found 12"});
   // What older Llamas have beside their weights.
   WriteWhole([](auto& tensors) {
     tensors.push_back(
