@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/nearest_name.h"
+#include "switchyard/launch/commands/checkpoint.h"
 #include "switchyard/launch/commands/convert.h"
 #include "switchyard/launch/commands/explain.h"
 #include "switchyard/launch/commands/train.h"
@@ -24,6 +25,7 @@ constexpr char kUsage[] =
     "\n"
     "Commands:\n"
     "  train            train a mixture-of-experts language model\n"
+    "  checkpoint       list, show or verify checkpoints\n"
     "  verify-layouts   compare a few steps of a run on several layouts, bit "
     "for bit\n"
     "  convert          checkpoints from and to other formats and models\n"
@@ -38,13 +40,8 @@ int Print(std::FILE* stream, const std::string& text, int exit_code) {
   return exit_code;
 }
 
-using Page =
-    absl::StatusOr<std::string> (*)(absl::Span<const std::string> arguments);
-
-// A command of the first rank alone: the others do nothing.
-int PrintPage(Page command, absl::Span<const std::string> arguments) {
-  if (LauncherRank() != 0) return 0;
-  const absl::StatusOr<std::string> page = command(arguments);
+// A command that needs no ranks and gives a page.
+int PrintPage(const absl::StatusOr<std::string>& page) {
   if (page.ok()) return Print(stdout, *page, 0);
   return Print(
       stderr,
@@ -61,10 +58,14 @@ int Main(const std::vector<std::string>& arguments) {
     return VerifyLayouts(absl::MakeConstSpan(arguments).subspan(1));
   }
   if (command == "explain") {
-    return PrintPage(ExplainPage, absl::MakeConstSpan(arguments).subspan(1));
+    return PrintPage(ExplainPage(absl::MakeConstSpan(arguments).subspan(1)));
   }
   if (command == "convert") {
-    return PrintPage(Convert, absl::MakeConstSpan(arguments).subspan(1));
+    if (LauncherRank() != 0) return 0;  // it writes: one process does
+    return PrintPage(Convert(absl::MakeConstSpan(arguments).subspan(1)));
+  }
+  if (command == "checkpoint") {
+    return PrintPage(CheckpointPage(absl::MakeConstSpan(arguments).subspan(1)));
   }
   if (command == "--help" || command == "-h" || command == "help") {
     return Print(stdout, kUsage, 0);
@@ -73,9 +74,9 @@ int Main(const std::vector<std::string>& arguments) {
     return Print(stdout, absl::StrCat("switchyard ", Version(), "\n"), 0);
   }
   if (command.empty()) return Print(stderr, kUsage, 1);
-  const absl::string_view nearest = NearestName(
-      command,
-      {"train", "verify-layouts", "convert", "explain", "--help", "--version"});
+  const absl::string_view nearest =
+      NearestName(command, {"train", "checkpoint", "convert", "verify-layouts",
+                            "explain", "--help", "--version"});
   return Print(
       stderr,
       absl::StrCat(
