@@ -68,11 +68,13 @@ constexpr ConfigKey kKeys[] = {
 
     // How files were made, which class loads them, what a call returns, and
     // tokens that only generation knows.
+    {"_attn_implementation_autoset", kIgnored},
     {"_name_or_path", kIgnored},
     {"architectures", kIgnored},
     {"bos_token_id", kIgnored},
     {"eos_token_id", kIgnored},
     {"id2label", kIgnored},
+    {"is_llama_config", kIgnored},
     {"label2id", kIgnored},
     {"output_attentions", kIgnored},
     {"output_hidden_states", kIgnored},
@@ -80,6 +82,7 @@ constexpr ConfigKey kKeys[] = {
     {"return_dict", kIgnored},
     {"tokenizer_class", kIgnored},
     {"torchscript", kIgnored},
+    {"transformers.js_config", kIgnored},
     {"transformers_version", kIgnored},
     {"use_cache", kIgnored},
 
@@ -89,6 +92,7 @@ constexpr ConfigKey kKeys[] = {
     {"partial_rotary_factor", kOnlyThis, "1.0"},
     {"pretraining_tp", kOnlyThis, "1"},
     {"quantization_config", kOnlyThis, "null"},
+    {"rope_interleaved", kOnlyThis, "false"},
     {"rope_scaling", kOnlyThis, "null"},
     {"router_jitter_noise", kOnlyThis, "0.0"},
     {"tie_word_embeddings", kOnlyThis, "false"},

@@ -177,6 +177,11 @@ TEST(ModelFamilyTest, Llama) {
   EXPECT_EQ(config.attention.window, 0);
   EXPECT_EQ(Parse(With(kLlama, "attention_bias", "true")).attention.bias,
             AttentionBias::kAll);
+  // As smaller models' files have them.
+  Parse(With(With(kLlama, "is_llama_config", "true"), "rope_interleaved",
+             "false"));
+  EXPECT_THAT(MessageOf(With(kLlama, "rope_interleaved", "true")),
+              HasSubstr("\"rope_interleaved\" to be false"));
   EXPECT_THAT(MessageOf(With(kLlama, "mlp_bias", "true")),
               HasSubstr("\"mlp_bias\" to be false, found true"));
   EXPECT_THAT(
@@ -225,8 +230,9 @@ TEST(ModelFamilyTest, ADenseFamilyHasNoExperts) {
               HasSubstr("no balance loss and no z-loss"));
   config.balance_loss_coef = 0.0;
   config.feed_forward.first_k_dense_replace = 0;
-  EXPECT_THAT(std::string(Validate(config, "here").message()),
-              HasSubstr("family \"llama\", which has no routers, found experts"));
+  EXPECT_THAT(
+      std::string(Validate(config, "here").message()),
+      HasSubstr("family \"llama\", which has no routers, found experts"));
 }
 
 }  // namespace

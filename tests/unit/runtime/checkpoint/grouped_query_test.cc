@@ -145,6 +145,21 @@ TEST_F(GroupedQueryTest, MeansAndFirstHeadsAreThose) {
   }
 }
 
+// All heads share the weight of a norm of each head.
+TEST_F(GroupedQueryTest, NormsOfEachHeadStay) {
+  ModelConfig config = Model();
+  config.family = ModelFamily::kQwen3;
+  config.attention.qk_norm = QkNorm::kHead;
+  ASSERT_TRUE(WriteRandomCheckpoint(config, Path("in")).ok());
+  ASSERT_TRUE(Convert(2, GroupMethod::kMean, "out").ok());
+  const auto before = WeightsIn(Path("in")), after = WeightsIn(Path("out"));
+  for (const char* part : {"q_norm.weight", "k_norm.weight", "o_proj.weight"}) {
+    const std::string name = std::string("model.layers.1.self_attn.") + part;
+    EXPECT_EQ(after.at(name), before.at(name)) << name;
+  }
+  EXPECT_TRUE(RunCheckpoint(Path("out"), SomeBatch(40, 2, 16)).ok());
+}
+
 TEST_F(GroupedQueryTest, RandomHeadsFollowFromTheSeed) {
   ASSERT_TRUE(WriteRandomCheckpoint(Model(), Path("in")).ok());
   ASSERT_TRUE(Convert(2, GroupMethod::kRandom, "a", 1).ok());
