@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "switchyard/base/check.h"
 #include "switchyard/base/file.h"
 #include "switchyard/base/status.h"
 
@@ -24,13 +25,18 @@ class SystemFile : public NewFile {
   ~SystemFile() override { close(file_); }
 
   absl::Status Append(absl::string_view bytes) override {
-    while (!bytes.empty()) {
-      const ssize_t count = write(file_, bytes.data(), bytes.size());
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) return SystemError(errno, "write", path_);
-      bytes.remove_prefix(static_cast<size_t>(count));
-    }
+    const int64_t begin = size_;
+    size_ += static_cast<int64_t>(bytes.size());
+    SWITCHYARD_RETURN_IF_ERROR(WriteAt(begin, bytes));
+    StartWriting();
     return absl::OkStatus();
+  }
+
+  absl::Status Rewrite(int64_t offset, absl::string_view bytes) override {
+    SWITCHYARD_CHECK(offset >= 0 &&
+                     offset + static_cast<int64_t>(bytes.size()) <= size_)
+        << path_ << " " << offset;
+    return WriteAt(offset, bytes);
   }
 
   absl::Status Sync() override {
@@ -39,8 +45,35 @@ class SystemFile : public NewFile {
   }
 
  private:
+  absl::Status WriteAt(int64_t offset, absl::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t count =
+          pwrite(file_, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) return SystemError(errno, "write", path_);
+      bytes.remove_prefix(static_cast<size_t>(count));
+      offset += count;
+    }
+    return absl::OkStatus();
+  }
+
+  // Lets the disk begin with what is there, so that Sync has less to wait for.
+  // It promises nothing, and where there is no such call nothing is lost.
+  void StartWriting() {
+#ifdef SYNC_FILE_RANGE_WRITE
+    constexpr int64_t kAtOnce = int64_t{1} << 25;
+    if (size_ - started_ < kAtOnce) return;
+    sync_file_range(file_, static_cast<off_t>(started_),
+                    static_cast<off_t>(size_ - started_),
+                    SYNC_FILE_RANGE_WRITE);
+    started_ = size_;
+#endif
+  }
+
   const std::string path_;
   const int file_;
+  int64_t size_ = 0;
+  int64_t started_ = 0;  // bytes that the disk was told of
 };
 
 class System : public FileSystem {

@@ -5,8 +5,8 @@
 // order, so whoever must survive one makes them through this interface, and a
 // test can stand in between and lose what was not synced.
 //
-//   auto file = files.Create("new/data");      // what is written is in nobody's
-//   file->Append(bytes); file->Sync();         // sight
+//   auto file = files.Create("new/data");      // what is written is in
+//   nobody's file->Append(bytes); file->Sync();         // sight
 //   files.SyncFolder("new");                   // now the name is there too
 //   files.Rename("new", "done"); files.SyncFolder(".");
 //
@@ -15,6 +15,7 @@
 #ifndef SWITCHYARD_BASE_FILE_SYSTEM_H_
 #define SWITCHYARD_BASE_FILE_SYSTEM_H_
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -29,6 +30,8 @@ class NewFile {
  public:
   virtual ~NewFile() = default;
   virtual absl::Status Append(absl::string_view bytes) = 0;
+  // Replaces bytes that were appended.
+  virtual absl::Status Rewrite(int64_t offset, absl::string_view bytes) = 0;
   // The content survives a crash of the machine. Its name does only after
   // SyncFolder of its folder.
   virtual absl::Status Sync() = 0;

@@ -49,6 +49,12 @@ absl::Status RandomAccessFile::Read(int64_t begin, int64_t count,
                    begin <= size_ - count)
       << path_ << " " << begin << " " << count << " " << size_;
   char* to = static_cast<char*>(bytes);
+  // Who reads much goes on behind it: the disk may begin with that.
+  constexpr int64_t kMuch = int64_t{1} << 20, kAhead = int64_t{1} << 23;
+  if (count >= kMuch) {
+    posix_fadvise(file_, static_cast<off_t>(begin + count), kAhead,
+                  POSIX_FADV_WILLNEED);
+  }
   while (count > 0) {
     const ssize_t got = pread(file_, to, static_cast<size_t>(count), begin);
     if (got < 0 && errno == EINTR) continue;

@@ -22,6 +22,7 @@ CORPUS=/usr/share/dictd/gcide.dict.dz
 # that uses the installed package.
 PACKAGES=(g++ cmake ninja-build make pkg-config libopenmpi-dev openmpi-bin
   libabsl-dev libdnnl-dev ocl-icd-opencl-dev libhwy-dev nlohmann-json3-dev
+  libxxhash-dev
   libgtest-dev libgmock-dev)
 WITH_CORPUS=0
 
@@ -72,6 +73,7 @@ sources_of() {
     nlohmann-json)
       echo "nlohmann-json3-dev|json-devel|nlohmann-json|nlohmann_json|$prefix"
       ;;
+    xxHash) echo "libxxhash-dev|xxhash-devel|xxhash|xxhash|PKG_CONFIG_PATH" ;;
     GoogleTest)
       printf "%s|%s\n" "libgtest-dev,libgmock-dev|gtest-devel,gmock-devel" \
         "googletest|gtest|$prefix"
@@ -145,7 +147,8 @@ not_found() {
       ! command -v "${CXX:-c++}" >/dev/null; then
       echo "C++20 compiler"
     fi
-    printf '%s\n' OpenMP MPI Abseil oneDNN Highway nlohmann-json GoogleTest
+    printf '%s\n' OpenMP MPI Abseil oneDNN Highway nlohmann-json xxHash \
+      GoogleTest
   fi
   rm -rf "$folder"
   [[ $WITH_CORPUS -eq 0 || -r $CORPUS ]] || echo dict-gcide

@@ -7,6 +7,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -17,17 +18,40 @@ uint64_t ChecksumOf(absl::string_view bytes) {
   return XXH3_64bits(bytes.data(), bytes.size());
 }
 
-std::vector<uint64_t> BlockChecksums(const void* elements, int64_t count,
-                                     int64_t element_bytes) {
-  const char* bytes = static_cast<const char*>(elements);
-  std::vector<uint64_t> checksums;
-  for (int64_t first = 0; first < count; first += kChecksumBlock) {
-    const int64_t block = std::min(kChecksumBlock, count - first);
-    checksums.push_back(
-        ChecksumOf({bytes + first * element_bytes,
-                    static_cast<size_t>(block * element_bytes)}));
+struct BlockChecksums::State {
+  XXH3_state_t hash;
+};
+
+BlockChecksums::BlockChecksums(int64_t element_bytes)
+    : block_bytes_(kChecksumBlock * element_bytes),
+      state_(std::make_unique<State>()) {
+  XXH3_64bits_reset(&state_->hash);
+}
+
+BlockChecksums::~BlockChecksums() = default;
+
+void BlockChecksums::Add(absl::string_view bytes) {
+  while (!bytes.empty()) {
+    const size_t part = static_cast<size_t>(std::min<int64_t>(
+        block_bytes_ - in_block_, static_cast<int64_t>(bytes.size())));
+    XXH3_64bits_update(&state_->hash, bytes.data(), part);
+    bytes.remove_prefix(part);
+    in_block_ += static_cast<int64_t>(part);
+    if (in_block_ == block_bytes_) {
+      checksums_.push_back(XXH3_64bits_digest(&state_->hash));
+      XXH3_64bits_reset(&state_->hash);
+      in_block_ = 0;
+    }
   }
-  return checksums;
+}
+
+std::vector<uint64_t> BlockChecksums::Finish() {
+  if (in_block_ > 0) {
+    checksums_.push_back(XXH3_64bits_digest(&state_->hash));
+    XXH3_64bits_reset(&state_->hash);
+    in_block_ = 0;
+  }
+  return std::move(checksums_);
 }
 
 std::string ChecksumText(uint64_t checksum) {

@@ -129,16 +129,17 @@ void CheckpointWriter::JoinWork() {
 absl::Status CheckpointWriter::Save() {
   const double start = Now();
   SWITCHYARD_RETURN_IF_ERROR(Finish());
-  SWITCHYARD_RETURN_IF_ERROR(
-      AgreeOnStatus(world_, snapshot_.Take(stream_, visit_)));
+  SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world_, snapshot_.Begin(visit_)));
   report_ = CheckpointReport();
   report_.step = snapshot_.integers().at("step");
   report_.path = PathOf(CheckpointName(report_.step));
   start_ = start;
   phase_ = Phase::kWriting;
   StartWork([this] { return WriteOwn(); });
+  // If that fails here, the writer's failure is everybody's at the next call.
+  const absl::Status copied = snapshot_.Copy(stream_, visit_);
   report_.stall_seconds = Now() - start;
-  return absl::OkStatus();
+  return copied;
 }
 
 absl::Status CheckpointWriter::WriteOwn() {
@@ -177,6 +178,10 @@ absl::Status CheckpointWriter::Advance(bool wait) {
   JoinWork();
   if (counts[1] > 0) {
     phase_ = Phase::kIdle;
+    // Nobody writes any more: what is there takes room for nothing.
+    if (world_.rank() == 0) {
+      files_.RemoveFolder(PathOf(UnfinishedName(report_.step))).IgnoreError();
+    }
     return AgreeOnStatus(world_, failed ? work_status_ : absl::OkStatus());
   }
   if (phase_ == Phase::kWriting) {

@@ -2,31 +2,45 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/runtime/checkpoint/snapshot.h"
 
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <new>
+#include <utility>
+
 #include "switchyard/base/check.h"
 #include "switchyard/base/status.h"
 #include "switchyard/runtime/checkpoint/block_checksum.h"
 #include "switchyard/runtime/checkpoint/manifest.h"
-#include "switchyard/runtime/checkpoint/safetensors.h"
 
 namespace switchyard {
+namespace {
 
-// Counts bytes in a first visit and copies them in a second one.
-class Snapshot::Copier : public StateVisitor {
+// Copied before the writer is told, and written at once: small enough that what
+// was summed up is still in a cache when it is written.
+constexpr int64_t kPieceBytes = int64_t{1} << 19;
+
+// Of large pages, which are fewer to fault in.
+constexpr size_t kPageBytes = size_t{1} << 21;
+
+}  // namespace
+
+// Lists what this rank owns, and the numbers.
+class Snapshot::Lister : public StateVisitor {
  public:
-  Copier(Snapshot& snapshot, Stream* stream)
-      : snapshot_(snapshot), stream_(stream) {}
+  explicit Lister(Snapshot& snapshot) : snapshot_(snapshot) {}
 
   absl::Status Visit(const StateSlice& slice) override {
     if (!slice.owned) return absl::OkStatus();
-    const int64_t bytes = slice.values.byte_count();
-    if (stream_ != nullptr) {
-      SWITCHYARD_CHECK(bytes <= snapshot_.byte_count_ - bytes_) << slice.name;
-      snapshot_.slices_.push_back({slice.name, slice.values.dtype(),
-                                   slice.shape, slice.first_element,
-                                   slice.values.element_count(), bytes_});
-      stream_->CopyToHost(snapshot_.bytes_.get() + bytes_, slice.values);
-    }
-    bytes_ += bytes;
+    snapshot_.slices_.push_back({slice.name,
+                                 slice.values.dtype(),
+                                 slice.shape,
+                                 slice.first_element,
+                                 slice.values.element_count(),
+                                 snapshot_.byte_count_,
+                                 {}});
+    snapshot_.byte_count_ += slice.values.byte_count();
     return absl::OkStatus();
   }
   absl::Status Visit(const char* name, int64_t* value) override {
@@ -38,62 +52,169 @@ class Snapshot::Copier : public StateVisitor {
     return absl::OkStatus();
   }
 
-  int64_t bytes() const { return bytes_; }
+ private:
+  Snapshot& snapshot_;
+};
+
+class Snapshot::Copier : public StateVisitor {
+ public:
+  Copier(Snapshot& snapshot, Stream& stream)
+      : snapshot_(snapshot), stream_(stream) {}
+
+  absl::Status Visit(const StateSlice& slice) override {
+    if (!slice.owned) return absl::OkStatus();
+    const Slice& listed = snapshot_.slices_[next_++];
+    SWITCHYARD_CHECK(listed.name == slice.name &&
+                     listed.first == slice.first_element &&
+                     listed.byte_count() == slice.values.byte_count())
+        << slice.name;
+    const int64_t elements =
+        kPieceBytes / static_cast<int64_t>(SizeOf(listed.dtype));
+    for (int64_t at = 0; at < listed.count; at += elements) {
+      const TensorView piece =
+          slice.values.Rows(at, std::min(listed.count, at + elements));
+      stream_.CopyToHost(snapshot_.bytes_.get() + copied_, piece);
+      copied_ += piece.byte_count();
+      if (copied_ - told_ >= kPieceBytes) Tell();
+    }
+    return absl::OkStatus();
+  }
+  absl::Status Visit(const char*, int64_t*) override {
+    return absl::OkStatus();
+  }
+  absl::Status Visit(const char*, double*) override { return absl::OkStatus(); }
+
+  void Tell() {
+    stream_.Wait();
+    snapshot_.Progress(copied_);
+    told_ = copied_;
+  }
 
  private:
   Snapshot& snapshot_;
-  Stream* const stream_;  // null: counts only
-  int64_t bytes_ = 0;
+  Stream& stream_;
+  size_t next_ = 0;
+  int64_t copied_ = 0, told_ = 0;
 };
 
-absl::Status Snapshot::Take(Stream& stream, const VisitState& visit) {
-  Copier counter(*this, nullptr);
-  SWITCHYARD_RETURN_IF_ERROR(visit(counter));
-  byte_count_ = counter.bytes();
-  if (byte_count_ > capacity_) {
-    bytes_.reset();  // before the new memory is there
-    bytes_.reset(new char[static_cast<size_t>(byte_count_)]);
-    capacity_ = byte_count_;
-  }
+void Snapshot::FreeMemory::operator()(char* bytes) const { std::free(bytes); }
+
+void Snapshot::Reserve() {
+  if (byte_count_ <= capacity_) return;
+  bytes_.reset();  // before the new memory is there
+  const size_t pages =
+      (static_cast<size_t>(byte_count_) + kPageBytes - 1) / kPageBytes;
+  void* memory = std::aligned_alloc(kPageBytes, pages * kPageBytes);
+  if (memory == nullptr) throw std::bad_alloc();
+  madvise(memory, pages * kPageBytes, MADV_HUGEPAGE);  // a hint, no more
+  bytes_.reset(static_cast<char*>(memory));
+  capacity_ = byte_count_;
+}
+
+absl::Status Snapshot::Begin(const VisitState& visit) {
   slices_.clear();
-  Copier copier(*this, &stream);
-  SWITCHYARD_RETURN_IF_ERROR(visit(copier));
-  stream.Wait();
+  byte_count_ = 0;
+  copied_ = 0;
+  failed_ = false;
+  Lister lister(*this);
+  SWITCHYARD_RETURN_IF_ERROR(visit(lister));
+  Reserve();
   return absl::OkStatus();
 }
 
-absl::Status Snapshot::WriteTo(FileSystem& files,
-                               const std::string& path) const {
+absl::Status Snapshot::Copy(Stream& stream, const VisitState& visit) {
+  Copier copier(*this, stream);
+  const absl::Status status = visit(copier);
+  if (status.ok()) {
+    copier.Tell();
+  } else {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    failed_ = true;
+    progress_.notify_all();
+  }
+  return status;
+}
+
+void Snapshot::Progress(int64_t bytes) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  copied_ = bytes;
+  progress_.notify_all();
+}
+
+bool Snapshot::WaitFor(int64_t bytes) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  progress_.wait(lock, [&] { return failed_ || copied_ >= bytes; });
+  return !failed_;
+}
+
+std::string Snapshot::MakeHeader() const {
   std::map<std::string, SavedTensor> saved;
   std::vector<StoredTensor> stored;
   for (const Slice& slice : slices_) {
     SavedTensor& tensor =
         saved.try_emplace(slice.name, SavedTensor{slice.dtype, slice.shape, {}})
             .first->second;
-    const int64_t size = static_cast<int64_t>(SizeOf(slice.dtype));
-    SavedSlice one = {
-        0, slice.first, slice.count,
-        BlockChecksums(bytes_.get() + slice.offset, slice.count, size)};
+    SavedSlice one = {0, slice.first, slice.count, slice.checksums};
     StoredTensor place;
     place.name = SliceName(slice.name, slice.shape, one);
     place.type = StoredTypeOf(slice.dtype);
-    if (one.count == slice.shape.element_count()) {
+    place.shape = {slice.count};
+    if (slice.count == slice.shape.element_count()) {
+      place.shape.clear();
       for (int i = 0; i < slice.shape.rank(); ++i) {
         place.shape.push_back(slice.shape[i]);
       }
-    } else {
-      place.shape = {slice.count};
     }
     stored.push_back(std::move(place));
     tensor.slices.push_back(std::move(one));
   }
-  const std::string header = MakeSafetensorsHeader(
+  return MakeSafetensorsHeader(
       {{"format", "pt"}, {"slices", SlicesToJson(saved)}}, &stored);
+}
+
+absl::Status Snapshot::AppendSlices(NewFile& file) {
+  size_t next = 0;  // the slice that the piece begins in, or the one behind it
+  std::unique_ptr<BlockChecksums> checksums;
+  for (int64_t at = 0; at < byte_count_;) {
+    const int64_t stop = std::min(byte_count_, at + kPieceBytes);
+    if (!WaitFor(stop)) return absl::AbortedError("the snapshot failed");
+    for (int64_t summed = at; summed < stop;) {
+      Slice& slice = slices_[next];
+      const int64_t end = slice.offset + slice.byte_count();
+      if (summed == slice.offset) {
+        checksums = std::make_unique<BlockChecksums>(
+            static_cast<int64_t>(SizeOf(slice.dtype)));
+      }
+      const int64_t part_end = std::min(stop, end);
+      checksums->Add(Bytes(summed, part_end));
+      summed = part_end;
+      if (summed < end) break;
+      slice.checksums = checksums->Finish();
+      ++next;
+    }
+    SWITCHYARD_RETURN_IF_ERROR(file.Append(Bytes(at, stop)));
+    at = stop;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Snapshot::WriteTo(FileSystem& files, const std::string& path) {
   SWITCHYARD_ASSIGN_OR_RETURN(const std::unique_ptr<NewFile> file,
                               files.Create(path));
+  // The header is as long with the checksums of nothing, and comes when they
+  // are known.
+  for (Slice& slice : slices_) {
+    slice.checksums.assign(
+        static_cast<size_t>((slice.count + kChecksumBlock - 1) /
+                            kChecksumBlock),
+        0);
+  }
+  const std::string header = MakeHeader();
   SWITCHYARD_RETURN_IF_ERROR(file->Append(header));
-  SWITCHYARD_RETURN_IF_ERROR(
-      file->Append({bytes_.get(), static_cast<size_t>(byte_count_)}));
+  SWITCHYARD_RETURN_IF_ERROR(AppendSlices(*file));
+  const std::string known = MakeHeader();
+  SWITCHYARD_CHECK(known.size() == header.size()) << path;
+  SWITCHYARD_RETURN_IF_ERROR(file->Rewrite(0, known));
   return file->Sync();
 }
 

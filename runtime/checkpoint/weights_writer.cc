@@ -93,43 +93,23 @@ absl::Status WeightsWriter::Begin() {
   return file_->Append(header);
 }
 
-void WeightsWriter::AddChecksums(const char* bytes, int64_t count,
-                                 int64_t element_bytes) {
-  const WeightsTensor& tensor = tensors_[tensor_];
-  std::vector<uint64_t>& checksums =
-      manifest_.tensors[tensor.name].slices[0].checksums;
-  const int64_t total = tensor.shape.element_count();
-  for (int64_t done = 0; done < count;) {
-    const int64_t in_block = written_ % kChecksumBlock;
-    const int64_t part = std::min(count - done, kChecksumBlock - in_block);
-    const absl::string_view piece(bytes + done * element_bytes,
-                                  static_cast<size_t>(part * element_bytes));
-    done += part;
-    written_ += part;
-    const bool whole = written_ % kChecksumBlock == 0 || written_ == total;
-    if (whole && block_.empty()) {
-      checksums.push_back(ChecksumOf(piece));
-      continue;
-    }
-    block_.append(piece.data(), piece.size());
-    if (!whole) continue;
-    checksums.push_back(ChecksumOf(block_));
-    block_.clear();
-  }
-}
-
 absl::Status WeightsWriter::Append(const void* elements, int64_t count) {
   SWITCHYARD_CHECK(tensor_ < tensors_.size() && count >= 0 &&
                    count <= tensors_[tensor_].shape.element_count() - written_)
       << tensor_ << " " << count;
-  const int64_t size = static_cast<int64_t>(SizeOf(tensors_[tensor_].dtype));
-  const char* bytes = static_cast<const char*>(elements);
-  AddChecksums(bytes, count, size);
-  if (written_ == tensors_[tensor_].shape.element_count()) {
+  const WeightsTensor& tensor = tensors_[tensor_];
+  const int64_t size = static_cast<int64_t>(SizeOf(tensor.dtype));
+  const absl::string_view bytes(static_cast<const char*>(elements),
+                                static_cast<size_t>(count * size));
+  if (written_ == 0) checksums_ = std::make_unique<BlockChecksums>(size);
+  checksums_->Add(bytes);
+  written_ += count;
+  if (written_ == tensor.shape.element_count()) {
+    manifest_.tensors[tensor.name].slices[0].checksums = checksums_->Finish();
     ++tensor_;
     written_ = 0;
   }
-  return file_->Append({bytes, static_cast<size_t>(count * size)});
+  return file_->Append(bytes);
 }
 
 absl::Status WeightsWriter::Finish(const RunRecord& run) {

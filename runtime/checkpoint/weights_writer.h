@@ -19,6 +19,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "switchyard/base/file_system.h"
+#include "switchyard/runtime/checkpoint/block_checksum.h"
 #include "switchyard/runtime/checkpoint/manifest.h"
 
 namespace switchyard {
@@ -49,7 +50,6 @@ class WeightsWriter {
   WeightsWriter(std::string path, std::vector<WeightsTensor> tensors,
                 FileSystem& files);
   absl::Status Begin();
-  void AddChecksums(const char* bytes, int64_t count, int64_t element_bytes);
 
   const std::string path_;
   const std::string unfinished_;
@@ -57,9 +57,9 @@ class WeightsWriter {
   FileSystem& files_;
   std::unique_ptr<NewFile> file_;
   Manifest manifest_;
-  size_t tensor_ = 0;    // that is being written
-  int64_t written_ = 0;  // its elements
-  std::string block_;    // the bytes of a block that is not whole yet
+  size_t tensor_ = 0;                          // that is being written
+  int64_t written_ = 0;                        // its elements
+  std::unique_ptr<BlockChecksums> checksums_;  // of that tensor
   bool finished_ = false;
 };
 

@@ -39,6 +39,13 @@ class DiskThatForgets::File : public NewFile {
     node_->content.append(bytes.data(), bytes.size());
     return file_->Append(bytes);
   }
+  absl::Status Rewrite(int64_t offset, absl::string_view bytes) override {
+    SWITCHYARD_RETURN_IF_ERROR(disk_.Count());
+    const std::lock_guard<std::mutex> lock(disk_.mutex_);
+    node_->content.replace(static_cast<size_t>(offset), bytes.size(),
+                           bytes.data(), bytes.size());
+    return file_->Rewrite(offset, bytes);
+  }
   absl::Status Sync() override {
     SWITCHYARD_RETURN_IF_ERROR(disk_.Count());
     const std::lock_guard<std::mutex> lock(disk_.mutex_);
