@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/nearest_name.h"
 #include "switchyard/launch/commands/checkpoint.h"
+#include "switchyard/launch/commands/convert.h"
 #include "switchyard/launch/commands/explain.h"
 #include "switchyard/launch/commands/tokenize.h"
 #include "switchyard/launch/commands/train.h"
@@ -28,6 +29,7 @@ constexpr char kUsage[] =
     "  checkpoint       list, show or verify checkpoints\n"
     "  verify-layouts   compare a few steps of a run on several layouts, bit "
     "for bit\n"
+    "  convert          checkpoints from and to other formats and models\n"
     "  tokenize         write the tokens of text files as one file\n"
     "  explain          what a rule computes, with the numbers of a model\n"
     "\n"
@@ -68,6 +70,10 @@ int Main(const std::vector<std::string>& arguments) {
   if (command == "explain") {
     return PrintPage(ExplainPage(absl::MakeConstSpan(arguments).subspan(1)));
   }
+  if (command == "convert") {
+    if (LauncherRank() != 0) return 0;  // it writes: one process does
+    return PrintPage(Convert(absl::MakeConstSpan(arguments).subspan(1)));
+  }
   if (command == "checkpoint") {
     return PrintPage(CheckpointPage(absl::MakeConstSpan(arguments).subspan(1)));
   }
@@ -79,8 +85,8 @@ int Main(const std::vector<std::string>& arguments) {
   }
   if (command.empty()) return Print(stderr, kUsage, 1);
   const absl::string_view nearest =
-      NearestName(command, {"train", "checkpoint", "verify-layouts", "tokenize",
-                            "explain", "--help", "--version"});
+      NearestName(command, {"train", "checkpoint", "convert", "verify-layouts",
+                            "tokenize", "explain", "--help", "--version"});
   return Print(
       stderr,
       absl::StrCat(

@@ -8,7 +8,7 @@ void AddRunFlags(TrainFlags* flags, FlagSet* set) {
   TrainOptions& o = flags->options;
   set->Group("Run");
   set->Add("model", &flags->model_path, "PATH",
-           "config.json with Mixtral's keys, or a folder that holds one");
+           "config.json of Mixtral or another family, or its folder");
   AddDataFlags(flags, set);
   set->Add("steps", &o.steps, "N", "length of the schedule");
   set->Add("seed", &o.seed, "S",

@@ -11,7 +11,7 @@ void AddVerificationFlags(VerifyFlags* flags, FlagSet* set) {
   TrainFlags& f = flags->train;
   set->Group("Verification");
   set->Add("model", &f.model_path, "PATH",
-           "config.json with Mixtral's keys, or a folder that holds one");
+           "config.json of Mixtral or another family, or its folder");
   AddDataFlags(&f, set);
   set->Add("steps", &flags->steps, "N",
            "steps on each layout; in a file of flags, the length of the "

@@ -37,6 +37,8 @@ class ConfigReader {
 
   // Null where the key is absent or its value is null ("not set").
   const nlohmann::json* Find(const char* key) const;
+  // Whether the key is there, if only as null.
+  bool Has(const char* key) const { return object_.contains(key); }
 
   bool Integer(const char* key, int64_t* value);
   bool Boolean(const char* key, bool* value);

@@ -14,6 +14,25 @@ namespace switchyard {
 
 using kernels::Activation;
 
+namespace {
+
+constexpr std::pair<const char*, Activation> kActivations[] = {
+    {"silu", Activation::kSilu},
+    {"gelu", Activation::kGelu},
+    {"gelu_new", Activation::kGeluTanh},
+    {"gelu_pytorch_tanh", Activation::kGeluTanh},
+    {"relu", Activation::kRelu},
+};
+
+}  // namespace
+
+const char* NameOf(Activation activation) {
+  for (const auto& [name, meaning] : kActivations) {
+    if (meaning == activation) return name;
+  }
+  return "";
+}
+
 bool HasExperts(const ModelConfig& config, int64_t layer) {
   const FeedForwardConfig& f = config.feed_forward;
   return layer >= f.first_k_dense_replace && layer % f.moe_layer_freq == 0 &&
@@ -56,21 +75,6 @@ constexpr int64_t kMostLayers = 1 << 16;
 constexpr int64_t kMostWidth = 1 << 20;
 constexpr int64_t kMostSharedExperts = 1 << 12;
 
-constexpr std::pair<const char*, Activation> kActivations[] = {
-    {"silu", Activation::kSilu},
-    {"gelu", Activation::kGelu},
-    {"gelu_new", Activation::kGeluTanh},
-    {"gelu_pytorch_tanh", Activation::kGeluTanh},
-    {"relu", Activation::kRelu},
-};
-
-const char* NameOf(Activation activation) {
-  for (const auto& [name, meaning] : kActivations) {
-    if (meaning == activation) return name;
-  }
-  return "";
-}
-
 // A list of layers, sorted.
 void ReadLayers(ConfigReader& reader, const char* key,
                 std::vector<int64_t>* layers) {
@@ -89,6 +93,11 @@ void ReadLayers(ConfigReader& reader, const char* key,
 void ReadWidths(ConfigReader& reader, ModelConfig* config) {
   FeedForwardConfig& f = config->feed_forward;
   int64_t of_experts = 0;
+  if (config->family == ModelFamily::kQwen3Moe) {
+    // Its "intermediate_size" is that of a dense layer.
+    reader.Require("moe_intermediate_size",
+                   reader.Find("moe_intermediate_size") != nullptr);
+  }
   if (reader.Integer("moe_intermediate_size", &of_experts)) {
     // 0 would mean "as an expert's"; -1 is out of every range too.
     f.dense_intermediate_size =
@@ -186,6 +195,8 @@ absl::Status CheckInitialValues(const ModelConfig& config,
 
 absl::Status ReadFeedForward(ConfigReader& reader, ModelConfig* config) {
   FeedForwardConfig& f = config->feed_forward;
+  const bool has_experts = FactsOf(config->family).has_experts;
+  if (!has_experts) f.first_k_dense_replace = config->layers;
   reader.Integer("first_k_dense_replace", &f.first_k_dense_replace);
   reader.Integer("moe_layer_freq", &f.moe_layer_freq);
   reader.Integer("decoder_sparse_step", &f.decoder_sparse_step);
@@ -224,7 +235,7 @@ void WriteFeedForward(const ModelConfig& config, nlohmann::ordered_json* json) {
     (*json)["moe_intermediate_size"] = config.intermediate_size;
   }
   write("first_k_dense_replace", f.first_k_dense_replace,
-        f.first_k_dense_replace == 0);
+        f.first_k_dense_replace == 0 || !FactsOf(config.family).has_experts);
   write("moe_layer_freq", f.moe_layer_freq, f.moe_layer_freq == 1);
   write("decoder_sparse_step", f.decoder_sparse_step,
         f.decoder_sparse_step == 1);

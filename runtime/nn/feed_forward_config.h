@@ -55,6 +55,9 @@ struct FeedForwardConfig {
   double initializer_scale = 0.0;  // 0: initializer_range everywhere
 };
 
+// The value of "hidden_act".
+const char* NameOf(kernels::Activation activation);
+
 struct ModelConfig;  // model_config.h
 
 // Whether layer `layer` has experts, how many layers do, and which, ascending.

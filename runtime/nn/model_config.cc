@@ -26,13 +26,16 @@ namespace {
 
 using Json = nlohmann::json;
 using internal::CheckAttention;
+using internal::CheckFamily;
 using internal::CheckFeedForward;
 using internal::CheckRouter;
 using internal::ConfigError;
 using internal::ConfigReader;
 using internal::InRange;
 using internal::ReadAttention;
+using internal::ReadFamily;
 using internal::ReadFeedForward;
+using internal::ReadRopeTheta;
 using internal::ReadRouter;
 using internal::ShortestDecimal;
 using internal::Shown;
@@ -74,56 +77,9 @@ absl::Status CheckKnown(const std::string& name, const Json& value,
   return absl::OkStatus();
 }
 
-// "rope_parameters": {"rope_theta": 1e6, "rope_type": "default"} of newer
-// files.
-absl::Status ReadRopeParameters(const Json& json, absl::string_view source,
-                                double* theta, bool* found) {
-  const char* kName = "rope_parameters";
-  if (!json.is_object()) {
-    return ConfigError(
-        source, absl::StrCat("expected \"", kName, "\" to be an object, found ",
-                             Shown(json), "; correct it"));
-  }
-  ConfigReader reader(json, source, absl::StrCat(kName, "."));
-  for (const auto& [name, value] : json.items()) {
-    const bool known = name == "rope_theta" || value.is_null() ||
-                       (name == "rope_type" && value == "default") ||
-                       (name == "partial_rotary_factor" && value == 1.0);
-    if (!known) {
-      return ConfigError(
-          source, absl::StrCat("expected \"", kName,
-                               "\" to hold rope_theta and rope_type "
-                               "\"default\", found \"",
-                               Printable(name), "\": ", Shown(value),
-                               "; other rotary embeddings are not built"));
-    }
-  }
-  *found = reader.Number("rope_theta", theta);
-  return reader.status();
-}
-
-absl::Status ReadRopeTheta(ConfigReader& reader, absl::string_view source,
-                           double* theta) {
-  const bool top = reader.Number("rope_theta", theta);
-  bool nested = false;
-  double nested_theta = 0.0;
-  if (const Json* json = reader.Find("rope_parameters")) {
-    SWITCHYARD_RETURN_IF_ERROR(
-        ReadRopeParameters(*json, source, &nested_theta, &nested));
-  }
-  if (top && nested && *theta != nested_theta) {
-    return ConfigError(source,
-                       absl::StrCat("expected one rotary base, found ", *theta,
-                                    " in \"rope_theta\" and ", nested_theta,
-                                    " in \"rope_parameters\"; remove one"));
-  }
-  if (nested) *theta = nested_theta;
-  reader.Require("rope_theta", top || nested);
-  return absl::OkStatus();
-}
-
 // Mixtral's, Qwen's and DeepSeek's name of the same number.
-absl::Status ReadExperts(ConfigReader& reader, int64_t* experts) {
+absl::Status ReadExperts(ConfigReader& reader, ModelFamily family,
+                         int64_t* experts) {
   const char* first = nullptr;
   for (const char* key :
        {"num_local_experts", "num_experts", "n_routed_experts"}) {
@@ -138,8 +94,24 @@ absl::Status ReadExperts(ConfigReader& reader, int64_t* experts) {
     *experts = value;
     first = key;
   }
-  reader.Require("num_local_experts", first != nullptr);
+  if (first == nullptr) {
+    reader.Require(FactsOf(family).experts_key, false);
+  }
   return reader.status();
+}
+
+// Heads of queries have been read.
+void ReadHeads(ConfigReader& reader, ModelConfig* config) {
+  const FamilyFacts& facts = FactsOf(config->family);
+  const bool found = reader.Integer("num_key_value_heads", &config->kv_heads);
+  if (!found && facts.all_heads_are_kv_heads) config->kv_heads = config->heads;
+  reader.Require("num_key_value_heads", found || facts.all_heads_are_kv_heads);
+  if (reader.Integer("head_dim", &config->head_dim)) return;
+  if (facts.head_dim > 0) {
+    config->head_dim = facts.head_dim;
+  } else if (config->heads > 0 && config->hidden_size % config->heads == 0) {
+    config->head_dim = config->hidden_size / config->heads;
+  }
 }
 
 absl::Status ReadSizes(ConfigReader& reader, ModelConfig* config) {
@@ -148,28 +120,32 @@ absl::Status ReadSizes(ConfigReader& reader, ModelConfig* config) {
       {"intermediate_size", &config->intermediate_size},
       {"num_hidden_layers", &config->layers},
       {"num_attention_heads", &config->heads},
-      {"num_key_value_heads", &config->kv_heads},
-      {"num_experts_per_tok", &config->experts_per_token},
       {"vocab_size", &config->vocabulary},
   };
   for (const auto& [key, value] : required) {
     reader.Require(key, reader.Integer(key, value));
   }
-  SWITCHYARD_RETURN_IF_ERROR(ReadExperts(reader, &config->experts));
-  reader.Integer("max_position_embeddings", &config->max_position_embeddings);
-  if (!reader.Integer("head_dim", &config->head_dim) && config->heads > 0 &&
-      config->hidden_size % config->heads == 0) {
-    config->head_dim = config->hidden_size / config->heads;
+  ReadHeads(reader, config);
+  if (FactsOf(config->family).has_experts) {
+    reader.Require(
+        "num_experts_per_tok",
+        reader.Integer("num_experts_per_tok", &config->experts_per_token));
+    SWITCHYARD_RETURN_IF_ERROR(
+        ReadExperts(reader, config->family, &config->experts));
+  } else {
+    config->experts = config->experts_per_token = 1;
   }
+  config->max_position_embeddings =
+      FactsOf(config->family).max_position_embeddings;
+  reader.Integer("max_position_embeddings", &config->max_position_embeddings);
   return reader.status();
 }
 
-absl::Status ReadNumbers(ConfigReader& reader, absl::string_view source,
-                         ModelConfig* config) {
-  SWITCHYARD_RETURN_IF_ERROR(
-      ReadRopeTheta(reader, source, &config->rope_theta));
-  reader.Require("rms_norm_eps",
-                 reader.Number("rms_norm_eps", &config->rms_norm_eps));
+absl::Status ReadNumbers(ConfigReader& reader, ModelConfig* config) {
+  SWITCHYARD_RETURN_IF_ERROR(ReadRopeTheta(reader, config));
+  config->rms_norm_eps = FactsOf(config->family).rms_norm_eps;
+  const bool found = reader.Number("rms_norm_eps", &config->rms_norm_eps);
+  reader.Require("rms_norm_eps", found || config->rms_norm_eps > 0.0f);
   reader.Number("initializer_range", &config->initializer_range);
   reader.Number("router_z_loss_coef", &config->router_z_loss_coef);
   return reader.status();
@@ -313,6 +289,7 @@ absl::Status Validate(const ModelConfig& config, absl::string_view source) {
   }
   SWITCHYARD_RETURN_IF_ERROR(CheckAttention(config, source));
   SWITCHYARD_RETURN_IF_ERROR(CheckFeedForward(config, source));
+  SWITCHYARD_RETURN_IF_ERROR(CheckFamily(config, source));
   SWITCHYARD_RETURN_IF_ERROR(CheckRouter(config, source));
   return CheckTotal(config, source);
 }
@@ -323,14 +300,16 @@ absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view json_text,
   SWITCHYARD_ASSIGN_OR_RETURN(
       const Json json,
       internal::ParseStrictJson(json_text, source,
-                                "a config.json with Mixtral's keys"));
+                                "a config.json with the keys of Mixtral or "
+                                "another family that is built"));
   for (const auto& [name, value] : json.items()) {
     SWITCHYARD_RETURN_IF_ERROR(CheckKnown(name, value, source));
   }
   ModelConfig config;
   ConfigReader reader(json, source);
+  SWITCHYARD_RETURN_IF_ERROR(ReadFamily(reader, &config));
   SWITCHYARD_RETURN_IF_ERROR(ReadSizes(reader, &config));
-  SWITCHYARD_RETURN_IF_ERROR(ReadNumbers(reader, source, &config));
+  SWITCHYARD_RETURN_IF_ERROR(ReadNumbers(reader, &config));
   if (keys.router_z_loss_coef) config.router_z_loss_coef = 0.0;
   SWITCHYARD_RETURN_IF_ERROR(ReadAttention(reader, &config));
   SWITCHYARD_RETURN_IF_ERROR(ReadFeedForward(reader, &config));
@@ -362,27 +341,32 @@ absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& path,
 }
 
 std::string ToJson(const ModelConfig& config) {
+  const FamilyFacts& facts = FactsOf(config.family);
   nlohmann::ordered_json json;
-  json["model_type"] = "mixtral";
+  json["model_type"] = facts.model_type;
   json["hidden_size"] = config.hidden_size;
   json["intermediate_size"] = config.intermediate_size;
   json["num_hidden_layers"] = config.layers;
   json["num_attention_heads"] = config.heads;
   json["num_key_value_heads"] = config.kv_heads;
   json["head_dim"] = config.head_dim;
-  json["num_local_experts"] = config.experts;
-  json["num_experts_per_tok"] = config.experts_per_token;
+  if (facts.has_experts) {
+    json[facts.experts_key] = config.experts;
+    json["num_experts_per_tok"] = config.experts_per_token;
+  }
   json["vocab_size"] = config.vocabulary;
   json["max_position_embeddings"] = config.max_position_embeddings;
   json["rope_theta"] = config.rope_theta;
   json["rms_norm_eps"] = ShortestDecimal(config.rms_norm_eps);
   json["initializer_range"] = ShortestDecimal(config.initializer_range);
   json["tie_word_embeddings"] = false;
-  json["balance_loss_coef"] = config.balance_loss_coef;
-  json["router_z_loss_coef"] = config.router_z_loss_coef;
+  if (facts.has_experts) {
+    json["balance_loss_coef"] = config.balance_loss_coef;
+    json["router_z_loss_coef"] = config.router_z_loss_coef;
+  }
   WriteAttention(config, &json);
   WriteFeedForward(config, &json);
-  WriteRouter(config, &json);
+  if (facts.has_experts) WriteRouter(config, &json);
   return json.dump(2) + "\n";
 }
 

@@ -1,10 +1,11 @@
 // SPDX-FileCopyrightText: The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a model is: a Hugging Face style config.json with Mixtral's keys
-// (transformers/models/mixtral/configuration_mixtral.py), read strictly. A key
-// that would change the function and is not built, and an unknown one, is an
-// error that names it; model_config_keys.h has the table.
+// What a model is: a Hugging Face style config.json with the keys of Mixtral
+// (transformers/models/mixtral/configuration_mixtral.py) or of another family
+// (model_family.h), read strictly. A key that would change the function and is
+// not built, and an unknown one, is an error that names it; model_config_keys.h
+// has the table.
 //
 //   SWITCHYARD_ASSIGN_OR_RETURN(const ModelConfig model,
 //                               ReadModelConfig("examples/models/tiny"));
@@ -19,11 +20,13 @@
 #include "absl/strings/string_view.h"
 #include "switchyard/runtime/nn/attention_config.h"
 #include "switchyard/runtime/nn/feed_forward_config.h"
+#include "switchyard/runtime/nn/model_family.h"
 #include "switchyard/runtime/nn/router_config.h"
 
 namespace switchyard {
 
 struct ModelConfig {
+  ModelFamily family = ModelFamily::kMixtral;  // model_type
   int64_t hidden_size = 0;
   int64_t intermediate_size = 0;  // inner width of one expert; the file's
                                   // moe_intermediate_size where it has one
@@ -31,8 +34,8 @@ struct ModelConfig {
   int64_t heads = 0;              // num_attention_heads
   int64_t kv_heads = 0;           // num_key_value_heads; divides heads
   int64_t head_dim = 0;           // hidden_size / heads unless given
-  int64_t experts = 0;            // num_local_experts
-  int64_t experts_per_token = 0;  // num_experts_per_tok
+  int64_t experts = 0;            // num_local_experts; 1 in dense families
+  int64_t experts_per_token = 0;  // num_experts_per_tok; likewise
   int64_t vocabulary = 0;         // vocab_size
   int64_t max_position_embeddings = 131072;
   double rope_theta = 0.0;
@@ -85,7 +88,7 @@ absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view json_text,
 absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& path,
                                             const DecidedElsewhere& keys = {});
 
-// Mixtral's keys again; ParseModelConfig gives the same config.
+// The family's keys again; ParseModelConfig gives the same config.
 std::string ToJson(const ModelConfig& config);
 
 }  // namespace switchyard

@@ -10,6 +10,7 @@ constexpr ConfigKeyKind kIgnored = ConfigKeyKind::kIgnored;
 constexpr ConfigKeyKind kOnlyThis = ConfigKeyKind::kOnlyThis;
 
 constexpr ConfigKey kKeys[] = {
+    {"model_type", kUsed},
     {"hidden_size", kUsed},
     {"intermediate_size", kUsed},
     {"num_hidden_layers", kUsed},
@@ -34,7 +35,9 @@ constexpr ConfigKey kKeys[] = {
     {"torch_dtype", kUsed},
     {"norm_topk_prob", kUsed},
     {"attention_bias", kUsed},
+    {"layer_types", kUsed},
     {"max_window_layers", kUsed},
+    {"pad_token_id", kUsed},
     {"qk_norm", kUsed},
     {"qkv_bias", kUsed},
     {"sliding_window", kUsed},
@@ -65,11 +68,13 @@ constexpr ConfigKey kKeys[] = {
 
     // How files were made, which class loads them, what a call returns, and
     // tokens that only generation knows.
+    {"_attn_implementation_autoset", kIgnored},
     {"_name_or_path", kIgnored},
     {"architectures", kIgnored},
     {"bos_token_id", kIgnored},
     {"eos_token_id", kIgnored},
     {"id2label", kIgnored},
+    {"is_llama_config", kIgnored},
     {"label2id", kIgnored},
     {"output_attentions", kIgnored},
     {"output_hidden_states", kIgnored},
@@ -77,17 +82,17 @@ constexpr ConfigKey kKeys[] = {
     {"return_dict", kIgnored},
     {"tokenizer_class", kIgnored},
     {"torchscript", kIgnored},
+    {"transformers.js_config", kIgnored},
     {"transformers_version", kIgnored},
     {"use_cache", kIgnored},
 
     {"attention_dropout", kOnlyThis, "0.0"},
+    {"clip_qkv", kOnlyThis, "null"},
     {"mlp_bias", kOnlyThis, "false"},
-    {"model_type", kOnlyThis, "\"mixtral\""},
-    // Would keep one row of the embedding at zero.
-    {"pad_token_id", kOnlyThis, "null"},
     {"partial_rotary_factor", kOnlyThis, "1.0"},
     {"pretraining_tp", kOnlyThis, "1"},
     {"quantization_config", kOnlyThis, "null"},
+    {"rope_interleaved", kOnlyThis, "false"},
     {"rope_scaling", kOnlyThis, "null"},
     {"router_jitter_noise", kOnlyThis, "0.0"},
     {"tie_word_embeddings", kOnlyThis, "false"},

@@ -19,6 +19,13 @@ namespace switchyard::internal {
 // `source`. Write...: the keys that Read... reads, where they are not the
 // default.
 
+// family_config.cc: the family, and what it leaves no choice about.
+absl::Status ReadFamily(ConfigReader& reader, ModelConfig* config);
+absl::Status CheckFamily(const ModelConfig& config, absl::string_view source);
+
+// rotary_config.cc
+absl::Status ReadRopeTheta(ConfigReader& reader, ModelConfig* config);
+
 // attention_config.cc
 absl::Status ReadAttention(ConfigReader& reader, ModelConfig* config);
 absl::Status CheckAttention(const ModelConfig& config,

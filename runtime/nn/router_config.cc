@@ -293,7 +293,8 @@ absl::Status ReadRouter(ConfigReader& reader, ModelConfig* config) {
   reader.Choice("router_type", Types(), &router.type);
   reader.Choice("scoring_func", Scorings(), &router.scoring);
   bool renormalize = false;
-  if (reader.Boolean("norm_topk_prob", &renormalize)) {
+  if (reader.Boolean("norm_topk_prob", &renormalize) ||
+      !FactsOf(config->family).divides_gates) {
     router.renormalize = renormalize;
   }
   reader.Boolean("softmax_after_topk", &router.softmax_after_topk);
