@@ -62,11 +62,22 @@ bool IsOpenFile(int file, const std::string& path) {
 
 absl::StatusOr<std::unique_ptr<OutputFolder>> OutputFolder::Create(
     const std::string& path) {
+  return Open(path, /*continues=*/false);
+}
+
+absl::StatusOr<std::unique_ptr<OutputFolder>> OutputFolder::Continue(
+    const std::string& path) {
+  return Open(path, /*continues=*/true);
+}
+
+absl::StatusOr<std::unique_ptr<OutputFolder>> OutputFolder::Open(
+    const std::string& path, bool continues) {
   std::unique_ptr<OutputFolder> folder(new OutputFolder(path));
   SWITCHYARD_RETURN_IF_ERROR(folder->MakeFolders());
   SWITCHYARD_RETURN_IF_ERROR(folder->Lock());
-  SWITCHYARD_RETURN_IF_ERROR(folder->CheckEmpty());
-  folder->ours_ = true;
+  const absl::Status empty = folder->CheckEmpty();
+  if (!continues) SWITCHYARD_RETURN_IF_ERROR(empty);
+  folder->ours_ = empty.ok();
   SWITCHYARD_RETURN_IF_ERROR(folder->SignLock());
   return folder;
 }

@@ -30,6 +30,9 @@ class OutputFolder {
   // is locked by another process.
   static absl::StatusOr<std::unique_ptr<OutputFolder>> Create(
       const std::string& path);
+  // The same, but a run that is there goes on.
+  static absl::StatusOr<std::unique_ptr<OutputFolder>> Continue(
+      const std::string& path);
 
   // Releases the lock. Unless Keep was called, removes the files above that
   // this run wrote and the folders that Create made.
@@ -50,6 +53,9 @@ class OutputFolder {
  private:
   explicit OutputFolder(std::string path) : path_(std::move(path)) {}
 
+  static absl::StatusOr<std::unique_ptr<OutputFolder>> Open(
+      const std::string& path, bool continues);
+
   absl::Status MakeFolders();
   absl::Status Lock();
   absl::Status CheckEmpty() const;
@@ -59,7 +65,8 @@ class OutputFolder {
   const std::string path_;
   std::vector<std::filesystem::path> made_;  // outermost first
   std::atomic<int> lock_{-1};
-  bool ours_ = false;  // locked, and no file of a run was there
+  // Locked, and no file of a run was there.
+  bool ours_ = false;
   std::atomic<bool> keep_{false};
 };
 

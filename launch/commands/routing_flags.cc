@@ -2,7 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/launch/commands/routing_flags.h"
 
+#include <utility>
+#include <vector>
+
 #include "absl/strings/str_cat.h"
+#include "switchyard/base/status.h"
+#include "switchyard/runtime/train/options_need_experts.h"
 
 namespace switchyard::launch {
 namespace {
@@ -12,9 +17,15 @@ constexpr const char* kNeedCapacity[] = {"min_capacity", "capacity_scope",
                                          "drop_policy", "renormalize_survivors",
                                          "no_token_left_behind"};
 
-}  // namespace
+// Flags that the model has keys for: only whether they were given tells whose
+// they are.
+std::vector<std::pair<const char*, double>> Coefficients(
+    const TrainOptions& options) {
+  return {{"balance_loss_coef", options.model.balance_loss_coef},
+          {"router_z_loss_coef", options.model.router_z_loss_coef}};
+}
 
-void AddExplorationFlags(ExplorationOptions* options, FlagSet* set) {
+void AddExploration(ExplorationOptions* options, FlagSet* set) {
   set->Add("router_jitter", &options->router_jitter, "EPS",
            "in training multiply each element of a router's input by a random "
            "factor between 1 - EPS and 1 + EPS; 0: none");
@@ -23,7 +34,7 @@ void AddExplorationFlags(ExplorationOptions* options, FlagSet* set) {
            "taking the best");
 }
 
-void AddOverflowFlags(OverflowOptions* options, FlagSet* set) {
+void AddOverflow(OverflowOptions* options, FlagSet* set) {
   set->Add("capacity_factor", &options->capacity_factor, "X",
            "an expert takes at most X times its even share of a micro-batch; "
            "0 drops nothing");
@@ -47,34 +58,7 @@ void AddOverflowFlags(OverflowOptions* options, FlagSet* set) {
            "drops it");
 }
 
-absl::Status ResolveOverflowFlags(const FlagSet& set,
-                                  OverflowOptions* options) {
-  if (!options->dropless()) return absl::OkStatus();
-  for (const char* name : kNeedCapacity) {
-    // A run of a file of flags may be repeated without its capacity.
-    const bool counts =
-        set.OnCommandLine(name) ||
-        (set.Given(name) && !set.OnCommandLine("capacity_factor"));
-    if (!counts) continue;
-    return absl::InvalidArgumentError(absl::StrCat(
-        "expected --capacity_factor above 0 with --", name,
-        ", found 0, which drops nothing; give a factor such as 1.25 or leave "
-        "the flag out"));
-  }
-  OverflowOptions dropless;
-  dropless.capacity_factor = options->capacity_factor;
-  dropless.eval_capacity_factor = options->eval_capacity_factor;
-  *options = dropless;
-  return absl::OkStatus();
-}
-
-void LeaveOutOverflowFlags(const OverflowOptions& options,
-                           std::set<std::string>* names) {
-  if (!options.dropless()) return;
-  for (const char* name : kNeedCapacity) names->insert(name);
-}
-
-void AddBalanceFlags(BalanceOptions* options, FlagSet* set) {
+void AddBalance(BalanceOptions* options, FlagSet* set) {
   set->AddChoice("balance_loss", &options->loss,
                  {{"switch", BalanceLossKind::kSwitch},
                   {"gshard", BalanceLossKind::kGshard},
@@ -103,6 +87,69 @@ void AddBalanceFlags(BalanceOptions* options, FlagSet* set) {
            "micro-batches of --balance_scope window; must divide those of a "
            "step",
            "none");
+}
+
+}  // namespace
+
+void AddRoutingFlags(TrainFlags* flags, FlagSet* set) {
+  TrainOptions& o = flags->options;
+  set->Group("Mixture of experts");
+  AddExploration(&o.exploration, set);
+  AddOverflow(&o.overflow, set);
+  AddBalance(&o.balance, set);
+  set->Add("balance_loss_coef", &o.model.balance_loss_coef, "X",
+           "c of the balance loss of one layer (1 * c at perfect balance); 0 "
+           "switches it off",
+           "the model's");
+  set->Add("router_z_loss_coef", &o.model.router_z_loss_coef, "X",
+           "of the router's z-loss; 0 switches it off", "the model's");
+  set->Add("expert_dropout", &o.expert_dropout, "X",
+           "share of an expert's intermediate activation that is dropped in "
+           "training; 0: none");
+  set->Add("max_rows_per_rank", &o.max_rows_per_rank, "N",
+           "end the run if more rows meet on a rank; 0: no limit");
+  set->Add("routing_replay", &o.routing_replay, "FILE",
+           "take the experts of every token from a file of --routing_trace");
+}
+
+absl::Status CheckFlagsThatNeedExperts(const FlagSet& set,
+                                       const TrainOptions& options) {
+  SWITCHYARD_RETURN_IF_ERROR(CheckOptionsThatNeedExperts(options));
+  if (ExpertLayerCount(options.model) > 0) return absl::OkStatus();
+  for (const auto& [name, value] : Coefficients(options)) {
+    if (!set.Given(name) || !(value > 0.0)) continue;
+    return NeedsExperts(name, absl::StrCat(value));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ResolveOverflowFlags(const FlagSet& set,
+                                  OverflowOptions* options) {
+  if (!options->dropless()) return absl::OkStatus();
+  for (const char* name : kNeedCapacity) {
+    // A run of a file of flags may be repeated without its capacity.
+    if (!set.GivenAgainst(name, "capacity_factor")) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        "expected --capacity_factor above 0 with --", name,
+        ", found 0, which drops nothing; give a factor such as 1.25 or leave "
+        "the flag out"));
+  }
+  OverflowOptions dropless;
+  dropless.capacity_factor = options->capacity_factor;
+  dropless.eval_capacity_factor = options->eval_capacity_factor;
+  *options = dropless;
+  return absl::OkStatus();
+}
+
+void LeaveOutRoutingFlags(const TrainOptions& options,
+                          std::set<std::string>* names) {
+  if (options.overflow.dropless()) {
+    for (const char* name : kNeedCapacity) names->insert(name);
+  }
+  if (ExpertLayerCount(options.model) > 0) return;
+  for (const auto& [name, value] : Coefficients(options)) {
+    if (value > 0.0) names->insert(name);
+  }
 }
 
 }  // namespace switchyard::launch

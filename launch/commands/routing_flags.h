@@ -9,22 +9,24 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "switchyard/launch/commands/train_flags.h"
 #include "switchyard/launch/flags/flag_set.h"
-#include "switchyard/runtime/moe/balance_options.h"
-#include "switchyard/runtime/moe/exploration_options.h"
 #include "switchyard/runtime/moe/overflow_options.h"
+#include "switchyard/runtime/train/options.h"
 
 namespace switchyard::launch {
 
-void AddExplorationFlags(ExplorationOptions* options, FlagSet* set);
-void AddOverflowFlags(OverflowOptions* options, FlagSet* set);
+void AddRoutingFlags(TrainFlags* flags, FlagSet* set);
+// An error for one that was given to a model without experts, unless it is what
+// it would be anyway. The model has been read.
+absl::Status CheckFlagsThatNeedExperts(const FlagSet& set,
+                                       const TrainOptions& options);
 // An error for one that was given and has no effect. Those of a file of flags
 // that is used without its capacity are put back.
 absl::Status ResolveOverflowFlags(const FlagSet& set, OverflowOptions* options);
 // Adds the names of those that would be refused if they were read back.
-void LeaveOutOverflowFlags(const OverflowOptions& options,
-                           std::set<std::string>* names);
-void AddBalanceFlags(BalanceOptions* options, FlagSet* set);
+void LeaveOutRoutingFlags(const TrainOptions& options,
+                          std::set<std::string>* names);
 
 }  // namespace switchyard::launch
 

@@ -18,6 +18,8 @@
 #include "switchyard/base/number_text.h"
 #include "switchyard/base/out_of_memory.h"
 #include "switchyard/base/status.h"
+#include "switchyard/launch/commands/run_checkpoints.h"
+#include "switchyard/launch/commands/run_start.h"
 #include "switchyard/launch/commands/train_flags.h"
 #include "switchyard/launch/cores.h"
 #include "switchyard/launch/memory.h"
@@ -31,6 +33,7 @@
 #include "switchyard/runtime/plan/plan.h"
 #include "switchyard/runtime/train/console_sink.h"
 #include "switchyard/runtime/train/json_lines_sink.h"
+#include "switchyard/runtime/train/routing_files.h"
 #include "switchyard/runtime/train/same_run.h"
 #include "switchyard/runtime/train/sink_list.h"
 #include "switchyard/runtime/train/summary_sink.h"
@@ -38,6 +41,10 @@
 
 namespace switchyard::launch {
 namespace {
+
+int64_t LastStep(const TrainOptions& options) {
+  return options.stop_at > 0 ? options.stop_at : options.steps;
+}
 
 // One run on one rank. Errors are the same on all ranks, or agreed upon.
 class Run {
@@ -58,13 +65,16 @@ class Run {
   absl::Status FitMemory();
   absl::Status OpenData();
   absl::Status ChooseThreads();
+  absl::Status FindStart();
   absl::Status OpenOutput();
   absl::Status MakeSinks();
   absl::Status DryRun();
   absl::Status Train();
   void ReleaseAtEnd(OutputFolder* output);
   void Announce() const;
+  void AnnounceStart() const;
   RunDescription Describe() const;
+  RunRecord Record() const;
 
   TrainFlags flags_;
   comm::Communicator& world_;
@@ -72,6 +82,8 @@ class Run {
   switchyard::Plan plan_;
   std::string instruction_set_;
   std::unique_ptr<TextDataSource> data_;
+  RunStart start_;
+  std::vector<std::string> differences_;  // from the run that is resumed
   std::unique_ptr<OutputFolder> output_;
   SinkList sinks_;
 };
@@ -122,10 +134,25 @@ absl::Status Run::ChooseThreads() {
   return absl::OkStatus();
 }
 
+// Before anything of an earlier run is touched.
+absl::Status Run::FindStart() {
+  SWITCHYARD_ASSIGN_OR_RETURN(start_, launch::FindStart(flags_, world_));
+  if (!start_.resumes) return absl::OkStatus();
+  SWITCHYARD_RETURN_IF_ERROR(Agree(
+      CompareRuns(start_.checkpoint->manifest().run, Record(), &differences_)));
+  if (start_.step() <= LastStep(flags_.options)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "expected --steps or --stop_at of at least ", start_.step(),
+      ", where the checkpoint is, found ", LastStep(flags_.options),
+      "; raise it, or resume an earlier checkpoint"));
+}
+
 absl::Status Run::OpenOutput() {
   absl::Status status;
   if (speaks()) {
-    auto output = OutputFolder::Create(flags_.out);
+    auto output = ContinuesInPlace(flags_, start_)
+                      ? OutputFolder::Continue(flags_.out)
+                      : OutputFolder::Create(flags_.out);
     status = output.status();
     if (output.ok()) output_ = *std::move(output);
     ReleaseAtEnd(output_.get());
@@ -159,20 +186,36 @@ RunDescription Run::Describe() const {
   return run;
 }
 
+RunRecord Run::Record() const {
+  RunRecord run;
+  run.version = Version();
+  run.model = ToJson(flags_.options.model);
+  run.flags = FlagValues(flags_);
+  run.data_tokens = data_->training_sequence_count() * flags_.options.seq_len;
+  run.data_identity = data_->identity();
+  run.instruction_set = instruction_set_;
+  run.ranks = plan_.layout.ranks;
+  run.expert_parallel = plan_.layout.expert_parallel;
+  return run;
+}
+
 absl::Status Run::MakeSinks() {
   const TrainOptions& options = flags_.options;
   SWITCHYARD_RETURN_IF_ERROR(
       output_->Write(OutputFolder::kModel, ToJson(options.model)));
   SWITCHYARD_RETURN_IF_ERROR(
       output_->Write(OutputFolder::kFlags, FlagFileOf(flags_)));
+  const std::string metrics = output_->PathOf(OutputFolder::kMetrics);
   SWITCHYARD_ASSIGN_OR_RETURN(
       std::unique_ptr<MetricsSink> lines,
-      JsonLinesSink::Create(output_->PathOf(OutputFolder::kMetrics)));
+      ContinuesInPlace(flags_, start_)
+          ? JsonLinesSink::Continue(metrics, start_.step())
+          : JsonLinesSink::Create(metrics));
   sinks_.Add(std::move(lines));
   sinks_.Add(std::make_unique<SummarySink>(
       output_->PathOf(OutputFolder::kSummary), Describe()));
   ConsoleOptions console;
-  console.last_step = options.stop_at > 0 ? options.stop_at : options.steps;
+  console.last_step = LastStep(options);
   console.log_every = options.log_every;
   console.live = OutputIsTerminal();
   console.columns = TerminalColumns();
@@ -218,6 +261,24 @@ void Run::Announce() const {
   if (!note.empty()) Complain("note: ", note);
   const std::string future = NoteOnFutureTokens(options.model.router);
   if (!future.empty()) Complain("note: ", future);
+  AnnounceStart();
+}
+
+void Run::AnnounceStart() const {
+  if (!start_.checkpoint.has_value()) {
+    if (!flags_.resume.empty()) {
+      Say(absl::StrCat("no checkpoint in ", flags_.out,
+                       " yet: starting at step 0"));
+    }
+    return;
+  }
+  const std::string& path = start_.checkpoint->path();
+  Say(start_.resumes
+          ? absl::StrCat("resuming after step ", start_.step(), " from ", path)
+          : absl::StrCat("starting with the weights of ", path));
+  for (const std::string& difference : differences_) {
+    Complain("note: ", difference);
+  }
 }
 
 absl::Status Run::DryRun() {
@@ -231,6 +292,7 @@ absl::Status Run::DryRun() {
   }
   // Not kept: it leaves nothing behind.
   if (!flags_.out.empty()) SWITCHYARD_RETURN_IF_ERROR(OpenOutput());
+  SWITCHYARD_RETURN_IF_ERROR(CheckRoutingFiles(flags_.options, world_));
   absl::Status printed;
   if (speaks() && (std::fputs(ToTable(plan_).c_str(), stdout) < 0 ||
                    std::fflush(stdout) != 0)) {
@@ -244,11 +306,22 @@ absl::Status Run::Train() {
   TrainerParts parts;
   parts.data = data_.get();
   parts.sink = &sinks_;
+  RunCheckpoints checkpoints(flags_, sinks_);
+  parts.after_step = [&](int64_t step) { return checkpoints.AfterStep(step); };
   auto trainer =
       Trainer::Create(flags_.options, world_, device, std::move(parts));
   SWITCHYARD_RETURN_IF_ERROR(Agree(trainer.status()));
+  RunRecord record = Record();
+  record.arithmetic = (*trainer)->arithmetic();
+  if (speaks() && start_.resumes) {
+    const std::string note =
+        NoteOnArithmetic(start_.checkpoint->manifest().run, record.arithmetic);
+    if (!note.empty()) Complain("note: ", note);
+  }
+  SWITCHYARD_RETURN_IF_ERROR(checkpoints.Begin(**trainer, start_, record));
   if (speaks()) output_->Keep();
-  return (*trainer)->Run();
+  SWITCHYARD_RETURN_IF_ERROR((*trainer)->Run());
+  return checkpoints.Finish();
 }
 
 absl::Status Run::Execute() {
@@ -262,8 +335,11 @@ absl::Status Run::Execute() {
       AgreeOnInstructionSet(world_, flags_.options.isa));
   instruction_set_ = kernels::NameOf(isa);
   flags_.options.isa = instruction_set_;
+  SWITCHYARD_RETURN_IF_ERROR(FindStart());
   SWITCHYARD_RETURN_IF_ERROR(OpenOutput());
   SWITCHYARD_RETURN_IF_ERROR(Agree(speaks() ? MakeSinks() : absl::OkStatus()));
+  // Behind the folder: the trace may be meant to lie in it.
+  SWITCHYARD_RETURN_IF_ERROR(CheckRoutingFiles(flags_.options, world_));
   if (speaks()) Announce();
   SWITCHYARD_RETURN_IF_ERROR(Train());
   if (speaks()) {
@@ -277,29 +353,35 @@ absl::Status Run::Execute() {
 // Which calls a rank makes depends on these; on the others CheckSameRun does.
 absl::Status CheckSameCommand(const TrainFlags& flags,
                               comm::Communicator& world) {
+  const IntegerText given = [](int64_t found) {
+    return std::string(found ? "it" : "none");
+  };
+  const IntegerText number = [](int64_t found) { return absl::StrCat(found); };
   const struct {
     const char* name;
     int64_t value;
+    IntegerText text;
   } told[] = {
-      {"--help or --version", flags.help.empty() ? 0 : 1},
-      {"--dry_run", flags.dry_run ? 1 : 0},
-      {"--data", flags.data.empty() ? 0 : 1},
-      {"--eval_data", flags.eval_data.empty() ? 0 : 1},
-      {"--out", flags.out.empty() ? 0 : 1},
-      {"--ranks", flags.ranks},
+      {"--help or --version", flags.help.empty() ? 0 : 1, given},
+      {"--dry_run", flags.dry_run ? 1 : 0, given},
+      {"--data", flags.data.empty() ? 0 : 1, given},
+      {"--eval_data", flags.eval_data.empty() ? 0 : 1, given},
+      {"--out", flags.out.empty() ? 0 : 1, given},
+      {"--ranks", flags.ranks, number},
+      {"--resume", flags.resume.empty() ? 0 : 1, given},
+      {"--init_from", flags.init_from.empty() ? 0 : 1, given},
   };
   std::vector<int64_t> mine;
   for (const auto& item : told) mine.push_back(item.value);
   SWITCHYARD_ASSIGN_OR_RETURN(const std::vector<int64_t> all,
                               GatherIntegers(world, mine));
   for (size_t i = 0; i < mine.size(); ++i) {
-    const std::string ranks = RanksThatDiffer(world, all, mine.size(), i);
-    if (ranks.empty()) continue;
+    const std::string difference =
+        DifferenceOfRanks(world, all, mine.size(), i, told[i].text);
+    if (difference.empty()) continue;
     return absl::InvalidArgumentError(
-        absl::StrCat("expected the same ", told[i].name,
-                     " on all ranks, found another on ", "rank ", ranks,
-                     " than on rank 0; start all ranks with the same "
-                     "flags"));
+        absl::StrCat("expected the same ", told[i].name, " on all ranks, ",
+                     difference, "; start all ranks with the same flags"));
   }
   return absl::OkStatus();
 }

@@ -8,6 +8,7 @@
 #define SWITCHYARD_LAUNCH_COMMANDS_TRAIN_FLAGS_H_
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,9 @@
 
 namespace switchyard::launch {
 
+// --resume of the newest checkpoint of --out.
+inline constexpr char kResumeAuto[] = "auto";
+
 struct TrainFlags {
   TrainOptions options;
   std::string out;
@@ -25,6 +29,10 @@ struct TrainFlags {
   std::vector<std::string> data;
   std::vector<std::string> eval_data;
   double eval_fraction = 0.0;
+
+  int64_t keep = 2;       // checkpoints; 0: all
+  std::string resume;     // a checkpoint, or kResumeAuto
+  std::string init_from;  // a checkpoint
 
   bool dry_run = false;
   // Of the job that --dry_run plans for; 0: the one that runs.
@@ -50,9 +58,13 @@ struct VerifyFlags {
 absl::StatusOr<VerifyFlags> ParseVerifyFlags(
     absl::Span<const std::string> arguments);
 
-// All flags as a file that --flagfile reads: resolved, so that a run is
-// repeated where defaults are others. What is still to be derived is left out.
+// flag_file.cc: all flags as a file that --flagfile reads: resolved, so that a
+// run is repeated where defaults are others. What is still to be derived is
+// left out.
 std::string FlagFileOf(const TrainFlags& flags);
+
+// All flags by name, as they are written: what a checkpoint keeps of a run.
+std::map<std::string, std::string> FlagValues(const TrainFlags& flags);
 
 // What the data source of these flags is made from.
 TextDataOptions DataOptionsOf(const TrainFlags& flags);

@@ -25,6 +25,7 @@
 #include "switchyard/launch/world.h"
 #include "switchyard/runtime/parallel/agreement.h"
 #include "switchyard/runtime/plan/plan.h"
+#include "switchyard/runtime/train/routing_files.h"
 
 namespace switchyard::launch {
 namespace {
@@ -124,7 +125,7 @@ absl::Status Verification::Prepare() {
   SWITCHYARD_ASSIGN_OR_RETURN(const kernels::InstructionSet isa,
                               AgreeOnInstructionSet(world_, run.isa));
   run.isa = kernels::NameOf(isa);
-  return absl::OkStatus();
+  return CheckRoutingFiles(run, world_);
 }
 
 absl::StatusOr<LayoutRecord> Verification::RunRank(comm::Communicator& world,

@@ -78,6 +78,11 @@ bool FlagSet::OnCommandLine(absl::string_view name) const {
   return on_command_line_.count(std::string(name)) > 0;
 }
 
+bool FlagSet::GivenAgainst(absl::string_view name,
+                           absl::string_view other) const {
+  return OnCommandLine(name) || (Given(name) && !OnCommandLine(other));
+}
+
 void FlagSet::Alias(std::string alias, std::string name) {
   SWITCHYARD_CHECK(Find(name) != nullptr) << name;
   aliases_.emplace_back(std::move(alias), std::move(name));
@@ -230,6 +235,14 @@ std::string FlagSet::Help() const {
     absl::StrAppend(&text, Wrap(shown, 6));
   }
   return text;
+}
+
+std::map<std::string, std::string> FlagSet::Values() const {
+  std::map<std::string, std::string> values;
+  for (const Flag& flag : flags_) {
+    if (flag.name != "flagfile") values[flag.name] = flag.print();
+  }
+  return values;
 }
 
 std::string FlagSet::ToFlagFile(const std::set<std::string>& without) const {

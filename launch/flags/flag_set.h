@@ -19,6 +19,7 @@
 #define SWITCHYARD_LAUNCH_FLAGS_FLAG_SET_H_
 
 #include <functional>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -96,9 +97,15 @@ class FlagSet {
   bool Given(absl::string_view name) const;
   // True if it stood on the command line itself.
   bool OnCommandLine(absl::string_view name) const;
+  // True if the flag `name` was given and goes against the flag `other`. One of
+  // a flagfile does not if `other` stood on the command line: that is how a run
+  // is repeated with another schedule, say.
+  bool GivenAgainst(absl::string_view name, absl::string_view other) const;
 
   std::string Help() const;
 
+  // All flags with their present values, as they are written.
+  std::map<std::string, std::string> Values() const;
   // All flags with their present values as a file that --flagfile reads, but
   // for those that are empty or in `without`.
   std::string ToFlagFile(const std::set<std::string>& without) const;

@@ -29,18 +29,11 @@
 #include "switchyard/base/storage.h"
 #include "switchyard/base/stream.h"
 #include "switchyard/comm/communicator.h"
+#include "switchyard/runtime/checkpoint/checkpoint_report.h"
 #include "switchyard/runtime/checkpoint/manifest.h"
 #include "switchyard/runtime/checkpoint/snapshot.h"
 
 namespace switchyard {
-
-struct CheckpointReport {
-  int64_t step = 0;
-  std::string path;
-  int64_t byte_count = 0;      // of all files
-  double stall_seconds = 0.0;  // training waited on rank 0
-  double seconds = 0.0;        // from the snapshot to the name
-};
 
 struct CheckpointWriterOptions {
   std::string folder;  // of checkpoints; made if need be

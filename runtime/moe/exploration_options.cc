@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/runtime/moe/exploration_options.h"
 
+#include <string>
+
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/status.h"
 
@@ -18,11 +20,6 @@ absl::Status CheckJitter(double jitter, const ModelConfig& model) {
                      ", found ", jitter, "; correct it"));
   }
   if (jitter == 0.0) return absl::OkStatus();
-  if (ExpertLayerCount(model) == 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "expected --router_jitter 0 with a model without experts, found ",
-        jitter, "; leave the flag out"));
-  }
   if (model.router.type == RouterType::kHash) {
     return absl::InvalidArgumentError(absl::StrCat(
         "expected --router_jitter 0 with \"router_type\" \"hash\", found ",
@@ -34,11 +31,6 @@ absl::Status CheckJitter(double jitter, const ModelConfig& model) {
 
 absl::Status CheckSampling(bool sampling, const ModelConfig& model) {
   if (!sampling) return absl::OkStatus();
-  if (ExpertLayerCount(model) == 0) {
-    return absl::InvalidArgumentError(
-        "expected no --router_sampling with a model without experts, found it "
-        "set; leave the flag out");
-  }
   const RouterConfig& router = model.router;
   if (router.type != RouterType::kTokenChoice) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -54,13 +46,12 @@ absl::Status CheckSampling(bool sampling, const ModelConfig& model) {
         "kinds of noise on one choice; leave the flag out or choose a model "
         "without \"noisy_top_k\"");
   }
-  if (router.scoring != kernels::RouterScoring::kSoftmax || router.groups > 1 ||
-      router.device_groups > 1 || router.selection_bias) {
-    return absl::InvalidArgumentError(
+  const std::string other = BeyondPlainSoftmax(router);
+  if (!other.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
         "expected a router of softmax scores, without groups and without a "
-        "bias, with --router_sampling, which samples from that softmax, found "
-        "another; leave the flag out or choose a model without scoring_func "
-        "\"sigmoid\", n_group, n_device_groups and router_bias");
+        "bias, with --router_sampling, which samples from that softmax, found ",
+        other, "; leave the flag out or choose a model without that key"));
   }
   return absl::OkStatus();
 }

@@ -3,6 +3,7 @@
 #include "switchyard/runtime/moe/overflow_options.h"
 
 #include <algorithm>
+#include <string>
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/status.h"
@@ -59,13 +60,12 @@ absl::Status CheckRerouting(const OverflowOptions& options,
         "--no_token_left_behind, found \"",
         NameOf(router.type), "\"; leave the flag out or choose that type"));
   }
-  if (router.scoring != kernels::RouterScoring::kSoftmax || router.groups > 1 ||
-      router.device_groups > 1 || router.selection_bias) {
-    return absl::InvalidArgumentError(
+  const std::string other = BeyondPlainSoftmax(router);
+  if (!other.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat(
         "expected a router of softmax scores, without groups and without a "
-        "bias, with --no_token_left_behind, found another; leave the flag out "
-        "or choose a model without scoring_func \"sigmoid\", n_group, "
-        "n_device_groups and router_bias");
+        "bias, with --no_token_left_behind, found ",
+        other, "; leave the flag out or choose a model without that key"));
   }
   if (experts <= model.experts_per_token || experts > model.experts) {
     return absl::InvalidArgumentError(absl::StrCat(

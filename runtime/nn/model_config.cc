@@ -318,7 +318,8 @@ absl::Status Validate(const ModelConfig& config, absl::string_view source) {
 }
 
 absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view json_text,
-                                             absl::string_view source) {
+                                             absl::string_view source,
+                                             const DecidedElsewhere& keys) {
   SWITCHYARD_ASSIGN_OR_RETURN(
       const Json json,
       internal::ParseStrictJson(json_text, source,
@@ -330,9 +331,11 @@ absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view json_text,
   ConfigReader reader(json, source);
   SWITCHYARD_RETURN_IF_ERROR(ReadSizes(reader, &config));
   SWITCHYARD_RETURN_IF_ERROR(ReadNumbers(reader, source, &config));
+  if (keys.router_z_loss_coef) config.router_z_loss_coef = 0.0;
   SWITCHYARD_RETURN_IF_ERROR(ReadAttention(reader, &config));
   SWITCHYARD_RETURN_IF_ERROR(ReadFeedForward(reader, &config));
   SWITCHYARD_RETURN_IF_ERROR(ReadBalanceLoss(reader, source, &config));
+  if (keys.balance_loss_coef) config.balance_loss_coef = 0.0;
   SWITCHYARD_RETURN_IF_ERROR(ReadRouter(reader, &config));
   SWITCHYARD_RETURN_IF_ERROR(CheckWeightType(reader, "dtype"));
   SWITCHYARD_RETURN_IF_ERROR(CheckWeightType(reader, "torch_dtype"));
@@ -340,7 +343,8 @@ absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view json_text,
   return config;
 }
 
-absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& path) {
+absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& path,
+                                            const DecidedElsewhere& keys) {
   struct stat info;
   std::string file = path;
   if (stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
@@ -354,7 +358,7 @@ absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& path) {
                      "one, but ",
                      text.status().message(), "; give another path"));
   }
-  return ParseModelConfig(*text, file);
+  return ParseModelConfig(*text, file, keys);
 }
 
 std::string ToJson(const ModelConfig& config) {

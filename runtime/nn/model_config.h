@@ -68,12 +68,22 @@ int64_t ExpertChoiceRows(const ModelConfig& config, int64_t tokens);
 // range or two contradict each other.
 absl::Status Validate(const ModelConfig& config, absl::string_view source);
 
+// Keys that something else than the file decides, such as a run's flags: they
+// are 0 in the config, whatever the file says, so that nobody is told of a
+// contradiction that is gone. Who sets them validates the config again.
+struct DecidedElsewhere {
+  bool balance_loss_coef = false;
+  bool router_z_loss_coef = false;
+};
+
 // Reads a config from its text. `source` names it in messages.
 absl::StatusOr<ModelConfig> ParseModelConfig(absl::string_view json_text,
-                                             absl::string_view source);
+                                             absl::string_view source,
+                                             const DecidedElsewhere& keys = {});
 
 // `path` is a config.json or a folder that holds one.
-absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& path);
+absl::StatusOr<ModelConfig> ReadModelConfig(const std::string& path,
+                                            const DecidedElsewhere& keys = {});
 
 // Mixtral's keys again; ParseModelConfig gives the same config.
 std::string ToJson(const ModelConfig& config);

@@ -165,47 +165,71 @@ absl::Status CheckMethod(const ModelConfig& config, absl::string_view source) {
   return absl::OkStatus();
 }
 
+std::string Quoted(absl::string_view name) {
+  return absl::StrCat("\"", name, "\"");
+}
+
+// A key that must have one value, here.
+struct Fixed {
+  const char* key;
+  bool other;  // it has another
+  std::string wanted, found;
+  const char* why;
+  const char* flag = nullptr;  // that decides instead of the file
+};
+
 // Keys of tokens that choose by scores.
-absl::Status CheckType(const ModelConfig& config, absl::string_view source) {
+std::vector<Fixed> FixedKeys(const ModelConfig& config) {
   const RouterConfig& router = config.router;
-  if (router.type == RouterType::kTokenChoice) return absl::OkStatus();
   const bool hash = router.type == RouterType::kHash;
   const bool divides = config.renormalizes_gates();
-  const struct {
-    const char* key;
-    bool set;
-    const char* wanted;
-    const char* why;
-  } refused[] = {
-      {"scoring_func", router.scoring != RouterScoring::kSoftmax, "\"softmax\"",
+  const bool biased = router.topk_method == TopKMethod::kNoAuxTc;
+  const double balance = config.balance_loss_coef;
+  const double z = config.router_z_loss_coef;
+  return {
+      {"scoring_func", router.scoring != RouterScoring::kSoftmax,
+       Quoted("softmax"), Quoted(NameIn(Scorings(), router.scoring)),
        hash ? "there are no scores" : "experts compare softmax scores"},
-      {"softmax_after_topk", router.softmax_after_topk, "false",
+      {"softmax_after_topk", router.softmax_after_topk, "false", "true",
        "no token chooses by logits"},
-      {"n_group", router.groups > 1, "1", "no token chooses by groups"},
-      {"n_device_groups", router.device_groups > 1, "1",
+      {"n_group", router.groups > 1, "1", absl::StrCat(router.groups),
        "no token chooses by groups"},
-      {"noisy_top_k", router.noisy_top_k, "false",
+      {"n_device_groups", router.device_groups > 1, "1",
+       absl::StrCat(router.device_groups), "no token chooses by groups"},
+      {"noisy_top_k", router.noisy_top_k, "false", "true",
        hash ? "there are no scores" : "no token chooses by logits"},
       {"router_bias", router.selection_bias, "false",
+       biased ? "true, from \"topk_method\" \"noaux_tc\"" : "true",
        hash ? "a hash cannot be kept level" : "loads are level without it"},
-      {"balance_loss_coef", config.balance_loss_coef > 0.0, "0",
-       hash ? "a hash has no gradient" : "loads are level without it"},
-      {"router_z_loss_coef", hash && config.router_z_loss_coef > 0.0, "0",
-       "a hash has no logits"},
+      {"balance_loss_coef", balance > 0.0, "0", absl::StrCat(balance),
+       hash ? "a hash has no gradient" : "loads are level without it",
+       "balance_loss_coef"},
+      {"router_z_loss_coef", hash && z > 0.0, "0", absl::StrCat(z),
+       "a hash has no logits", "router_z_loss_coef"},
       {"routed_scaling_factor", hash && router.scaling != 1.0, "1",
-       "the gates of a hash are 1 / k"},
+       absl::StrCat(router.scaling), "the gates of a hash are 1 / k"},
       {"norm_topk_prob", hash && !divides && config.experts_per_token > 1,
-       "true", "the gates of a hash are 1 / k"},
-      {"norm_topk_prob", !hash && divides, "false",
+       "true", "false", "the gates of a hash are 1 / k"},
+      {"norm_topk_prob", !hash && divides, "false", "true",
        "a token with one expert would leave the router without a gradient"},
   };
-  for (const auto& one : refused) {
-    if (!one.set) continue;
+}
+
+absl::Status CheckType(const ModelConfig& config, absl::string_view source) {
+  const RouterType type = config.router.type;
+  if (type == RouterType::kTokenChoice) return absl::OkStatus();
+  for (const Fixed& key : FixedKeys(config)) {
+    if (!key.other) continue;
+    const std::string flag =
+        key.flag == nullptr
+            ? ""
+            : absl::StrCat(", give --", key.flag, " ", key.wanted);
     return ConfigError(
-        source, absl::StrCat("expected \"", one.key, "\" ", one.wanted,
-                             " with \"router_type\" \"", NameOf(router.type),
-                             "\", found another; ", one.why,
-                             ": correct it, or choose \"token_choice\""));
+        source,
+        absl::StrCat("expected \"", key.key, "\" ", key.wanted,
+                     " with \"router_type\" \"", NameOf(type), "\", found ",
+                     key.found, "; ", key.why, ": correct it", flag,
+                     ", or choose \"token_choice\""));
   }
   return absl::OkStatus();
 }
@@ -213,6 +237,21 @@ absl::Status CheckType(const ModelConfig& config, absl::string_view source) {
 }  // namespace
 
 const char* NameOf(RouterType type) { return NameIn(Types(), type); }
+
+std::string BeyondPlainSoftmax(const RouterConfig& config) {
+  if (config.scoring != RouterScoring::kSoftmax) {
+    return absl::StrCat("\"scoring_func\" ",
+                        Quoted(NameIn(Scorings(), config.scoring)));
+  }
+  for (const Groups& groups : {ExpertGroups(config), DeviceGroups(config)}) {
+    if (groups.count == 1) continue;
+    return absl::StrCat(Quoted(groups.count_key), " ", groups.count);
+  }
+  if (!config.selection_bias) return "";
+  return config.topk_method == TopKMethod::kNoAuxTc
+             ? "\"topk_method\" \"noaux_tc\""
+             : "\"router_bias\" true";
+}
 
 std::string NoteOnFutureTokens(const RouterConfig& config) {
   if (config.type != RouterType::kExpertChoice) return "";

@@ -68,6 +68,10 @@ struct RouterConfig {
   bool selection_bias = false;
 };
 
+// The key and value that keep tokens from choosing the best of one softmax over
+// all experts, such as "\"n_group\" 4"; empty if there is none.
+std::string BeyondPlainSoftmax(const RouterConfig& config);
+
 // What a run should say where the device groups are not the ranks of its
 // expert-parallel groups; empty where they are, or where there are none.
 std::string NoteOnDeviceGroups(const RouterConfig& config,

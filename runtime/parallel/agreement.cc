@@ -27,7 +27,7 @@ absl::StatusOr<std::string> ShareText(comm::Communicator& world,
   const TensorView view = storage.View(DType::kUInt8, {bytes});
   if (world.rank() == root) stream->CopyToDevice(view, text.data());
   SWITCHYARD_RETURN_IF_ERROR(
-      world.Broadcast(*stream, view, root, {-1, "agree on status"}).Wait());
+      world.Broadcast(*stream, view, root, {-1, "share a text"}).Wait());
   std::string shared(static_cast<size_t>(bytes), '\0');
   stream->CopyToHost(shared.data(), view);
   stream->Wait();
@@ -67,6 +67,38 @@ std::string RanksThatDiffer(const comm::Communicator& world,
                     world.members()[rank].host, ")");
   }
   return ranks;
+}
+
+std::string DifferenceOfRanks(const comm::Communicator& world,
+                              absl::Span<const int64_t> all, size_t each,
+                              size_t index, IntegerText text) {
+  const std::string ranks = RanksThatDiffer(world, all, each, index);
+  if (ranks.empty()) return "";
+  const std::string first =
+      absl::StrCat("rank 0 (", world.members()[0].host, ")");
+  if (text == nullptr) {
+    return absl::StrCat("found another on rank ", ranks, " than on ", first);
+  }
+  std::string found = "found ";
+  int64_t said = all[index];
+  for (int rank = 1; rank < world.size(); ++rank) {
+    const int64_t value = all[rank * each + index];
+    if (value == all[index]) continue;
+    const bool begins = said == all[index];
+    absl::StrAppend(&found, begins ? "" : ", ",
+                    value == said ? "" : absl::StrCat(text(value), " on rank "),
+                    rank, " (", world.members()[rank].host, ")");
+    said = value;
+  }
+  return absl::StrCat(found, " and ", text(all[index]), " on ", first);
+}
+
+absl::StatusOr<std::string> TextOfRankZero(comm::Communicator& world,
+                                           absl::string_view text) {
+  const int64_t bytes = static_cast<int64_t>(text.size());
+  SWITCHYARD_ASSIGN_OR_RETURN(const std::vector<int64_t> all,
+                              GatherIntegers(world, {&bytes, 1}));
+  return ShareText(world, text, /*root=*/0, all[0]);
 }
 
 absl::Status AgreeOnStatus(comm::Communicator& world,

@@ -30,6 +30,20 @@ std::string RanksThatDiffer(const comm::Communicator& world,
                             absl::Span<const int64_t> all, size_t each,
                             size_t index);
 
+// What an integer means, for a message.
+using IntegerText = std::string (*)(int64_t);
+
+// The same with what was found, as "found 7 on rank 3 (host b), 4 (host b) and
+// 5 on rank 0 (host a)". Where `text` is null the integers say nothing:
+// "found another on rank 3 (host b) than on rank 0 (host a)".
+std::string DifferenceOfRanks(const comm::Communicator& world,
+                              absl::Span<const int64_t> all, size_t each,
+                              size_t index, IntegerText text);
+
+// The text of rank 0 on every rank.
+absl::StatusOr<std::string> TextOfRankZero(comm::Communicator& world,
+                                           absl::string_view text);
+
 // OK if every rank's status is; otherwise, on every rank, the status of the
 // lowest rank that has none.
 absl::Status AgreeOnStatus(comm::Communicator& world,

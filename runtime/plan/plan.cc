@@ -124,6 +124,11 @@ RankMemory CountMemory(const Plan& plan) {
   memory.gradients_fp32 = plan.rank_parameters * kFp32Bytes;
   memory.moments = 2 * kFp32Bytes * (average.narrow + average.router);
   memory.masters = average.ByteCount(o.dtype) - memory.moments;
+  if (o.checkpoint_every > 0) {
+    memory.snapshot = average.ByteCount(o.dtype) +
+                      average.narrow * Bytes(o.dtype) +
+                      average.router * kFp32Bytes;
+  }
 
   const int64_t width = plan.layout.expert_parallel;
   const int64_t together = plan.rounds_together;

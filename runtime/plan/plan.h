@@ -51,6 +51,10 @@ struct RankMemory {
   // largest optimizer shard is above the average.
   int64_t growth_worst = 0;
 
+  // Not a tensor, and in no sum here: the copy in host memory that a checkpoint
+  // is written from, where there are some.
+  int64_t snapshot = 0;
+
   int64_t fixed() const { return weights + gradients + masters + moments; }
   // What a run takes from the start on.
   int64_t expected() const { return fixed() + activations + routed; }

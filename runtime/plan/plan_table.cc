@@ -127,6 +127,11 @@ std::string MemoryPart(const Plan& plan) {
       Line("total", ByteText(memory.expected()), "even load"),
       Line("total, worst case", ByteText(memory.worst()),
            plan.capacity > 0 ? "a bound: capacity full" : "a bound: dropless"));
+  if (memory.snapshot > 0) {
+    absl::StrAppend(&text,
+                    Line("snapshot of a checkpoint", ByteText(memory.snapshot),
+                         "besides, in host memory"));
+  }
   return text;
 }
 

@@ -103,6 +103,14 @@ absl::Status ConsoleSink::OnEval(const EvalMetrics& metrics) {
   return absl::OkStatus();
 }
 
+absl::Status ConsoleSink::OnCheckpoint(const CheckpointReport& report) {
+  Print(absl::StrFormat(
+      "checkpoint of step %d  %s in %.2f s, of which training waited %.3f s",
+      report.step, ByteText(report.byte_count), report.seconds,
+      report.stall_seconds));
+  return absl::OkStatus();
+}
+
 absl::Status ConsoleSink::OnEnd(const RunSummary& summary) {
   Print("");
   if (summary.first_eval.has_value() && summary.last_eval.has_value()) {

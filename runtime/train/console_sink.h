@@ -34,6 +34,7 @@ class ConsoleSink : public MetricsSink {
   absl::Status OnStep(const StepMetrics& metrics) override;
   absl::Status OnEval(const EvalMetrics& metrics) override;
   absl::Status OnEnd(const RunSummary& summary) override;
+  absl::Status OnCheckpoint(const CheckpointReport& report) override;
 
  private:
   // A line that stays.

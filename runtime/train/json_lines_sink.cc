@@ -6,10 +6,15 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <fstream>
 #include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "switchyard/base/file.h"
+#include "switchyard/base/status.h"
 
 namespace switchyard {
 
@@ -25,10 +30,42 @@ absl::StatusOr<std::unique_ptr<JsonLinesSink>> JsonLinesSink::Create(
 
 namespace {
 
+// True if a whole line says nothing of what comes after `step` steps.
+bool IsOfThePast(absl::string_view line, int64_t step) {
+  const bool checkpoint = absl::ConsumePrefix(&line, "{\"checkpoint\": ");
+  if (!checkpoint && !absl::ConsumePrefix(&line, "{\"step\": ")) return false;
+  const size_t digits = line.find_first_not_of("0123456789");
+  int64_t of = 0;
+  if (digits == absl::string_view::npos ||
+      !absl::SimpleAtoi(line.substr(0, digits), &of)) {
+    return false;
+  }
+  // An evaluation after the step comes again.
+  const bool again = absl::StartsWith(line.substr(digits), ", \"eval_loss\"");
+  return again ? of < step : of <= step;
+}
+
+// Bytes of the lines before the first that is not of the past.
+absl::StatusOr<int64_t> PastBytes(const std::string& path, int64_t step) {
+  std::ifstream lines(path, std::ios::binary);
+  int64_t bytes = 0;
+  std::string line;
+  while (std::getline(lines, line) && !lines.eof() && IsOfThePast(line, step)) {
+    bytes += static_cast<int64_t>(line.size()) + 1;
+  }
+  if (lines.bad()) return SystemError(EIO, "read", path);
+  return bytes;
+}
+
 void AddLayer(const LayerMetrics& layer, JsonText* json) {
   json->OpenElement();
   json->Add("layer", layer.layer);
   json->Add("load", layer.load);
+  if (!layer.over_capacity.empty()) {
+    json->Add("over_capacity", layer.over_capacity);
+    json->Add("rerouted", layer.rerouted);
+    json->Add("lost_tokens", layer.lost_tokens);
+  }
   json->Add("max_load", layer.max_load);
   json->Add("max_vio", layer.max_vio);
   json->Add("dead_experts", layer.dead_experts);
@@ -49,6 +86,18 @@ void AddLayer(const LayerMetrics& layer, JsonText* json) {
 }
 
 }  // namespace
+
+absl::StatusOr<std::unique_ptr<JsonLinesSink>> JsonLinesSink::Continue(
+    const std::string& path, int64_t step) {
+  const int file =
+      open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
+           0666);
+  if (file < 0) return SystemError(errno, "open", path);
+  std::unique_ptr<JsonLinesSink> sink(new JsonLinesSink(path, file));
+  SWITCHYARD_ASSIGN_OR_RETURN(const int64_t bytes, PastBytes(path, step));
+  if (ftruncate(file, bytes) != 0) return SystemError(errno, "write", path);
+  return sink;
+}
 
 JsonLinesSink::~JsonLinesSink() { close(file_); }
 
@@ -108,6 +157,15 @@ absl::Status JsonLinesSink::OnEval(const EvalMetrics& metrics) {
   json_.Add("step", metrics.step);
   json_.Add("eval_loss", metrics.eval_loss);
   json_.Add("bits_per_byte", metrics.bits_per_byte);
+  return WriteLine();
+}
+
+absl::Status JsonLinesSink::OnCheckpoint(const CheckpointReport& report) {
+  json_.Open();
+  json_.Add("checkpoint", report.step);
+  json_.Add("bytes", report.byte_count);
+  json_.Add("seconds", report.seconds);
+  json_.Add("stall_seconds", report.stall_seconds);
   return WriteLine();
 }
 

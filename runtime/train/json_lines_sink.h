@@ -21,11 +21,16 @@ class JsonLinesSink : public MetricsSink {
   // An error if the file exists or cannot be made.
   static absl::StatusOr<std::unique_ptr<JsonLinesSink>> Create(
       const std::string& path);
+  // Goes on with the file of a run that is resumed after `step` steps: what it
+  // says of later ones, and of an evaluation that comes again, is removed.
+  static absl::StatusOr<std::unique_ptr<JsonLinesSink>> Continue(
+      const std::string& path, int64_t step);
   ~JsonLinesSink() override;
 
   absl::Status OnStep(const StepMetrics& metrics) override;
   absl::Status OnEval(const EvalMetrics& metrics) override;
   absl::Status OnEnd(const RunSummary& summary) override;
+  absl::Status OnCheckpoint(const CheckpointReport& report) override;
 
  private:
   JsonLinesSink(std::string path, int file)

@@ -31,6 +31,14 @@ void FillLoads(absl::Span<const int64_t> load, LayerMetrics* metrics) {
   metrics->dead_experts = std::count(load.begin(), load.end(), 0);
 }
 
+// Without a capacity they would be zeros that say nothing.
+void FillOverflow(const StepStatistics& statistics, int layer,
+                  LayerMetrics* metrics) {
+  metrics->over_capacity = statistics.over_capacity(layer);
+  metrics->rerouted = statistics.rerouted(layer);
+  metrics->lost_tokens = statistics.lost_tokens(layer);
+}
+
 // What the objective takes the loss times: the pooled one is k at perfect
 // balance, and its gradient is scaled so that it weighs as the others do.
 double BalanceWeight(const TrainOptions& options, size_t layers) {
@@ -48,10 +56,12 @@ void FillLayerMetrics(const StepStatistics& statistics,
   const ModelConfig& model = options.model;
   const double coefficient = BalanceWeight(options, layers.size());
   const double tokens = static_cast<double>(statistics.total_valid());
+  const bool limited = !options.overflow.factor(/*training=*/true).dropless();
   for (size_t i = 0; i < layers.size(); ++i) {
     const int layer = static_cast<int>(i);
     LayerMetrics& metrics = layers[i];
     FillLoads(statistics.assigned(layer), &metrics);
+    if (limited) FillOverflow(statistics, layer, &metrics);
     const int64_t assigned = Sum(metrics.load);
     const int64_t kept = Sum(statistics.kept(layer));
     metrics.entropy = statistics.entropy_sum(layer) / tokens;

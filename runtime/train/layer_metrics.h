@@ -25,6 +25,12 @@ struct LayerMetrics {
   int64_t layer = 0;
   // Assignments before dropping, by expert. Valid until the next step.
   absl::Span<const int64_t> load;
+  // Why not all were kept, by the expert that was chosen (moe/routing.h); empty
+  // where training has no capacity. over_capacity less rerouted is what was
+  // dropped; lost_tokens are tokens, not assignments.
+  absl::Span<const int64_t> over_capacity;
+  absl::Span<const int64_t> rerouted;
+  absl::Span<const int64_t> lost_tokens;
   double max_load = kNone;       // largest load over the mean
   double max_vio = kNone;        // (largest load - mean) / mean (2408.15664)
   int64_t dead_experts = 0;      // without an assignment

@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "switchyard/runtime/checkpoint/checkpoint_report.h"
 #include "switchyard/runtime/train/layer_metrics.h"
 
 namespace switchyard {
@@ -70,6 +71,10 @@ class MetricsSink {
   virtual absl::Status OnStep(const StepMetrics& metrics) = 0;
   virtual absl::Status OnEval(const EvalMetrics& metrics) = 0;
   virtual absl::Status OnEnd(const RunSummary& summary) = 0;
+  // A checkpoint is complete, some steps after its own. Nothing by default.
+  virtual absl::Status OnCheckpoint(const CheckpointReport&) {
+    return absl::OkStatus();
+  }
 };
 
 }  // namespace switchyard

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "switchyard/base/status.h"
+#include "switchyard/runtime/train/options_need_experts.h"
 
 namespace switchyard {
 namespace {
@@ -51,6 +52,7 @@ absl::Status CheckIntegers(const TrainOptions& o) {
       {"expert_parallel", o.expert_parallel, 0, 1 << 20},
       {"threads", o.threads, 0, 4096},
       {"warmup_steps", o.warmup_steps, 0, kMaxSteps},
+      {"checkpoint_every", o.checkpoint_every, 0, kMaxSteps},
       {"max_rows_per_rank", o.max_rows_per_rank, 0, kMaxRows},
       {"eval_every", o.eval_every, 0, kMaxSteps},
       {"eval_batches", o.eval_batches, 0, kMaxSteps},
@@ -107,7 +109,7 @@ absl::Status CheckNumbers(const TrainOptions& o) {
 }
 
 // Files of routing hold the k choices of every token.
-absl::Status CheckRoutingFiles(const TrainOptions& o) {
+absl::Status CheckRoutingTypes(const TrainOptions& o) {
   const RouterType type = o.model.router.type;
   const bool traces =
       !o.routing_trace.empty() && type == RouterType::kExpertChoice;
@@ -149,16 +151,6 @@ absl::Status CheckBatch(const TrainOptions& o) {
                               "; make it shorter"));
   }
   return absl::OkStatus();
-}
-
-absl::Status CheckRouting(const TrainOptions& o) {
-  const bool traces = !o.routing_trace.empty();
-  if (ExpertLayerCount(o.model) > 0 || (!traces && o.routing_replay.empty())) {
-    return absl::OkStatus();
-  }
-  return Error(absl::StrCat("expected a model with experts for --routing_",
-                            traces ? "trace" : "replay",
-                            ", found none; leave the flag out"));
 }
 
 absl::Status CheckSchedule(const TrainOptions& o) {
@@ -264,16 +256,11 @@ absl::Status Validate(const TrainOptions& options) {
   SWITCHYARD_RETURN_IF_ERROR(CheckIntegers(options));
   SWITCHYARD_RETURN_IF_ERROR(CheckNumbers(options));
   SWITCHYARD_RETURN_IF_ERROR(Validate(options.model, "the model"));
+  SWITCHYARD_RETURN_IF_ERROR(CheckOptionsThatNeedExperts(options));
   SWITCHYARD_RETURN_IF_ERROR(Validate(options.exploration, options.model));
   SWITCHYARD_RETURN_IF_ERROR(Validate(options.overflow, options.model));
   SWITCHYARD_RETURN_IF_ERROR(Validate(options.balance, options.model));
-  if (options.expert_dropout > 0.0 && ExpertLayerCount(options.model) == 0) {
-    return Error(absl::StrCat(
-        "expected --expert_dropout 0 with a model without experts, found ",
-        options.expert_dropout, "; leave the flag out"));
-  }
-  SWITCHYARD_RETURN_IF_ERROR(CheckRouting(options));
-  SWITCHYARD_RETURN_IF_ERROR(CheckRoutingFiles(options));
+  SWITCHYARD_RETURN_IF_ERROR(CheckRoutingTypes(options));
   SWITCHYARD_RETURN_IF_ERROR(CheckBatch(options));
   SWITCHYARD_RETURN_IF_ERROR(CheckBalanceWindow(
       options.balance, options.global_batch / options.micro_batch));

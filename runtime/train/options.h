@@ -95,6 +95,9 @@ struct TrainOptions {
   int64_t log_every = 1;          // steps between console lines
   int64_t layer_metrics_every = 1;  // steps between StepMetrics::layers; 0: off
   int64_t stop_at = 0;              // ends after this step; 0: after `steps`
+  // Steps between checkpoints, whose snapshot the plan counts; 0: none. Who
+  // runs the trainer writes them (checkpoint/checkpoint_writer.h).
+  int64_t checkpoint_every = 0;
 };
 
 // Replaces what is kDefault.

@@ -115,8 +115,10 @@ absl::StatusOr<ParsedRoutingHeader> ParseRoutingHeader(
     return Error("expected a whole header, found its beginning");
   }
   const int64_t checked = Padded(kFixedBytes + model_bytes);
-  if (At<uint64_t>(bytes, checked) != RoutingChecksum(bytes.data(), checked)) {
-    return Error("expected the header's checksum, found another");
+  const uint64_t found = RoutingChecksum(bytes.data(), checked);
+  if (const uint64_t told = At<uint64_t>(bytes, checked); told != found) {
+    return Error(absl::StrCat("expected a header of checksum ", absl::Hex(told),
+                              ", found ", absl::Hex(found)));
   }
   const absl::Status status = CheckSizes(sizes);
   if (!status.ok()) return status;

@@ -21,12 +21,25 @@ absl::Status RoutingReplay::Error(absl::string_view sentence) const {
       absl::StrCat("--routing_replay ", path_, ": ", sentence));
 }
 
+namespace {
+
+absl::Status CannotRead(const char* what, const std::string& path) {
+  const absl::Status status = SystemError(errno, what, path);
+  return absl::Status(
+      status.code(),
+      absl::StrCat("expected --routing_replay to be a file of --routing_trace, "
+                   "but ",
+                   status.message(), "; give another path"));
+}
+
+}  // namespace
+
 absl::StatusOr<std::unique_ptr<RoutingReplay>> RoutingReplay::Open(
     const TrainOptions& options) {
   const std::string& path = options.routing_replay;
   // A pipe would wait for its writer.
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (file < 0) return SystemError(errno, "open", path);
+  if (file < 0) return CannotRead("open", path);
   std::unique_ptr<RoutingReplay> replay(new RoutingReplay(path, file));
   SWITCHYARD_RETURN_IF_ERROR(replay->ReadHeader(options));
   return replay;
@@ -39,7 +52,7 @@ absl::Status RoutingReplay::ReadBytes(int64_t offset, int64_t count,
   while (count > 0) {
     const ssize_t read = pread(file_, bytes, count, offset);
     if (read < 0 && errno == EINTR) continue;
-    if (read < 0) return SystemError(errno, "read", path_);
+    if (read < 0) return CannotRead("read", path_);
     if (read == 0) {
       return Error(
           "expected a file that stays as it is, found it shorter "
@@ -54,7 +67,7 @@ absl::Status RoutingReplay::ReadBytes(int64_t offset, int64_t count,
 
 absl::Status RoutingReplay::ReadHeader(const TrainOptions& options) {
   struct stat status;
-  if (fstat(file_, &status) != 0) return SystemError(errno, "read", path_);
+  if (fstat(file_, &status) != 0) return CannotRead("read", path_);
   if (!S_ISREG(status.st_mode)) {
     return Error("expected a file, found something else; correct the path");
   }

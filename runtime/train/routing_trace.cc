@@ -14,6 +14,32 @@
 #include "switchyard/base/status.h"
 
 namespace switchyard {
+namespace {
+
+// A new file, or -1 and errno.
+int CreateFile(const std::string& path) {
+  return open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC,
+              0666);
+}
+
+absl::Status CannotWrite(const char* what, const std::string& path) {
+  const absl::Status status = SystemError(errno, what, path);
+  return absl::Status(
+      status.code(),
+      absl::StrCat("expected --routing_trace to be a new file that can be "
+                   "written, but ",
+                   status.message(), "; give another path"));
+}
+
+}  // namespace
+
+absl::Status RoutingTrace::CheckPath(const std::string& path) {
+  const int file = CreateFile(path);
+  if (file < 0) return CannotWrite("create", path);
+  close(file);
+  unlink(path.c_str());
+  return absl::OkStatus();
+}
 
 RoutingTrace::RoutingTrace(const TrainOptions& options,
                            comm::Communicator& world, Stream& stream)
@@ -49,9 +75,8 @@ RoutingTrace::~RoutingTrace() {
 }
 
 absl::Status RoutingTrace::Open() {
-  file_ = open(path_.c_str(),
-               O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0666);
-  if (file_ < 0) return SystemError(errno, "create", path_);
+  file_ = CreateFile(path_);
+  if (file_ < 0) return CannotWrite("create", path_);
   const std::string header = EncodeRoutingHeader(header_);
   header_bytes_ = static_cast<int64_t>(header.size());
   SWITCHYARD_RETURN_IF_ERROR(WriteBytes(header));

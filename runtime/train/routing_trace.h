@@ -25,6 +25,9 @@ namespace switchyard {
 
 class RoutingTrace {
  public:
+  // An error if Create would meet one on rank 0. Leaves no file behind.
+  static absl::Status CheckPath(const std::string& path);
+
   // Of options.routing_trace; on rank 0 an error if that file exists or cannot
   // be made. Not a collective call. `world` and `stream` must outlive it.
   static absl::StatusOr<std::unique_ptr<RoutingTrace>> Create(

@@ -22,6 +22,12 @@ absl::Status SinkList::OnEval(const EvalMetrics& metrics) {
   return status;
 }
 
+absl::Status SinkList::OnCheckpoint(const CheckpointReport& report) {
+  absl::Status status;
+  for (const auto& sink : sinks_) status.Update(sink->OnCheckpoint(report));
+  return status;
+}
+
 absl::Status SinkList::OnEnd(const RunSummary& summary) {
   absl::Status status;
   for (const auto& sink : sinks_) status.Update(sink->OnEnd(summary));

@@ -21,6 +21,7 @@ class SinkList : public MetricsSink {
   absl::Status OnStep(const StepMetrics& metrics) override;
   absl::Status OnEval(const EvalMetrics& metrics) override;
   absl::Status OnEnd(const RunSummary& summary) override;
+  absl::Status OnCheckpoint(const CheckpointReport& report) override;
 
  private:
   std::vector<std::unique_ptr<MetricsSink>> sinks_;

@@ -192,12 +192,28 @@ absl::Span<const int64_t> StepStatistics::Counts(Count which) const {
   return absl::MakeSpan(counts_).subspan(which * size, size);
 }
 
+absl::Span<const int64_t> StepStatistics::Counts(Count which, int layer) const {
+  return Counts(which).subspan(int64_t{layer} * experts_, experts_);
+}
+
 absl::Span<const int64_t> StepStatistics::assigned(int layer) const {
-  return assigned().subspan(int64_t{layer} * experts_, experts_);
+  return Counts(kAssigned, layer);
 }
 
 absl::Span<const int64_t> StepStatistics::kept(int layer) const {
-  return kept().subspan(int64_t{layer} * experts_, experts_);
+  return Counts(kKept, layer);
+}
+
+absl::Span<const int64_t> StepStatistics::over_capacity(int layer) const {
+  return Counts(kOverCapacity, layer);
+}
+
+absl::Span<const int64_t> StepStatistics::rerouted(int layer) const {
+  return Counts(kRerouted, layer);
+}
+
+absl::Span<const int64_t> StepStatistics::lost_tokens(int layer) const {
+  return Counts(kLostTokens, layer);
 }
 
 int64_t StepStatistics::sent(int layer) const {

@@ -82,6 +82,9 @@ class StepStatistics {
   // The same of one layer: [experts], and losses without coefficient.
   absl::Span<const int64_t> assigned(int layer) const;
   absl::Span<const int64_t> kept(int layer) const;
+  absl::Span<const int64_t> over_capacity(int layer) const;
+  absl::Span<const int64_t> rerouted(int layer) const;
+  absl::Span<const int64_t> lost_tokens(int layer) const;
   double balance(int layer) const;
   double z(int layer) const;
   // Kept assignments whose expert is on another rank than their token.
@@ -103,6 +106,7 @@ class StepStatistics {
     kCounts
   };
   absl::Span<const int64_t> Counts(Count which) const;
+  absl::Span<const int64_t> Counts(Count which, int layer) const;
   // By micro-batch: the loss; balance and z by layer; those of devices and of
   // communication by layer; entropies by layer.
   int64_t loss_columns() const { return 1 + 5 * int64_t{layers_}; }

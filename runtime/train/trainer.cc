@@ -19,6 +19,7 @@
 #include "switchyard/runtime/parallel/arithmetic.h"
 #include "switchyard/runtime/plan/rank_layout.h"
 #include "switchyard/runtime/train/batch_check.h"
+#include "switchyard/runtime/train/routing_files.h"
 #include "switchyard/runtime/train/same_run.h"
 
 namespace switchyard {
@@ -114,8 +115,9 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(
                   std::move(parts)));
   SWITCHYARD_RETURN_IF_ERROR(CheckBiases(options, trainer->runner_.model()));
   Stream& stream = trainer->runner_.stream();
-  SWITCHYARD_RETURN_IF_ERROR(CompareFingerprints(
-      world, ArithmeticFingerprint(stream, options.model, options.dtype)));
+  trainer->arithmetic_ =
+      ArithmeticFingerprint(stream, options.model, options.dtype);
+  SWITCHYARD_RETURN_IF_ERROR(CompareFingerprints(world, trainer->arithmetic_));
   SWITCHYARD_RETURN_IF_ERROR(trainer->OpenRouting());
   return trainer;
 }
@@ -148,21 +150,7 @@ Trainer::Trainer(const TrainOptions& options, std::unique_ptr<Grid> grid,
 
 absl::Status Trainer::OpenRouting() {
   comm::Communicator& world = grid_->world();
-  if (!options_.routing_replay.empty()) {
-    auto replay = RoutingReplay::Open(options_);
-    SWITCHYARD_RETURN_IF_ERROR(Share(replay.status()));
-    replay_ = *std::move(replay);
-    const int64_t identity = static_cast<int64_t>(replay_->identity());
-    SWITCHYARD_ASSIGN_OR_RETURN(const std::vector<int64_t> all,
-                                GatherIntegers(world, {&identity, 1}));
-    const std::string differing = RanksThatDiffer(world, all, 1, 0);
-    if (!differing.empty()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "expected the same --routing_replay on all ranks, found another on "
-          "rank ",
-          differing, " than on rank 0; give all ranks the same file"));
-    }
-  }
+  SWITCHYARD_ASSIGN_OR_RETURN(replay_, OpenReplay(options_, world));
   if (options_.routing_trace.empty()) return absl::OkStatus();
   auto trace = RoutingTrace::Create(options_, world, runner_.stream());
   SWITCHYARD_RETURN_IF_ERROR(Share(trace.status()));

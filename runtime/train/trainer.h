@@ -74,6 +74,8 @@ class Trainer {
   absl::Status VisitState(StateVisitor& visitor);
 
   int64_t steps_done() const { return step_; }
+  // The fingerprint that all ranks have (parallel/arithmetic.h).
+  uint64_t arithmetic() const { return arithmetic_; }
   // Of the last step.
   const StepStatistics& statistics() const { return statistics_; }
   // Its assignments before dropping, [layers, experts].
@@ -122,6 +124,7 @@ class Trainer {
   std::vector<MicroBatch> rounds_;  // the same for the model
   Batch eval_batch_;
   int64_t step_ = 0;
+  uint64_t arithmetic_ = 0;
   absl::Status deferred_;
   std::vector<LayerMetrics> layers_;
   BiasRanges bias_ranges_;

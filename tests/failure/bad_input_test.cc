@@ -3,6 +3,8 @@
 //
 // What a user may get wrong, at the real command: one sentence, once, an error
 // from every rank, within seconds, and nothing left behind.
+#include "switchyard/tests/failure/bad_input.h"
+
 #include <unistd.h>
 
 #include <filesystem>
@@ -23,120 +25,10 @@ namespace switchyard {
 namespace {
 
 namespace fs = std::filesystem;
-using ::testing::AllOf;
 using testing::CommandResult;
 using ::testing::HasSubstr;
 using testing::Quoted;
 using ::testing::StartsWith;
-
-const char kModels[] = SWITCHYARD_SOURCE_DIR "/examples/models/";
-const char kMpirun[] = SWITCHYARD_SOURCE_DIR "/launch/mpirun.sh";
-
-// Startup of a process or of mpirun on a busy machine, not of a training run.
-constexpr double kSeconds = 30.0;
-
-class BadInputTest : public ::testing::Test {
- protected:
-  BadInputTest() {
-    fs::create_directory(out_parent_);
-    inputs_.Write("text.txt", std::string(20000, 'a'));
-    tiny_ =
-        ReadFile(std::string(kModels) + "tiny/config.json", 1 << 20).value();
-  }
-
-  // Arguments of a run that would work, but for those that are given again.
-  std::string Arguments(
-      const std::vector<std::pair<std::string, std::string>>& changed) {
-    std::vector<std::pair<std::string, std::string>> arguments = {
-        {"--model", std::string(kModels) + "tiny"},
-        {"--data", inputs_.path() / "text.txt"},
-        {"--out", out_parent_ / "run"},
-        {"--steps", "2"},
-        {"--seq_len", "32"},
-        {"--global_batch", "4"}};
-    for (const auto& [name, value] : changed) {
-      bool found = false;
-      for (auto& argument : arguments) {
-        if (argument.first != name) continue;
-        argument.second = value;
-        found = true;
-      }
-      if (!found) arguments.push_back({name, value});
-    }
-    std::string line;
-    for (const auto& [name, value] : arguments) {
-      absl::StrAppend(&line, " ", name, "=", Quoted(value));
-    }
-    return line;
-  }
-
-  CommandResult Run(const std::string& arguments) {
-    return testing::RunCommand(
-        absl::StrCat(SWITCHYARD_COMMAND, " train", arguments), inputs_.path());
-  }
-
-  // On two ranks, each of which leaves its exit code in a file. The shell in
-  // between always succeeds, so mpirun does not cut any of them short.
-  CommandResult RunOnTwoRanks(const std::string& arguments) {
-    const std::string rank =
-        absl::StrCat(SWITCHYARD_COMMAND, " train", arguments,
-                     "; echo $? > code.$OMPI_COMM_WORLD_RANK");
-    return testing::RunCommand(
-        absl::StrCat(kMpirun, " -n 2 sh -c ", Quoted(rank)), inputs_.path());
-  }
-
-  std::string CodeOf(int rank) {
-    const auto code =
-        ReadFile(inputs_.path() / absl::StrCat("code.", rank), 100);
-    return code.ok() ? *code : "none";
-  }
-
-  void ExpectOneSentence(const CommandResult& result, const std::string& part) {
-    const std::vector<std::string> lines = result.ErrorLines();
-    ASSERT_EQ(lines.size(), 1u) << result.err;
-    EXPECT_THAT(lines[0], AllOf(StartsWith("switchyard: "),
-                                HasSubstr("expected "), HasSubstr(part)));
-    EXPECT_EQ(result.out, "");
-    EXPECT_LT(result.seconds, kSeconds);
-    EXPECT_TRUE(fs::is_empty(out_parent_)) << part;
-  }
-
-  void ExpectRefused(
-      const std::vector<std::pair<std::string, std::string>>& changed,
-      const std::string& part) {
-    const CommandResult result = Run(Arguments(changed));
-    EXPECT_EQ(result.exit_code, 1) << part;
-    ExpectOneSentence(result, part);
-  }
-
-  void ExpectRefusedByTwoRanks(const std::string& arguments,
-                               const std::string& part) {
-    const CommandResult result = RunOnTwoRanks(arguments);
-    EXPECT_EQ(result.exit_code, 0) << result.err;
-    ExpectOneSentence(result, part);
-    EXPECT_EQ(CodeOf(0), "1\n");
-    EXPECT_EQ(CodeOf(1), "1\n");
-  }
-
-  // The tiny config with one value replaced.
-  std::string Model(const std::string& key, const std::string& value) {
-    std::string text = tiny_;
-    const std::string quoted = absl::StrCat("\"", key, "\": ");
-    const size_t begin = text.find(quoted);
-    if (begin == std::string::npos) {
-      text.insert(1, absl::StrCat(quoted, value, ","));
-    } else {
-      text.replace(begin, text.find_first_of(",\n", begin) - begin,
-                   absl::StrCat(quoted, value));
-    }
-    return inputs_.Write(absl::StrCat(key, ".json"), text);
-  }
-
-  const testing::TemporaryFolder inputs_;
-  const testing::TemporaryFolder outputs_;
-  const fs::path out_parent_ = outputs_.path() / "runs";
-  std::string tiny_;
-};
 
 TEST_F(BadInputTest, Configs) {
   ExpectRefused({{"--model", "no/such/model"}}, "no/such/model");
@@ -182,46 +74,6 @@ TEST_F(BadInputTest, Flags) {
   ExpectRefused({{"--device", "cuda"}}, "--device cpu");
   ExpectRefused({{"--isa", "mmx"}}, "mmx");
   ExpectRefused({{"--threads", "4096"}}, "4 times the");
-}
-
-// Rules of routing that contradict each other.
-TEST_F(BadInputTest, Routing) {
-  ExpectRefused({{"--drop_policy", "probability"}},
-                "--capacity_factor above 0 with --drop_policy");
-  ExpectRefused({{"--capacity_factor", "1"}, {"--no_token_left_behind", "9"}},
-                "at most its experts, 8, found 9");
-  ExpectRefused({{"--bias_update_rate", "0.001"}}, "\"router_bias\" true");
-  ExpectRefused({{"--balance_scope", "window"}, {"--balance_window", "7"}},
-                "--balance_window to divide");
-  ExpectRefused({{"--expert_dropout", "1"}}, "between 0 and 0.99, found 1");
-  ExpectRefused({{"--expert_dropout", "nan"}}, "finite number");
-  ExpectRefused({{"--device_balance_loss_coef", "0.1"}}, "n_device_groups");
-  ExpectRefused({{"--model", Model("n_group", "16")}}, "topk_group");
-  ExpectRefused({{"--model", Model("shared_expert_gate", "true")}},
-                "a shared expert with");
-  ExpectRefused({{"--model", Model("sliding_window", "0")}}, "sliding_window");
-  ExpectRefused({{"--model", Model("qk_norm", "\"most\"")}}, "found \"most\"");
-  ExpectRefused({{"--model", Model("hidden_act", "\"swoosh\"")}},
-                "found \"swoosh\"");
-  ExpectRefused({{"--model", Model("first_k_dense_replace", "3")}},
-                "between 0 and 2, found 3");
-  // The model has a balance loss.
-  ExpectRefused({{"--model", Model("router_type", "\"expert_choice\"")}},
-                "\"balance_loss_coef\" 0 with \"router_type\" "
-                "\"expert_choice\"");
-  ExpectRefused({{"--model", Model("router_type", "\"hash\"")}},
-                "\"balance_loss_coef\" 0 with \"router_type\" \"hash\"");
-  ExpectRefused({{"--model", Model("scoring_func", "\"sigmoid\"")},
-                 {"--router_sampling", "true"}},
-                "softmax scores");
-  ExpectRefused({{"--router_jitter", "1.5"}}, "--router_jitter between 0");
-  const std::string dense = Model("first_k_dense_replace", "2");
-  ExpectRefused({{"--model", dense}, {"--expert_dropout", "0.1"}},
-                "a model without experts");
-  ExpectRefused(
-      {{"--model", dense}, {"--routing_trace", inputs_.path() / "routing"}},
-      "a model with experts for --routing_trace");
-  EXPECT_FALSE(fs::exists(inputs_.path() / "routing"));
 }
 
 TEST_F(BadInputTest, OutputFolders) {

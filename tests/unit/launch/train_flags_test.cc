@@ -8,6 +8,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "switchyard/base/file.h"
 #include "switchyard/tests/support/temporary_folder.h"
 
 namespace switchyard::launch {
@@ -50,6 +51,79 @@ TEST(TrainFlags, FlagsWinOverTheModel) {
   ASSERT_TRUE(flags.ok()) << flags.status();
   EXPECT_EQ(flags->options.model.balance_loss_coef, 0.0);
   EXPECT_EQ(flags->options.model.router_z_loss_coef, 0.001);
+}
+
+// A config that contradicts itself alone does not where a flag mends it, and
+// one that does not may by a flag.
+TEST(TrainFlags, CoefficientsAreJudgedAsFlagsLeaveThem) {
+  const testing::TemporaryFolder folder;
+  std::string text =
+      ReadFile(std::string(kTiny) + "/config.json", 1 << 20).value();
+  text.insert(1, "\"router_type\": \"hash\", \"router_z_loss_coef\": 0.5,");
+  const std::string hash = folder.Write("hash.json", text);
+  const auto message = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"--model", hash, "--dry_run"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Message(arguments);
+  };
+  EXPECT_THAT(message({}), HasSubstr("hash.json: expected"));
+  EXPECT_THAT(message({}), HasSubstr("found 0.0025; a hash has no gradient: "
+                                     "correct it, give --balance_loss_coef 0"));
+  EXPECT_THAT(message({"--balance_loss_coef=0"}),
+              HasSubstr("found 0.5; a hash has no logits: correct it, give "
+                        "--router_z_loss_coef 0"));
+  EXPECT_THAT(message({"--router_z_loss_coef=0"}),
+              HasSubstr("give --balance_loss_coef 0"));
+  EXPECT_EQ(message({"--balance_loss_coef=0", "--router_z_loss_coef=0"}),
+            "accepted");
+  const std::string by_flag =
+      message({"--balance_loss_coef=0.125", "--router_z_loss_coef=0"});
+  EXPECT_THAT(by_flag, HasSubstr("found 0.125;"));
+  EXPECT_THAT(by_flag, Not(HasSubstr("hash.json")));
+  // What is resolved is written, and read back.
+  const auto flags =
+      ParseTrainFlags({"--model", hash, "--data", "x", "--out", "y",
+                       "--balance_loss_coef=0", "--router_z_loss_coef=0"});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  const std::string file = folder.Write("flags.txt", FlagFileOf(*flags));
+  EXPECT_EQ(Message({"--flagfile", file}), "accepted");
+}
+
+TEST(TrainFlags, AModelWithoutExpertsTakesNoFlagsAboutThem) {
+  const testing::TemporaryFolder folder;
+  std::string text =
+      ReadFile(std::string(kTiny) + "/config.json", 1 << 20).value();
+  text.insert(1, "\"first_k_dense_replace\": 2,");
+  const std::string dense = folder.Write("dense.json", text);
+  const auto message = [&](const std::string& flag) {
+    return Message({"--model", dense, "--dry_run", flag});
+  };
+  for (const std::string flag :
+       {"balance_loss_coef 0.01", "router_z_loss_coef 0.001",
+        "drop_policy probability", "capacity_factor 1.25",
+        "bias_update_rate 0.001", "expert_dropout 0.1"}) {
+    std::string written = "--" + flag;
+    written[written.find(' ')] = '=';
+    EXPECT_THAT(message(written),
+                HasSubstr("a model with experts for --" + flag + ", found"));
+  }
+  // What is the default, or the model's own, says nothing else.
+  for (const char* flag :
+       {"--balance_loss_coef=0", "--router_z_loss_coef=0",
+        "--capacity_factor=0", "--balance_loss=switch", "--bias_update_rate=0",
+        "--expert_dropout=0", "--norouter_sampling"}) {
+    EXPECT_EQ(message(flag), "accepted") << flag;
+  }
+  // The file of a run that keeps the model's coefficients can be read back.
+  const auto flags =
+      ParseTrainFlags({"--model", dense, "--data", "x", "--out", "y"});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_GT(flags->options.model.balance_loss_coef, 0.0);
+  const std::string file = folder.Write("flags.txt", FlagFileOf(*flags));
+  const auto again = ParseTrainFlags({"--flagfile", file});
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->options.model.balance_loss_coef,
+            flags->options.model.balance_loss_coef);
 }
 
 TEST(TrainFlags, EverythingReachesTheOptions) {

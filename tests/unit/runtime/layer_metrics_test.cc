@@ -123,6 +123,59 @@ TEST(LayerMetricsTest, AgreeWithTheStepAndItsLoads) {
   EXPECT_TRUE(status.ok()) << status;
 }
 
+int64_t Sum(absl::Span<const int64_t> counts) {
+  return std::accumulate(counts.begin(), counts.end(), int64_t{0});
+}
+
+// Half the even share is less than what some tokens need.
+TEST(LayerMetricsTest, DropsHaveReasonsByLayerAndExpert) {
+  for (const int64_t experts : {0, 3}) {
+    TrainOptions options = Options();
+    options.overflow.capacity_factor = *CapacityFactor::Parse("0.5");
+    options.overflow.no_token_left_behind = experts;
+    const auto see = [&](const StepMetrics& step, Trainer& trainer) {
+      const StepStatistics& statistics = trainer.statistics();
+      int64_t dropped = 0, rerouted = 0, lost = 0;
+      ASSERT_EQ(step.layers.size(), 2u);
+      for (size_t i = 0; i < 2; ++i) {
+        const LayerMetrics& layer = step.layers[i];
+        EXPECT_EQ(layer.over_capacity,
+                  statistics.over_capacity().subspan(i * 8, 8));
+        EXPECT_EQ(layer.rerouted, statistics.rerouted().subspan(i * 8, 8));
+        EXPECT_EQ(layer.lost_tokens,
+                  statistics.lost_tokens().subspan(i * 8, 8));
+        const int64_t left = Sum(layer.over_capacity) - Sum(layer.rerouted);
+        EXPECT_EQ(
+            static_cast<double>(left) / static_cast<double>(Sum(layer.load)),
+            layer.dropped_share);
+        dropped += left;
+        rerouted += Sum(layer.rerouted);
+        lost += Sum(layer.lost_tokens);
+      }
+      EXPECT_EQ(dropped, step.dropped);
+      EXPECT_GT(dropped, 0);
+      EXPECT_GT(lost, 0);
+      EXPECT_EQ(rerouted > 0, experts > 0);
+    };
+    const absl::Status status = Alone(options, nullptr, see);
+    EXPECT_TRUE(status.ok()) << status;
+  }
+}
+
+TEST(LayerMetricsTest, DroplessTrainingHasNoReasonsOfDrops) {
+  TrainOptions options = Options();
+  options.overflow.capacity_factor = CapacityFactor();
+  options.overflow.eval_capacity_factor = *CapacityFactor::Parse("1.0");
+  const absl::Status status =
+      Alone(options, nullptr, [](const StepMetrics& step, Trainer&) {
+        EXPECT_FALSE(step.layers[0].load.empty());
+        EXPECT_TRUE(step.layers[0].over_capacity.empty());
+        EXPECT_TRUE(step.layers[0].rerouted.empty());
+        EXPECT_TRUE(step.layers[0].lost_tokens.empty());
+      });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
 TEST(LayerMetricsTest, ComeEveryNSteps) {
   for (const int64_t every : {0, 1, 2, 3}) {
     TrainOptions options = Options();

@@ -51,6 +51,9 @@ StepMetrics Step() {
 }
 
 const int64_t kLoad[] = {3, 0, 9007199254740993};
+const int64_t kOverCapacity[] = {2, 0, 9007199254740991};
+const int64_t kRerouted[] = {1, 0, 5};
+const int64_t kLostTokens[] = {0, 0, 7};
 
 LayerMetrics Layer() {
   LayerMetrics layer;
@@ -134,15 +137,23 @@ TEST(JsonLinesSink, WritesTheFieldsOfEachLayer) {
   LayerMetrics layers[] = {LayerMetrics(), Layer()};
   layers[1].bias_min = -0.001;
   layers[1].bias_max = 0.002;
+  layers[1].over_capacity = kOverCapacity;
+  layers[1].rerouted = kRerouted;
+  layers[1].lost_tokens = kLostTokens;
   StepMetrics metrics = Step();
   metrics.layers = layers;
   ASSERT_TRUE(sink->OnStep(metrics).ok());
   const json line = LinesOf(path).at(0);
   ASSERT_EQ(line.at("layers").size(), 2u);
   const json& layer = line["layers"][1];
-  EXPECT_EQ(layer.size(), 16u);
+  EXPECT_EQ(layer.size(), 19u);
   EXPECT_EQ(layer["layer"], 2);
   EXPECT_EQ(layer["load"], std::vector<int64_t>(kLoad, kLoad + 3));
+  EXPECT_EQ(layer["over_capacity"],
+            std::vector<int64_t>(kOverCapacity, kOverCapacity + 3));
+  EXPECT_EQ(layer["rerouted"], std::vector<int64_t>(kRerouted, kRerouted + 3));
+  EXPECT_EQ(layer["lost_tokens"],
+            std::vector<int64_t>(kLostTokens, kLostTokens + 3));
   EXPECT_EQ(layer["max_load"].get<double>(), layers[1].max_load);
   EXPECT_EQ(layer["max_vio"].get<double>(), layers[1].max_vio);
   EXPECT_EQ(layer["dead_experts"], 1);
@@ -159,7 +170,8 @@ TEST(JsonLinesSink, WritesTheFieldsOfEachLayer) {
   EXPECT_EQ(layer["repeat_first_or_second"].get<double>(),
             layers[1].repeat_first_or_second);
 
-  // Of nothing there is no share, and no bias where the model has none.
+  // Of nothing there is no share, no bias where the model has none, and no
+  // reasons of drops where there is no capacity.
   const json& none = line["layers"][0];
   EXPECT_EQ(none.size(), 14u);
   EXPECT_TRUE(none.at("load").empty());

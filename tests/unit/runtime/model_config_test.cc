@@ -21,6 +21,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 const char kTiny[] = R"({
@@ -370,6 +371,73 @@ TEST(ModelConfig, RefusesRoutersThatContradictThemselves) {
     EXPECT_THAT(MessageOf(text),
                 AllOf(StartsWith("config.json: expected "), HasSubstr(part)));
   }
+}
+
+// What a router type refuses is said with its value, and a coefficient with the
+// flag that would decide instead.
+TEST(ModelConfig, RoutersThatDoNotChooseByScoresSayWhatTheyFound) {
+  const auto of = [](const std::string& type, const std::string& keys) {
+    return MessageOf(Add(With("router_aux_loss_coef", "0"),
+                         "\"router_type\": \"" + type + "\", " + keys));
+  };
+  const std::pair<std::string, std::string> of_both[] = {
+      {R"("scoring_func": "sigmoid")", "found \"sigmoid\";"},
+      {R"("softmax_after_topk": true)", "found true;"},
+      {R"("n_group": 4, "topk_group": 2)", "\"n_group\" 1 with"},
+      {R"("n_group": 4, "topk_group": 2)", "found 4;"},
+      {R"("n_device_groups": 2, "topk_device_groups": 2)", "found 2;"},
+      {R"("noisy_top_k": true)", "found true;"},
+      {R"("router_bias": true)", "found true;"},
+      {R"("topk_method": "noaux_tc")",
+       "found true, from \"topk_method\" \"noaux_tc\";"},
+      {R"("balance_loss_coef": 0.25)", "found 0.25; "},
+      {R"("balance_loss_coef": 0.25)",
+       ": correct it, give --balance_loss_coef 0, or choose"},
+  };
+  for (const auto& [keys, part] : of_both) {
+    for (const char* type : {"hash", "expert_choice"}) {
+      EXPECT_THAT(of(type, keys), HasSubstr(part)) << type << keys;
+      EXPECT_THAT(of(type, keys), Not(HasSubstr("another")));
+    }
+  }
+  EXPECT_THAT(of("hash", R"("router_z_loss_coef": 0.001)"),
+              HasSubstr("found 0.001; a hash has no logits: correct it, give "
+                        "--router_z_loss_coef 0, or choose"));
+  EXPECT_THAT(of("hash", R"("routed_scaling_factor": 2.5)"),
+              HasSubstr("found 2.5;"));
+  EXPECT_THAT(
+      of("hash", R"("norm_topk_prob": false)"),
+      HasSubstr("\"norm_topk_prob\" true with \"router_type\" \"hash\", "
+                "found false;"));
+  EXPECT_THAT(of("expert_choice", R"("norm_topk_prob": true)"),
+              HasSubstr("\"norm_topk_prob\" false with \"router_type\" "
+                        "\"expert_choice\", found true;"));
+}
+
+TEST(ModelConfig, WhatIsDecidedElsewhereIsNotJudgedHere) {
+  const std::string hash = Add(
+      kTiny,
+      R"("router_type": "hash", "balance_loss_coef": 0.25, "router_z_loss_coef": 0.5)");
+  DecidedElsewhere keys;
+  keys.balance_loss_coef = true;
+  const auto message = [&] {
+    const auto config = ParseModelConfig(hash, "config.json", keys);
+    return config.ok() ? "accepted" : std::string(config.status().message());
+  };
+  EXPECT_THAT(message(), HasSubstr("\"router_z_loss_coef\" 0 with"));
+  keys.balance_loss_coef = false;
+  keys.router_z_loss_coef = true;
+  EXPECT_THAT(message(), HasSubstr("\"balance_loss_coef\" 0 with"));
+  keys.balance_loss_coef = true;
+  const auto config = ParseModelConfig(hash, "config.json", keys);
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->balance_loss_coef, 0.0);
+  EXPECT_EQ(config->router_z_loss_coef, 0.0);
+  // Hugging Face's key is the same loss.
+  const std::string pooled = Add(With("router_aux_loss_coef", "0.02"),
+                                 R"("router_type": "expert_choice")");
+  EXPECT_THAT(MessageOf(pooled), HasSubstr("give --balance_loss_coef 0"));
+  EXPECT_TRUE(ParseModelConfig(pooled, "config.json", keys).ok());
 }
 
 TEST(ModelConfig, DeviceGroupsThatAreNotTheRanksAreNoted) {

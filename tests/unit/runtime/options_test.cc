@@ -123,7 +123,14 @@ TEST(TrainOptions, WaysToDropNeedACapacity) {
   biased.overflow.no_token_left_behind = 4;
   biased.model.router.selection_bias = true;
   EXPECT_THAT(std::string(Validate(biased.overflow, biased.model).message()),
-              HasSubstr("without a bias, with --no_token_left_behind"));
+              HasSubstr("without a bias, with --no_token_left_behind, found "
+                        "\"router_bias\" true; leave the flag out"));
+  ExplorationOptions sampling;
+  sampling.router_sampling = true;
+  biased.model.router.device_groups = 4;
+  EXPECT_THAT(std::string(Validate(sampling, biased.model).message()),
+              HasSubstr("which samples from that softmax, found "
+                        "\"n_device_groups\" 4; leave the flag out"));
   // Experts to try beyond the token's own, as far as there are any.
   for (const int64_t experts : {1, 2, 9}) {
     EXPECT_EQ(
@@ -134,6 +141,62 @@ TEST(TrainOptions, WaysToDropNeedACapacity) {
                      "found ",
                      experts,
                      "; correct it, or leave it at 0, which reroutes nothing"));
+  }
+}
+
+// Nothing of experts passes silently where every layer is dense.
+TEST(TrainOptions, WhatNeedsExpertsIsRefusedWithoutThem) {
+  using Change = std::function<void(TrainOptions&)>;
+  const std::vector<std::pair<std::string, Change>> cases = {
+      {"router_jitter 0.01",
+       [](auto& o) { o.exploration.router_jitter = 0.01; }},
+      {"router_sampling true",
+       [](auto& o) { o.exploration.router_sampling = true; }},
+      {"routing_trace some/file",
+       [](auto& o) { o.routing_trace = std::string("some/file"); }},
+      {"routing_replay some/file",
+       [](auto& o) { o.routing_replay = std::string("some/file"); }},
+      {"capacity_factor 1.25",
+       [](auto& o) {
+         o.overflow.capacity_factor = *CapacityFactor::Parse("1.25");
+       }},
+      {"eval_capacity_factor 2",
+       [](auto& o) {
+         o.overflow.eval_capacity_factor = *CapacityFactor::Parse("2");
+       }},
+      {"min_capacity 4", [](auto& o) { o.overflow.min_capacity = 4; }},
+      {"capacity_scope sequence",
+       [](auto& o) { o.overflow.capacity_scope = CapacityScope::kSequence; }},
+      {"drop_policy probability",
+       [](auto& o) { o.overflow.drop_policy = DropPolicy::kProbability; }},
+      {"renormalize_survivors true",
+       [](auto& o) { o.overflow.renormalize_survivors = true; }},
+      {"no_token_left_behind 4",
+       [](auto& o) { o.overflow.no_token_left_behind = 4; }},
+      {"max_rows_per_rank 77", [](auto& o) { o.max_rows_per_rank = 77; }},
+      {"balance_loss gshard",
+       [](auto& o) { o.balance.loss = BalanceLossKind::kGshard; }},
+      {"balance_scope global",
+       [](auto& o) { o.balance.scope = BalanceScope::kGlobal; }},
+      {"balance_window 2", [](auto& o) { o.balance.window = 2; }},
+      {"device_balance_loss_coef 0.1",
+       [](auto& o) { o.balance.device_coefficient = 0.1; }},
+      {"communication_balance_loss_coef 0.1",
+       [](auto& o) { o.balance.communication_coefficient = 0.1; }},
+      {"bias_update_rate 0.001",
+       [](auto& o) { o.balance.bias_update_rate = 0.001; }},
+      {"expert_dropout 0.1", [](auto& o) { o.expert_dropout = 0.1; }},
+  };
+  TrainOptions dense = Valid();
+  dense.model.feed_forward.first_k_dense_replace = dense.model.layers;
+  EXPECT_TRUE(Validate(dense).ok()) << Validate(dense);
+  for (const auto& [option, change] : cases) {
+    TrainOptions options = dense;
+    change(options);
+    EXPECT_EQ(std::string(Validate(options).message()),
+              "expected a model with experts for --" + option +
+                  ", found one whose layers are all dense; leave the flag out "
+                  "or give a model with experts");
   }
 }
 

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/runtime/train/same_run.h"
 
+#include <cmath>
 #include <functional>
 #include <memory>
 #include <string>
@@ -22,7 +23,8 @@ using ::testing::HasSubstr;
 
 // Three ranks, of which `edit` tells rank 2 something else.
 void ExpectRefused(const std::function<void(TrainOptions&)>& edit,
-                   const std::string& part) {
+                   const std::string& part, const std::string& found = "",
+                   const std::string& first = "") {
   std::vector<absl::Status> statuses(3);
   const absl::Status ran =
       comm::RunRanks(3, {}, [&](comm::Communicator& world) -> absl::Status {
@@ -41,42 +43,60 @@ void ExpectRefused(const std::function<void(TrainOptions&)>& edit,
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
     EXPECT_THAT(std::string(status.message()),
                 HasSubstr("expected the same " + part +
-                          " on all ranks, found another on rank 2 ("));
+                          " on all ranks, found " + found + " on rank 2 ("));
+    EXPECT_THAT(std::string(status.message()),
+                HasSubstr(first.empty() ? ") than on rank 0 ("
+                                        : ") and " + first + " on rank 0 ("));
   }
 }
 
 TEST(SameRun, NamesTheFlagAndTheRank) {
   ExpectRefused([](TrainOptions&) {}, "");
-  ExpectRefused([](TrainOptions& o) { o.seed = 6; }, "--seed");
-  ExpectRefused([](TrainOptions& o) { o.clip_norm = 0.5; }, "--clip_norm");
+  ExpectRefused([](TrainOptions& o) { o.seed = 6; }, "--seed", "6", "5");
+  ExpectRefused([](TrainOptions& o) { o.clip_norm = 0.5; }, "--clip_norm",
+                "0.5", "1");
   ExpectRefused([](TrainOptions& o) { o.model.rms_norm_eps = 1e-6f; },
-                "--model");
+                "--model", "another", "");
   ExpectRefused([](TrainOptions& o) { o.recompute = Recompute::kBlock; },
-                "--recompute");
+                "--recompute", "block", "none");
   ExpectRefused(
       [](TrainOptions& o) {
         o.overflow.eval_capacity_factor = *CapacityFactor::Parse("2");
       },
-      "--eval_capacity_factor");
+      "--eval_capacity_factor", "2", "0");
   ExpectRefused([](TrainOptions& o) { o.overflow.min_capacity = 4; },
-                "--min_capacity");
+                "--min_capacity", "4", "0");
   ExpectRefused(
       [](TrainOptions& o) {
         o.overflow.capacity_scope = CapacityScope::kSequence;
       },
-      "--capacity_scope");
+      "--capacity_scope", "sequence", "micro_batch");
   ExpectRefused(
       [](TrainOptions& o) {
         o.overflow.drop_policy = DropPolicy::kProbability;
       },
-      "--drop_policy");
+      "--drop_policy", "probability", "position");
   ExpectRefused(
       [](TrainOptions& o) { o.overflow.renormalize_survivors = true; },
-      "--renormalize_survivors");
+      "--renormalize_survivors", "true", "false");
   ExpectRefused([](TrainOptions& o) { o.overflow.no_token_left_behind = 3; },
-                "--no_token_left_behind");
+                "--no_token_left_behind", "3", "0");
   ExpectRefused([](TrainOptions& o) { o.expert_dropout = 0.1; },
-                "--expert_dropout");
+                "--expert_dropout", "0.1", "0");
+}
+
+// Their digits differ where their bits do, and their names are those of flags.
+TEST(SameRun, SaysTheValues) {
+  ExpectRefused([](TrainOptions& o) { o.lr = std::nextafter(3e-3, 1.0); },
+                "--lr", "0.0030000000000000005", "0.003");
+  ExpectRefused([](TrainOptions& o) { o.seed = ~uint64_t{0}; }, "--seed",
+                "18446744073709551615", "5");
+  ExpectRefused([](TrainOptions& o) { o.model.balance_loss_coef = 0.02; },
+                "--balance_loss_coef", "0.02", "0.01");
+  ExpectRefused([](TrainOptions& o) { o.routing_trace = "trace"; },
+                "--routing_trace", "one", "none");
+  ExpectRefused([](TrainOptions& o) { o.dtype = DType::kBFloat16; }, "--dtype",
+                "bf16", "fp32");
 }
 
 TEST(SameRun, WhatTouchesNoNumberMayDiffer) {

@@ -1,0 +1,55 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The flags of `switchyard train` and `verify-layouts`, a group of their help a
+// file: Add...Flags lists a group, and Check... or Resolve... finds what of it
+// contradicts itself or has no effect, in one sentence. Those about experts are
+// in routing_flags.h.
+#ifndef SWITCHYARD_LAUNCH_COMMANDS_FLAG_GROUPS_H_
+#define SWITCHYARD_LAUNCH_COMMANDS_FLAG_GROUPS_H_
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "switchyard/launch/commands/train_flags.h"
+#include "switchyard/launch/flags/flag_set.h"
+
+namespace switchyard::launch {
+
+// run_flags.cc: model, data, steps, seed, and what is reported where.
+void AddRunFlags(TrainFlags* flags, FlagSet* set);
+// Of `verify-layouts` instead.
+void AddVerificationFlags(TrainFlags* flags, int64_t* max_ranks, FlagSet* set);
+
+// batch_flags.cc
+void AddBatchFlags(TrainFlags* flags, FlagSet* set);
+
+// optimizer_flags.cc: AdamW, the schedule, clipping.
+void AddOptimizerFlags(TrainFlags* flags, FlagSet* set);
+absl::Status CheckOptimizerFlags(const FlagSet& set, const TrainFlags& flags);
+
+// computation_flags.cc: layout, device, dtype, threads, determinism.
+void AddComputationFlags(TrainFlags* flags, FlagSet* set);
+absl::Status CheckComputationFlags(const TrainFlags& flags);
+
+// evaluation_flags.cc
+void AddEvaluationFlags(TrainFlags* flags, FlagSet* set);
+absl::Status CheckEvaluationFlags(const FlagSet& set, const TrainFlags& flags);
+
+// checkpoint_flags.cc: what is written for later, and from where a run begins.
+void AddCheckpointFlags(TrainFlags* flags, FlagSet* set);
+absl::Status CheckCheckpointFlags(const FlagSet& set, const TrainFlags& flags);
+
+// plan_flags.cc: --dry_run and for whom.
+void AddPlanFlags(TrainFlags* flags, FlagSet* set);
+absl::Status ResolvePlanFlags(const FlagSet& set, TrainFlags* flags);
+
+// flag_aliases.cc: what other trainers call them.
+void AddFlagAliases(FlagSet* set);
+
+// train_flags.cc: all of `switchyard train`.
+void AddTrainFlags(TrainFlags* flags, FlagSet* set);
+
+}  // namespace switchyard::launch
+
+#endif  // SWITCHYARD_LAUNCH_COMMANDS_FLAG_GROUPS_H_
