@@ -8,7 +8,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/nearest_name.h"
+#include "switchyard/launch/commands/eval.h"
 #include "switchyard/launch/commands/explain.h"
+#include "switchyard/launch/commands/generate.h"
 #include "switchyard/launch/commands/train.h"
 #include "switchyard/launch/commands/verify_layouts.h"
 #include "switchyard/launch/version.h"
@@ -25,6 +27,8 @@ constexpr char kUsage[] =
     "  train            train a mixture-of-experts language model\n"
     "  verify-layouts   compare a few steps of a run on several layouts, bit "
     "for bit\n"
+    "  generate         write on from a prompt with the model of a checkpoint\n"
+    "  eval             loss of a checkpoint's model on a text\n"
     "  explain          what a rule computes, with the numbers of a model\n"
     "\n"
     "switchyard <command> --help lists the flags of a command;\n"
@@ -53,6 +57,12 @@ int Main(const std::vector<std::string>& arguments) {
   if (command == "verify-layouts") {
     return VerifyLayouts(absl::MakeConstSpan(arguments).subspan(1));
   }
+  if (command == "generate") {
+    return Generate(absl::MakeConstSpan(arguments).subspan(1));
+  }
+  if (command == "eval") {
+    return Eval(absl::MakeConstSpan(arguments).subspan(1));
+  }
   if (command == "explain") {
     return Explain(absl::MakeConstSpan(arguments).subspan(1));
   }
@@ -63,8 +73,9 @@ int Main(const std::vector<std::string>& arguments) {
     return Print(stdout, absl::StrCat("switchyard ", Version(), "\n"), 0);
   }
   if (command.empty()) return Print(stderr, kUsage, 1);
-  const absl::string_view nearest = NearestName(
-      command, {"train", "verify-layouts", "explain", "--help", "--version"});
+  const absl::string_view nearest =
+      NearestName(command, {"train", "verify-layouts", "generate", "eval",
+                            "explain", "--help", "--version"});
   return Print(
       stderr,
       absl::StrCat(
