@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "switchyard/base/cpu/cpu_device.h"
 #include "switchyard/base/file.h"
 #include "switchyard/base/status.h"
@@ -23,6 +24,7 @@ namespace {
 struct GenerateFlags {
   SavedModelFlags model;
   std::string prompt;
+  std::string prompt_file;
   std::vector<std::string> prompt_ids;
   int64_t tokens = 100;
   bool echo = true;
@@ -33,10 +35,12 @@ void AddFlags(GenerateFlags* flags, FlagSet* set) {
   set->Group("Text");
   AddCheckpointFlag(&flags->model, set);
   set->Add("prompt", &flags->prompt, "TEXT", "what the text begins with");
+  set->Add("prompt_file", &flags->prompt_file, "FILE",
+           "the same from a file, line breaks and all");
   set->Add("prompt_ids", &flags->prompt_ids, "ID[,ID]",
            "the same as token ids; ids are printed then");
   set->Add("tokens", &flags->tokens, "N", "how many to write");
-  set->Add("echo", &flags->echo, "", "print the text of --prompt too");
+  set->Add("echo", &flags->echo, "", "print the prompt's text too");
   set->Group("Sampling");
   set->Add("temperature", &flags->sampler.temperature, "X",
            "divides the logits; 0: the most likely token each time");
@@ -49,17 +53,27 @@ void AddFlags(GenerateFlags* flags, FlagSet* set) {
   AddRankFlags(&flags->model, set);
 }
 
-// One of the two ways to give a prompt.
+// One of the ways to give a prompt.
 absl::Status CheckPrompt(const FlagSet& set) {
-  const bool text = set.Given("prompt"), ids = set.Given("prompt_ids");
-  if (text && ids) {
-    return absl::InvalidArgumentError(
-        "expected --prompt or --prompt_ids, found both; give one");
+  std::vector<std::string> given;
+  for (const char* name : {"prompt", "prompt_file", "prompt_ids"}) {
+    if (set.Given(name)) given.push_back(absl::StrCat("--", name));
   }
-  if (!text && !ids) {
-    return absl::InvalidArgumentError(
-        "expected --prompt or --prompt_ids, found none; give one of them");
-  }
+  if (given.size() == 1) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "expected one of --prompt, --prompt_file and --prompt_ids, found ",
+      given.empty() ? "none; give one" : absl::StrJoin(given, " and "),
+      given.empty() ? "" : "; leave one out"));
+}
+
+// That of --prompt_file on every rank; rank 0 reads it.
+absl::Status ReadPrompt(GenerateFlags& flags, comm::Communicator& world) {
+  if (flags.prompt_file.empty()) return absl::OkStatus();
+  constexpr size_t kMostBytes = size_t{1} << 26;
+  absl::StatusOr<std::string> text = std::string();
+  if (world.rank() == 0) text = ReadFile(flags.prompt_file, kMostBytes);
+  SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, text.status()));
+  SWITCHYARD_ASSIGN_OR_RETURN(flags.prompt, TextOfRankZero(world, *text));
   return absl::OkStatus();
 }
 
@@ -102,19 +116,19 @@ absl::Status WriteText(Decoder& decoder, const GenerationRequest& request,
       world, world.rank() == 0 ? Write(printer.Finish()) : absl::OkStatus());
 }
 
-absl::Status Execute(const GenerateFlags& flags, const FlagSet& set,
+absl::Status Execute(GenerateFlags flags, const FlagSet& set,
                      comm::Communicator& world) {
   SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, CheckPrompt(set)));
+  SWITCHYARD_RETURN_IF_ERROR(ReadPrompt(flags, world));
   SWITCHYARD_ASSIGN_OR_RETURN(SavedModel model,
                               OpenSavedModel(flags.model, world));
-  const bool as_text = set.Given("prompt");
+  const bool as_text = !set.Given("prompt_ids");
   const auto request = MakeRequest(flags, as_text, model.config);
   SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, request.status()));
   DecoderOptions options;
   options.model = model.config;
   options.dtype = model.dtype;
   options.sequences = GeneratedSequences(world);
-  // The last token is attended to by none.
   options.max_length =
       static_cast<int64_t>(request->prompt.size()) + request->tokens;
   SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, Validate(options)));

@@ -13,7 +13,7 @@ absl::Status Validate(const GenerationRequest& request,
   if (request.prompt.empty()) {
     return absl::InvalidArgumentError(
         "expected a prompt of at least one token, found an empty one; give "
-        "some text in --prompt or some ids in --prompt_ids");
+        "some text in --prompt or --prompt_file, or ids in --prompt_ids");
   }
   for (const int32_t id : request.prompt) {
     if (id >= 0 && id < model.vocabulary) continue;

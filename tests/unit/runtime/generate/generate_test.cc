@@ -23,7 +23,7 @@ TEST(GenerateTest, RequestsOutOfRangeAreNamed) {
   EXPECT_EQ(Refusal({{0, 47}, 5, {}}), "");
   EXPECT_EQ(Refusal({{}, 5, {}}),
             "expected a prompt of at least one token, found an empty one; give "
-            "some text in --prompt or some ids in --prompt_ids");
+            "some text in --prompt or --prompt_file, or ids in --prompt_ids");
   EXPECT_EQ(Refusal({{1, 48}, 5, {}}),
             "expected token ids from 0 to 47, the model's vocabulary, found 48 "
             "in the prompt; correct it or use another model");
