@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/nearest_name.h"
+#include "switchyard/launch/commands/checkpoint.h"
 #include "switchyard/launch/commands/eval.h"
 #include "switchyard/launch/commands/explain.h"
 #include "switchyard/launch/commands/generate.h"
@@ -25,6 +26,7 @@ constexpr char kUsage[] =
     "\n"
     "Commands:\n"
     "  train            train a mixture-of-experts language model\n"
+    "  checkpoint       list, show or verify checkpoints\n"
     "  verify-layouts   compare a few steps of a run on several layouts, bit "
     "for bit\n"
     "  generate         write on from a prompt with the model of a checkpoint\n"
@@ -40,8 +42,8 @@ int Print(std::FILE* stream, const std::string& text, int exit_code) {
   return exit_code;
 }
 
-int Explain(absl::Span<const std::string> arguments) {
-  const absl::StatusOr<std::string> page = ExplainPage(arguments);
+// A command that needs no ranks and gives a page.
+int PrintPage(const absl::StatusOr<std::string>& page) {
   if (page.ok()) return Print(stdout, *page, 0);
   return Print(
       stderr,
@@ -64,7 +66,10 @@ int Main(const std::vector<std::string>& arguments) {
     return Eval(absl::MakeConstSpan(arguments).subspan(1));
   }
   if (command == "explain") {
-    return Explain(absl::MakeConstSpan(arguments).subspan(1));
+    return PrintPage(ExplainPage(absl::MakeConstSpan(arguments).subspan(1)));
+  }
+  if (command == "checkpoint") {
+    return PrintPage(CheckpointPage(absl::MakeConstSpan(arguments).subspan(1)));
   }
   if (command == "--help" || command == "-h" || command == "help") {
     return Print(stdout, kUsage, 0);
@@ -74,8 +79,8 @@ int Main(const std::vector<std::string>& arguments) {
   }
   if (command.empty()) return Print(stderr, kUsage, 1);
   const absl::string_view nearest =
-      NearestName(command, {"train", "verify-layouts", "generate", "eval",
-                            "explain", "--help", "--version"});
+      NearestName(command, {"train", "checkpoint", "verify-layouts", "generate",
+                            "eval", "explain", "--help", "--version"});
   return Print(
       stderr,
       absl::StrCat(

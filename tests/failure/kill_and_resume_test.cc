@@ -113,7 +113,8 @@ class KillAndResumeTest : public ::testing::Test {
     EXPECT_NE(result.exit_code, 0) << result.err;
     // Whatever it said, it was not about its checkpoints.
     EXPECT_FALSE(absl::StrContains(result.err, "damaged")) << result.err;
-    EXPECT_FALSE(absl::StrContains(result.err, "expected")) << result.err;
+    EXPECT_FALSE(absl::StrContains(result.err, "switchyard: expected"))
+        << result.err;
   }
 
   // The newest checkpoint; all that are there are whole.

@@ -116,6 +116,7 @@ Values Decode(Device& device, const AttentionCase& c, DType dtype,
   return all;
 }
 
+// Invariant A15, where there is a window.
 TEST(CachedAttentionTest, AgreesWithDoubles) {
   CpuDevice device(2);
   for (const AttentionCase& c : kCases) {

@@ -66,6 +66,7 @@ std::vector<int32_t> Part(const std::vector<int32_t>& ids, int64_t at,
   return part;
 }
 
+// Invariant A11.
 TEST_P(DecoderTest, GivesTheLogitsOfTheFullForwardPass) {
   const std::vector<int32_t> ids =
       RandomIds(3, kSequences * kLength, model().vocabulary);
@@ -89,7 +90,8 @@ TEST_P(DecoderTest, GivesTheLogitsOfTheFullForwardPass) {
   }
 }
 
-// Another sequence, and what stood in the cache before, change no bit.
+// Invariant A13: another sequence, and what stood in the cache before, change
+// no bit.
 TEST_P(DecoderTest, SequencesDoNotSeeEachOtherNorTheLastText) {
   std::vector<int32_t> ids =
       RandomIds(3, kSequences * kLength, model().vocabulary);

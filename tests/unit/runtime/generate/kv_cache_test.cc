@@ -27,6 +27,7 @@ struct Case {
   int64_t expected;  // bytes of a token: 2 · layers · G · head_dim · bytes
 };
 
+// Invariant A10.
 TEST(KvCacheTest, TakesExactlyTheBytesOfTheFormula) {
   for (const Case& c : {
            Case{32, 32, 32, 128, DType::kBFloat16, 524288},  // multi-head
