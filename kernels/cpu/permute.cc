@@ -7,6 +7,7 @@
 
 #include "switchyard/base/check.h"
 #include "switchyard/base/cpu/parallel_for.h"
+#include "switchyard/kernels/cpu/row_runs.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "switchyard/kernels/cpu/permute.cc"
@@ -19,15 +20,6 @@ HWY_BEFORE_NAMESPACE();
 namespace switchyard::kernels::cpu::HWY_NAMESPACE {
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
-
-template <typename T>
-const T* RowOf(const ConstTensorView& view, int64_t row) {
-  return view.data<T>() + row * view.row_stride();
-}
-template <typename T>
-T* RowOf(const TensorView& view, int64_t row) {
-  return view.data<T>() + row * view.row_stride();
-}
 
 // The row of an assignment; -1 for none. Reading elsewhere is a bug.
 HWY_INLINE int64_t CheckedRow(int32_t row, const ConstTensorView& buffer) {

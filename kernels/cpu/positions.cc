@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "switchyard/base/check.h"
+#include "switchyard/kernels/cpu/chosen_experts.h"
+#include "switchyard/kernels/cpu/row_runs.h"
 #include "switchyard/kernels/cpu/thread_scratch.h"
 #include "switchyard/kernels/no_expert.h"
 
@@ -15,17 +16,6 @@ namespace {
 constexpr int32_t kKept = 0;  // until rows are numbered
 constexpr int32_t kDropped = -1;
 constexpr int32_t kUnassigned = -2;
-
-int32_t CheckedExpert(int32_t expert, int64_t experts) {
-  SWITCHYARD_CHECK(0 <= expert && expert < experts)
-      << "expert " << expert << " of " << experts;
-  return expert;
-}
-
-template <typename View>
-auto* RowOf(const View& view, int64_t row) {
-  return view.template data<int32_t>() + row * view.row_stride();
-}
 
 struct TakenRows {};
 
@@ -72,9 +62,9 @@ class Placement {
   }
 
   void PlaceChoice(int64_t t, int64_t j) {
-    const int32_t chosen = RowOf(args_.experts, t)[j];
-    int32_t& mark = RowOf(args_.positions, t)[j];
-    if (args_.placed.defined()) RowOf(args_.placed, t)[j] = chosen;
+    const int32_t chosen = RowOf<int32_t>(args_.experts, t)[j];
+    int32_t& mark = RowOf<int32_t>(args_.positions, t)[j];
+    if (args_.placed.defined()) RowOf<int32_t>(args_.placed, t)[j] = chosen;
     if (args_.valid.data<uint8_t>()[t] == 0 || chosen == kNoExpert) {
       mark = kUnassigned;
       return;
@@ -92,24 +82,25 @@ class Placement {
   }
 
   void Reroute(int64_t t, int64_t round) {
-    int32_t* marks = RowOf(args_.positions, t);
+    int32_t* marks = RowOf<int32_t>(args_.positions, t);
     const int64_t j = std::find(marks, marks + choices_, kDropped) - marks;
     if (j == choices_) return;
-    const int32_t next = RowOf(args_.next_experts, t)[round];
+    const int32_t next = RowOf<int32_t>(args_.next_experts, t)[round];
     if (next == kNoExpert || !Take(CheckedExpert(next, experts_))) return;
-    RowOf(args_.placed, t)[j] = next;
+    RowOf<int32_t>(args_.placed, t)[j] = next;
     marks[j] = kKept;
-    Count(kRerouted, RowOf(args_.experts, t)[j]);
+    Count(kRerouted, RowOf<int32_t>(args_.experts, t)[j]);
   }
 
   void CountIfLost(int64_t t) {
-    const int32_t* marks = RowOf(args_.positions, t);
+    const int32_t* marks = RowOf<int32_t>(args_.positions, t);
     int64_t first = choices_;
     for (int64_t j = choices_ - 1; j >= 0; --j) {
       if (marks[j] == kKept) return;
       if (marks[j] == kDropped) first = j;
     }
-    if (first < choices_) Count(kLostTokens, RowOf(args_.experts, t)[first]);
+    if (first < choices_)
+      Count(kLostTokens, RowOf<int32_t>(args_.experts, t)[first]);
   }
 
   const PositionsArgs& args_;
@@ -128,8 +119,8 @@ void NumberRows(const PositionsArgs& args, const ConstTensorView& placed) {
   int32_t* kept = args.kept.data<int32_t>();
   std::fill_n(kept, args.kept.dim(0), 0);
   for (int64_t t = 0; t < tokens; ++t) {
-    const int32_t* experts = RowOf(placed, t);
-    int32_t* positions = RowOf(args.positions, t);
+    const int32_t* experts = RowOf<int32_t>(placed, t);
+    int32_t* positions = RowOf<int32_t>(args.positions, t);
     for (int64_t j = 0; j < choices; ++j) {
       if (positions[j] == kKept) positions[j] = kept[experts[j]]++;
     }
@@ -154,9 +145,9 @@ void RowIndex(const RowIndexArgs& args) {
   const int64_t choices = args.experts.dim(1);
   const int32_t* base = args.base.data<int32_t>();
   for (int64_t t = 0; t < tokens; ++t) {
-    const int32_t* chosen = RowOf(args.experts, t);
-    const int32_t* positions = RowOf(args.positions, t);
-    int32_t* rows = RowOf(args.rows, t);
+    const int32_t* chosen = RowOf<int32_t>(args.experts, t);
+    const int32_t* positions = RowOf<int32_t>(args.positions, t);
+    int32_t* rows = RowOf<int32_t>(args.rows, t);
     for (int64_t j = 0; j < choices; ++j) {
       rows[j] =
           positions[j] < 0 || chosen[j] == kNoExpert

@@ -6,8 +6,9 @@
 #include <cmath>
 #include <cstdint>
 
-#include "switchyard/base/check.h"
 #include "switchyard/base/cpu/parallel_for.h"
+#include "switchyard/kernels/cpu/chosen_experts.h"
+#include "switchyard/kernels/cpu/row_runs.h"
 #include "switchyard/kernels/cpu/thread_scratch.h"
 #include "switchyard/kernels/no_expert.h"
 
@@ -17,17 +18,6 @@ namespace {
 constexpr int64_t kTokenBlock = 64;  // of one piece of work
 
 struct LeftExperts {};
-
-int32_t CheckedExpert(int32_t expert, int64_t experts) {
-  SWITCHYARD_CHECK(0 <= expert && expert < experts)
-      << "expert " << expert << " of " << experts;
-  return expert;
-}
-
-template <typename T, typename View>
-auto* RowOf(const View& view, int64_t row) {
-  return view.template data<T>() + row * view.row_stride();
-}
 
 // `left` are the probabilities, kTaken for those that are no candidates.
 constexpr float kNaN = -1.0f;
@@ -71,7 +61,7 @@ void GatesOfToken(const ReroutedGatesArgs& args, int64_t t) {
   const bool normalize = args.normalize && choices >= 2;
   for (int64_t j = 0; j < choices; ++j) {
     gates[j] =
-        args.scaling * (normalize ? gates[j] / (sum + 1e-20f) : gates[j]);
+        args.scaling * (normalize ? gates[j] / (sum + kLeastSum) : gates[j]);
   }
 }
 

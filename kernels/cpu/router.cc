@@ -8,6 +8,8 @@
 
 #include "switchyard/base/check.h"
 #include "switchyard/base/cpu/parallel_for.h"
+#include "switchyard/kernels/cpu/chosen_experts.h"
+#include "switchyard/kernels/cpu/row_runs.h"
 #include "switchyard/kernels/cpu/thread_scratch.h"
 #include "switchyard/kernels/no_expert.h"
 
@@ -40,15 +42,6 @@ struct RouterScratch {
   float* second;
 };
 
-template <typename T>
-const T* RowOf(const ConstTensorView& view, int64_t row) {
-  return view.data<T>() + row * view.row_stride();
-}
-template <typename T>
-T* RowOf(const TensorView& view, int64_t row) {
-  return view.data<T>() + row * view.row_stride();
-}
-
 inline bool DividesBySum(const RouterRule& rule, int64_t k) {
   return rule.gates == GateNormalization::kSum && k >= 2;
 }
@@ -60,9 +53,6 @@ HWY_BEFORE_NAMESPACE();
 namespace switchyard::kernels::cpu::HWY_NAMESPACE {
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
-
-// Keeps a quotient by a sum of scores finite where all of them are 0.
-constexpr float kLeastSum = 1e-20f;
 
 struct SoftmaxSum {
   float max;

@@ -28,6 +28,12 @@ T* ElementAt(const TensorView& view, int64_t row, int64_t column) {
   return view.data<T>() + row * view.row_stride() + column;
 }
 
+// The first element of row `row`.
+template <typename T, typename View>
+auto* RowOf(const View& view, int64_t row) {
+  return ElementAt<T>(view, row, 0);
+}
+
 // Calls piece(row, column, count) for pieces that cover [rows, columns];
 // `packed` joins all rows into row 0.
 template <typename Piece>

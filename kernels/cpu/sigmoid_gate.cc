@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "switchyard/base/cpu/parallel_for.h"
+#include "switchyard/kernels/cpu/row_runs.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "switchyard/kernels/cpu/sigmoid_gate.cc"
@@ -19,15 +20,6 @@ namespace switchyard::kernels::cpu::HWY_NAMESPACE {
 
 using D = hn::ScalableTag<float>;
 using V = hn::Vec<D>;
-
-template <typename T>
-const T* RowOf(const ConstTensorView& view, int64_t row) {
-  return view.data<T>() + row * view.row_stride();
-}
-template <typename T>
-T* RowOf(const TensorView& view, int64_t row) {
-  return view.data<T>() + row * view.row_stride();
-}
 
 template <typename T>
 float Dot(const T* a, const T* b, int64_t width) {

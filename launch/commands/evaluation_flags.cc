@@ -6,11 +6,15 @@
 namespace switchyard::launch {
 
 void AddEvaluationFlags(TrainFlags* flags, FlagSet* set) {
-  TrainOptions& o = flags->options;
   set->Group("Evaluation");
-  set->Add("eval_data", &flags->eval_data, "FILE[,FILE]", "held-out text");
   set->Add("eval_fraction", &flags->eval_fraction, "X",
            "share of each data file, from its end, that is held out");
+  AddHeldOutFlags(flags, set);
+}
+
+void AddHeldOutFlags(TrainFlags* flags, FlagSet* set) {
+  TrainOptions& o = flags->options;
+  set->Add("eval_data", &flags->eval_data, "FILE[,FILE]", "held-out text");
   set->Add("eval_every", &o.eval_every, "N",
            "steps between evaluations; 0: never",
            "100 if there is held-out text");

@@ -26,6 +26,8 @@ std::set<std::string> NotInFile(const TrainFlags& flags) {
       {"stop_at", options.stop_at == 0},
       {"routing_trace", true},
       {"resume", true},
+      {"checkpoint_every", options.checkpoint_every == 0},
+      {"keep", options.checkpoint_every == 0},
       {"expert_parallel", options.expert_parallel == 0},
       {"threads", options.threads == 0},
       {"eval_fraction", !options.has_eval_data},

@@ -16,10 +16,17 @@
 
 namespace switchyard::launch {
 
-// run_flags.cc: model, data, steps, seed, and what is reported where.
+// run_flags.cc: model, data, steps, seed.
 void AddRunFlags(TrainFlags* flags, FlagSet* set);
-// Of `verify-layouts` instead.
-void AddVerificationFlags(TrainFlags* flags, int64_t* max_ranks, FlagSet* set);
+// What is reported where, and how much of the schedule is run.
+void AddOutputFlags(TrainFlags* flags, FlagSet* set);
+
+// verification_flags.cc: of `verify-layouts` instead.
+void AddVerificationFlags(VerifyFlags* flags, FlagSet* set);
+// What a run's flags.txt has besides, known in a file only.
+void AddFlagsOfRun(TrainFlags* flags, TrainFlags* unused, FlagSet* set);
+// How long the schedule is, how much of it is compared, what is passed over.
+absl::Status ResolveVerificationSteps(const FlagSet& set, VerifyFlags* flags);
 
 // batch_flags.cc
 void AddBatchFlags(TrainFlags* flags, FlagSet* set);
@@ -34,6 +41,8 @@ absl::Status CheckComputationFlags(const TrainFlags& flags);
 
 // evaluation_flags.cc
 void AddEvaluationFlags(TrainFlags* flags, FlagSet* set);
+// The same but for what is taken from the text to train on.
+void AddHeldOutFlags(TrainFlags* flags, FlagSet* set);
 absl::Status CheckEvaluationFlags(const FlagSet& set, const TrainFlags& flags);
 
 // checkpoint_flags.cc: what is written for later, and from where a run begins.

@@ -141,6 +141,19 @@ absl::Status ResolveOverflowFlags(const FlagSet& set,
   return absl::OkStatus();
 }
 
+void ResolveBalanceFlags(const FlagSet& set, TrainOptions* options) {
+  BalanceOptions& balance = options->balance;
+  if (options->model.balance_loss_coef == 0.0 &&
+      !set.GivenAgainst("balance_scope", "balance_loss_coef")) {
+    balance.scope = BalanceScope::kMicroBatch;
+    balance.window = 0;
+  }
+  if (balance.scope != BalanceScope::kWindow &&
+      !set.GivenAgainst("balance_window", "balance_scope")) {
+    balance.window = 0;
+  }
+}
+
 void LeaveOutRoutingFlags(const TrainOptions& options,
                           std::set<std::string>* names) {
   if (options.overflow.dropless()) {

@@ -24,6 +24,9 @@ absl::Status CheckFlagsThatNeedExperts(const FlagSet& set,
 // An error for one that was given and has no effect. Those of a file of flags
 // that is used without its capacity are put back.
 absl::Status ResolveOverflowFlags(const FlagSet& set, OverflowOptions* options);
+// Scope and window of a file of flags that is used without its balance loss, or
+// with another scope, are put back.
+void ResolveBalanceFlags(const FlagSet& set, TrainOptions* options);
 // Adds the names of those that would be refused if they were read back.
 void LeaveOutRoutingFlags(const TrainOptions& options,
                           std::set<std::string>* names);

@@ -77,6 +77,7 @@ absl::Status ResolveOptions(const FlagSet& set, TrainFlags* flags) {
   // Before a capacity is asked for that would be refused in turn.
   SWITCHYARD_RETURN_IF_ERROR(CheckFlagsThatNeedExperts(set, options));
   SWITCHYARD_RETURN_IF_ERROR(ResolveOverflowFlags(set, &options.overflow));
+  ResolveBalanceFlags(set, &options);
   options.has_eval_data =
       !flags->eval_data.empty() || flags->eval_fraction > 0.0;
   FillDefaults(&options);
@@ -99,6 +100,7 @@ absl::Status Resolve(const FlagSet& set, TrainFlags* flags) {
 }
 
 absl::Status ResolveVerification(const FlagSet& set, VerifyFlags* flags) {
+  SWITCHYARD_RETURN_IF_ERROR(ResolveVerificationSteps(set, flags));
   SWITCHYARD_RETURN_IF_ERROR(RequireModel(set));
   SWITCHYARD_RETURN_IF_ERROR(RequireData(set));
   SWITCHYARD_RETURN_IF_ERROR(CheckOptimizerFlags(set, flags->train));
@@ -151,6 +153,7 @@ bool Answers(const FlagSet& set, TrainFlags* flags) {
 
 void AddTrainFlags(TrainFlags* flags, FlagSet* set) {
   AddRunFlags(flags, set);
+  AddOutputFlags(flags, set);
   AddBatchFlags(flags, set);
   AddOptimizerFlags(flags, set);
   AddRoutingFlags(flags, set);
@@ -178,19 +181,19 @@ absl::StatusOr<TrainFlags> ParseTrainFlags(
 
 absl::StatusOr<VerifyFlags> ParseVerifyFlags(
     absl::Span<const std::string> arguments) {
-  constexpr int64_t kSteps = 3;
   VerifyFlags flags;
+  TrainFlags unused;
   TrainFlags* train = &flags.train;
-  train->options.steps = kSteps;
   FlagSet set("switchyard verify-layouts",
               "Trains a few steps on one rank and on other layouts, and "
               "compares every bit. Alone its ranks are threads of this "
               "process; under mpirun -n R those are compared with one.");
-  AddVerificationFlags(train, &flags.max_ranks, &set);
+  AddVerificationFlags(&flags, &set);
   AddBatchFlags(train, &set);
   AddOptimizerFlags(train, &set);
   AddRoutingFlags(train, &set);
   AddComputationFlags(train, &set);
+  AddFlagsOfRun(train, &unused, &set);
   SWITCHYARD_RETURN_IF_ERROR(set.Parse(arguments));
   if (Answers(set, train)) return flags;
   SWITCHYARD_RETURN_IF_ERROR(ResolveVerification(set, &flags));

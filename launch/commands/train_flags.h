@@ -51,9 +51,15 @@ absl::StatusOr<TrainFlags> ParseTrainFlags(
 
 // The command line of `switchyard verify-layouts`: what decides the numbers of
 // a run, and nothing of what it writes.
+//
+// The flags.txt of a run is understood as its --flagfile: options.steps is then
+// the length of that run's schedule, of which the first `steps` are verified,
+// and what says only where or how it ran is passed over.
 struct VerifyFlags {
   TrainFlags train;
-  int64_t max_ranks = 0;  // 0: not given
+  int64_t steps = 3;                     // to compare
+  int64_t max_ranks = 0;                 // 0: not given
+  std::vector<std::string> passed_over;  // names of flags in the file
 };
 absl::StatusOr<VerifyFlags> ParseVerifyFlags(
     absl::Span<const std::string> arguments);

@@ -41,17 +41,18 @@ std::string NameOf(const RankLayout& layout) {
 }
 
 std::string Row(absl::string_view layout, absl::string_view loss,
-                absl::string_view routing, absl::string_view norm,
-                absl::string_view weights) {
-  return absl::StrFormat("  %-20s %-18s %-20s %-18s %s", layout, loss, routing,
-                         norm, weights);
+                absl::string_view routing, absl::string_view gradients,
+                absl::string_view norm, absl::string_view weights) {
+  return absl::StrFormat("  %-20s %-18s %-20s %-12s %-18s %s", layout, loss,
+                         routing, gradients, norm, weights);
 }
 
 // One comparison on one rank of the launcher's world, mostly the only one.
 class Verification {
  public:
-  Verification(VerifyFlags flags, comm::Communicator& world)
-      : flags_(std::move(flags)), world_(world) {}
+  Verification(VerifyFlags flags, const PartsOfRank& parts,
+               comm::Communicator& world)
+      : flags_(std::move(flags)), parts_(parts), world_(world) {}
 
   absl::Status Execute();
 
@@ -63,14 +64,24 @@ class Verification {
   absl::Status Prepare();
   absl::Status ChooseLayouts();
   absl::Status FitMemory(int64_t ranks_here);
-  // Steps of this rank of `world`, with `threads` threads.
+  // Steps of this rank of `world`, with `threads` threads, up to the one that
+  // is watched.
   absl::StatusOr<LayoutRecord> RunRank(comm::Communicator& world, int64_t width,
-                                       int64_t threads) const;
-  absl::StatusOr<LayoutRecord> Record(const RankLayout& layout) const;
+                                       int64_t threads,
+                                       const GradientPlace& watch = {}) const;
+  // Of one rank, which every rank of a launcher is for itself, so that other
+  // machines' bits count too.
+  absl::StatusOr<LayoutRecord> RecordAlone(
+      const GradientPlace& watch = {}) const;
+  absl::StatusOr<LayoutRecord> Record(const RankLayout& layout,
+                                      const GradientPlace& watch = {}) const;
+  absl::Status MeasureGradients(const RankLayout& layout,
+                                LayoutDifferences* differences) const;
   void Announce() const;
   void WarnAboutIdleRanks() const;
 
   VerifyFlags flags_;
+  const PartsOfRank& parts_;  // null: none
   comm::Communicator& world_;
   int64_t cores_ = 1;  // of this rank
   std::vector<RankLayout> layouts_;
@@ -128,26 +139,37 @@ absl::Status Verification::Prepare() {
   return CheckRoutingFiles(run, world_);
 }
 
-absl::StatusOr<LayoutRecord> Verification::RunRank(comm::Communicator& world,
-                                                   int64_t width,
-                                                   int64_t threads) const {
+absl::StatusOr<LayoutRecord> Verification::RunRank(
+    comm::Communicator& world, int64_t width, int64_t threads,
+    const GradientPlace& watch) const {
   TrainOptions run = options();
   run.expert_parallel = width;
   if (run.threads == 0) run.threads = threads;
   auto data = TextDataSource::Create(DataOptionsOf(flags_.train));
   SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, data.status()));
   CpuDevice device(static_cast<int>(run.threads));
-  TrainerParts parts;
+  TrainerParts parts = parts_ ? parts_(world) : TrainerParts();
   parts.data = data->get();
   auto trainer = Trainer::Create(run, world, device, std::move(parts));
   SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, trainer.status()));
-  return RecordSteps(**trainer, run.steps);
+  return RecordSteps(**trainer, watch.step < 0 ? flags_.steps : watch.step + 1,
+                     watch);
+}
+
+absl::StatusOr<LayoutRecord> Verification::RecordAlone(
+    const GradientPlace& watch) const {
+  const std::unique_ptr<comm::Communicator> alone = comm::NewSelfCommunicator();
+  auto record = RunRank(*alone, 1, cores_, watch);
+  SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world_, record.status()));
+  return record;
 }
 
 absl::StatusOr<LayoutRecord> Verification::Record(
-    const RankLayout& layout) const {
+    const RankLayout& layout, const GradientPlace& watch) const {
   if (!threads_are_ranks()) {
-    return RunRank(world_, layout.expert_parallel, cores_);
+    auto record = RunRank(world_, layout.expert_parallel, cores_, watch);
+    SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world_, record.status()));
+    return record;
   }
   comm::Options comm_options;
   comm_options.timeout_seconds = options().comm_timeout;
@@ -155,8 +177,32 @@ absl::StatusOr<LayoutRecord> Verification::Record(
   return RecordOnThreads(static_cast<int>(layout.ranks), comm_options,
                          [&](comm::Communicator& world) {
                            return RunRank(world, layout.expert_parallel,
-                                          threads);
+                                          threads, watch);
                          });
+}
+
+// By how much the first gradients that differ do so: checksums cannot say, and
+// no run keeps all its gradients, so both layouts train once more.
+absl::Status Verification::MeasureGradients(
+    const RankLayout& layout, LayoutDifferences* differences) const {
+  // Under a launcher one rank may have seen a difference and others none.
+  int64_t place[] = {differences->gradient.step,
+                     differences->gradient.parameter};
+  SWITCHYARD_ASSIGN_OR_RETURN(const std::vector<int64_t> all,
+                              GatherIntegers(world_, place));
+  for (size_t i = 0; i < all.size() && place[0] < 0; i += 2) {
+    place[0] = all[i];
+    place[1] = all[i + 1];
+  }
+  if (place[0] < 0) return absl::OkStatus();
+  const GradientPlace watch = {place[0], static_cast<int>(place[1])};
+  SWITCHYARD_ASSIGN_OR_RETURN(const LayoutRecord one, RecordAlone(watch));
+  SWITCHYARD_ASSIGN_OR_RETURN(const LayoutRecord other, Record(layout, watch));
+  if (differences->gradients.empty()) return absl::OkStatus();
+  absl::StrAppend(
+      &differences->gradients, ", in ",
+      LargestDifference(one.watched, other.watched, options().fraction_bits));
+  return absl::OkStatus();
 }
 
 // Where most ranks have nothing to do, little is compared.
@@ -175,27 +221,30 @@ void Verification::WarnAboutIdleRanks() const {
 
 void Verification::Announce() const {
   const TrainOptions& run = options();
-  Say(absl::StrCat("switchyard ", Version(), ": ", run.steps,
-                   run.steps == 1 ? " step of " : " steps of ",
+  Say(absl::StrCat("switchyard ", Version(), ": ", flags_.steps,
+                   flags_.steps == 1 ? " step of " : " steps of ",
                    run.global_batch, " sequences in micro-batches of ",
                    run.micro_batch, ", ", switchyard::NameOf(run.dtype), ", ",
                    run.isa, "; each layout against 1 rank"));
+  if (!flags_.passed_over.empty()) {
+    Say(absl::StrCat("note: of the file of flags, --",
+                     absl::StrJoin(flags_.passed_over, ", --"),
+                     flags_.passed_over.size() == 1 ? " plays" : " play",
+                     " no part here"));
+  }
   WarnAboutIdleRanks();
-  Say(Row("", "loss", "routing", "gradient norm", "weights"));
+  Say(Row("", "loss", "routing", "gradients", "gradient norm", "weights"));
 }
 
 absl::Status Verification::Execute() {
   SWITCHYARD_RETURN_IF_ERROR(Prepare());
   if (speaks()) Announce();
-  // Under a launcher every rank is the one, so other machines' bits count too.
-  const std::unique_ptr<comm::Communicator> alone = comm::NewSelfCommunicator();
-  auto one = RunRank(*alone, 1, cores_);
-  SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world_, one.status()));
+  SWITCHYARD_ASSIGN_OR_RETURN(const LayoutRecord one, RecordAlone());
   absl::Status verdict;
   for (const RankLayout& layout : layouts_) {
-    const auto other = Record(layout);
-    SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world_, other.status()));
-    const LayoutDifferences differences = Compare(*one, *other);
+    SWITCHYARD_ASSIGN_OR_RETURN(const LayoutRecord other, Record(layout));
+    LayoutDifferences differences = Compare(one, other);
+    SWITCHYARD_RETURN_IF_ERROR(MeasureGradients(layout, &differences));
     if (speaks()) Say(LayoutRow(layout, differences));
     verdict.Update(AgreeOnStatus(world_, Verdict(layout, differences)));
   }
@@ -206,7 +255,7 @@ absl::Status Verification::Execute() {
   return verdict;
 }
 
-absl::Status Start(absl::StatusOr<VerifyFlags> flags,
+absl::Status Start(absl::StatusOr<VerifyFlags> flags, const PartsOfRank& parts,
                    comm::Communicator& world) {
   SignalReporter reporter(world);
   SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, flags.status()));
@@ -215,7 +264,7 @@ absl::Status Start(absl::StatusOr<VerifyFlags> flags,
     if (world.rank() == 0) std::fputs(help.c_str(), stdout);
     return absl::OkStatus();
   }
-  return Verification(*std::move(flags), world).Execute();
+  return Verification(*std::move(flags), parts, world).Execute();
 }
 
 }  // namespace
@@ -225,9 +274,13 @@ std::string LayoutRow(const RankLayout& layout,
   const auto cell = [](const std::string& difference) {
     return difference.empty() ? "same" : difference;
   };
-  return Row(NameOf(layout), cell(differences.losses),
-             cell(differences.routing), cell(differences.norm),
-             cell(differences.weights));
+  const std::string step = absl::StrCat("step ", differences.gradient.step + 1);
+  const std::string row =
+      Row(NameOf(layout), cell(differences.losses), cell(differences.routing),
+          differences.gradients.empty() ? "same" : step, cell(differences.norm),
+          cell(differences.weights));
+  if (differences.gradients.empty()) return row;
+  return absl::StrCat(row, "\n    gradients: ", differences.gradients);
 }
 
 absl::Status Verdict(const RankLayout& layout,
@@ -239,6 +292,7 @@ absl::Status Verdict(const RankLayout& layout,
   };
   add("the loss at ", differences.losses);
   add("the routing at ", differences.routing);
+  add("the gradients at ", differences.gradients);
   add("the gradient norm at ", differences.norm);
   add("the weights at ", differences.weights);
   return absl::DataLossError(absl::StrCat(
@@ -248,7 +302,8 @@ absl::Status Verdict(const RankLayout& layout,
       "flags"));
 }
 
-int VerifyLayouts(absl::Span<const std::string> arguments) {
+int VerifyLayouts(absl::Span<const std::string> arguments,
+                  const PartsOfRank& parts) {
   SignalReporter::BlockSignals();
   std::set_new_handler([] { EndOutOfMemory(0); });
   absl::StatusOr<VerifyFlags> flags = ParseVerifyFlags(arguments);
@@ -259,7 +314,7 @@ int VerifyLayouts(absl::Span<const std::string> arguments) {
     if (LauncherRank() == 0) Complain("", world.status().message());
     return 1;
   }
-  return Finish(Start(std::move(flags), world->communicator()),
+  return Finish(Start(std::move(flags), parts, world->communicator()),
                 world->communicator());
 }
 

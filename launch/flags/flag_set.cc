@@ -59,15 +59,18 @@ std::string FlagSet::JoinNames(const std::vector<std::string>& names,
 }
 
 void FlagSet::AddFlag(Flag flag) {
-  SWITCHYARD_CHECK(Find(flag.name) == nullptr) << flag.name;
+  SWITCHYARD_CHECK(flag.in_file_only || Find(flag.name) == nullptr)
+      << flag.name;
   flags_.push_back(std::move(flag));
 }
 
 const FlagSet::Flag* FlagSet::Find(absl::string_view name) const {
-  const auto found =
-      std::find_if(flags_.begin(), flags_.end(),
-                   [&](const Flag& flag) { return flag.name == name; });
-  return found == flags_.end() ? nullptr : &*found;
+  const Flag* found = nullptr;
+  for (const Flag& flag : flags_) {
+    if (flag.name != name || (flag.in_file_only && !reading_file_)) continue;
+    if (found == nullptr || flag.in_file_only) found = &flag;
+  }
+  return found;
 }
 
 bool FlagSet::Given(absl::string_view name) const {
@@ -92,7 +95,9 @@ absl::Status FlagSet::Unknown(absl::string_view written) const {
   std::vector<absl::string_view> names;
   // Neither has a meaning in a file.
   if (!reading_file_) names = {"help", "version"};
-  for (const Flag& flag : flags_) names.push_back(flag.name);
+  for (const Flag& flag : flags_) {
+    if (!flag.in_file_only || reading_file_) names.push_back(flag.name);
+  }
   for (const auto& [alias, meant] : aliases_) names.push_back(alias);
   absl::string_view name = written;
   while (absl::ConsumePrefix(&name, "-")) {
@@ -157,7 +162,9 @@ absl::Status FlagSet::ParseAll(absl::Span<const std::string> arguments) {
   for (size_t next = 0; next < arguments.size();) {
     SWITCHYARD_RETURN_IF_ERROR(ParseOne(arguments, &next, &seen));
   }
-  given_.insert(seen.begin(), seen.end());
+  for (const std::string& name : seen) {
+    (Find(name)->in_file_only ? in_file_only_given_ : given_).insert(name);
+  }
   return absl::OkStatus();
 }
 
@@ -217,6 +224,7 @@ std::string FlagSet::Help() const {
                                   Wrap(summary_, 0));
   std::string group;
   for (const Flag& flag : flags_) {
+    if (flag.in_file_only) continue;
     if (flag.group != group) {
       group = flag.group;
       absl::StrAppend(&text, "\n", group, ":\n");
@@ -249,7 +257,7 @@ std::string FlagSet::ToFlagFile(const std::set<std::string>& without) const {
   std::string text;
   for (const Flag& flag : flags_) {
     const std::string value = flag.print();
-    if (flag.name == "flagfile" || value.empty() ||
+    if (flag.name == "flagfile" || flag.in_file_only || value.empty() ||
         without.count(flag.name) > 0) {
       continue;
     }

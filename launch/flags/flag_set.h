@@ -49,11 +49,17 @@ class FlagSet {
              default_text.empty() ? FlagType<T>::Print(*value)
                                   : std::move(default_text),
              FlagType<T>::kExpected, group_, std::is_same_v<T, bool>,
+             in_file_only_,
              [value](absl::string_view text) {
                return FlagType<T>::Parse(text, value);
              },
              [value] { return FlagType<T>::Print(*value); }});
   }
+
+  // Flags added from here on are known in a flagfile and nowhere else, where
+  // they go before a flag of the same name: another command may have written
+  // the file. No help lists them.
+  void InFileOnly() { in_file_only_ = true; }
 
   // A name that other programs use for the flag `name`: it is not accepted, but
   // answered with that flag.
@@ -73,7 +79,7 @@ class FlagSet {
       return std::string();
     };
     AddFlag({std::move(name), JoinNames(names, "|"), std::move(help), print(),
-             "one of " + JoinNames(names, ", "), group_, false,
+             "one of " + JoinNames(names, ", "), group_, false, in_file_only_,
              [value, choices](absl::string_view given) {
                for (const auto& [text, meaning] : choices) {
                  if (given != text) continue;
@@ -93,7 +99,8 @@ class FlagSet {
 
   bool help_requested() const { return help_requested_; }
   bool version_requested() const { return version_requested_; }
-  // True if the flag stood on the command line or in the flagfile.
+  // True if the flag stood on the command line or in the flagfile; not of one
+  // that is known in a file only.
   bool Given(absl::string_view name) const;
   // True if it stood on the command line itself.
   bool OnCommandLine(absl::string_view name) const;
@@ -101,6 +108,15 @@ class FlagSet {
   // a flagfile does not if `other` stood on the command line: that is how a run
   // is repeated with another schedule, say.
   bool GivenAgainst(absl::string_view name, absl::string_view other) const;
+
+  // True if the file had a flag of this name that is known there only.
+  bool InFile(const std::string& name) const {
+    return in_file_only_given_.count(name) > 0;
+  }
+  // All of them, in the order of their names.
+  const std::set<std::string>& in_file_only() const {
+    return in_file_only_given_;
+  }
 
   std::string Help() const;
 
@@ -119,6 +135,7 @@ class FlagSet {
     std::string expected;
     std::string group;
     bool is_bool = false;
+    bool in_file_only = false;
     std::function<bool(absl::string_view)> parse;
     std::function<std::string()> print;
   };
@@ -127,6 +144,7 @@ class FlagSet {
                                const char* separator);
 
   void AddFlag(Flag flag);
+  // In the place that is being read.
   const Flag* Find(absl::string_view name) const;
   absl::Status Unknown(absl::string_view written) const;
   // Reads the flag at arguments[*next] and moves past it. `seen` is what stood
@@ -144,6 +162,8 @@ class FlagSet {
   std::vector<std::pair<std::string, std::string>> aliases_;
   std::set<std::string> given_;
   std::set<std::string> on_command_line_;
+  std::set<std::string> in_file_only_given_;
+  bool in_file_only_ = false;
   bool reading_file_ = false;
   bool help_requested_ = false;
   bool version_requested_ = false;

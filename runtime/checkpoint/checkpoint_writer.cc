@@ -177,6 +177,10 @@ absl::Status CheckpointWriter::Advance(bool wait) {
   JoinWork();
   if (counts[1] > 0) {
     phase_ = Phase::kIdle;
+    // Nobody writes any more: what is there takes room for nothing.
+    if (world_.rank() == 0) {
+      files_.RemoveFolder(PathOf(UnfinishedName(report_.step))).IgnoreError();
+    }
     return AgreeOnStatus(world_, failed ? work_status_ : absl::OkStatus());
   }
   if (phase_ == Phase::kWriting) {

@@ -459,7 +459,7 @@ absl::Status CheckCoverage(absl::string_view source, Tensors* tensors) {
                 return a.first < b.first;
               });
     int64_t next = 0;
-    const auto wrong = [&](int64_t end, const char* what) {
+    const auto wrong = [&, &name = name](int64_t end, const char* what) {
       return Damaged(source,
                      absl::StrCat("expected each element of tensor \"",
                                   Printable(name), "\" once, found elements ",

@@ -83,6 +83,21 @@ absl::Status CheckBias(const BalanceOptions& options,
       "found none; set that key in the model's config or the flag to 0");
 }
 
+// A scope costs memory, and means nothing without a loss.
+absl::Status CheckScope(const BalanceOptions& options,
+                        const ModelConfig& model) {
+  const bool any = model.balance_loss_coef > 0.0 ||
+                   options.device_coefficient > 0.0 ||
+                   options.communication_coefficient > 0.0;
+  if (any || options.scope == BalanceScope::kMicroBatch) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "expected a balance loss with --balance_scope ", NameOf(options.scope),
+      ", found --balance_loss_coef 0; set a coefficient or leave the scope "
+      "out"));
+}
+
 absl::Status CheckWindow(const BalanceOptions& options) {
   const bool windowed = options.scope == BalanceScope::kWindow;
   if (windowed && options.window < 1) {
@@ -113,6 +128,7 @@ absl::Status Validate(const BalanceOptions& options, const ModelConfig& model) {
   SWITCHYARD_RETURN_IF_ERROR(
       CheckNumber("bias_update_rate", options.bias_update_rate, kMostRate));
   SWITCHYARD_RETURN_IF_ERROR(CheckDevices(options, model));
+  SWITCHYARD_RETURN_IF_ERROR(CheckScope(options, model));
   return CheckBias(options, model);
 }
 

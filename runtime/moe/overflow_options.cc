@@ -48,6 +48,24 @@ absl::Status CheckRouterType(const OverflowOptions& options,
       "; every expert takes its share and no more: leave the flags out"));
 }
 
+// What would be told apart is the same.
+absl::Status CheckMeaning(const OverflowOptions& options,
+                          const ModelConfig& model) {
+  if (options.renormalize_survivors && model.experts_per_token == 1) {
+    return absl::InvalidArgumentError(
+        "expected a model of two experts a token or more with "
+        "--renormalize_survivors, found \"num_experts_per_tok\" 1, whose one "
+        "gate has nobody to take over from; leave the flag out");
+  }
+  if (options.drop_policy == DropPolicy::kProbability &&
+      model.router.type == RouterType::kHash) {
+    return absl::InvalidArgumentError(
+        "expected --drop_policy position with \"router_type\" \"hash\", found "
+        "probability, which is 1 / k for every token; leave the flag out");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckRerouting(const OverflowOptions& options,
                             const ModelConfig& model) {
   const int64_t experts = options.no_token_left_behind;
@@ -88,6 +106,7 @@ absl::Status Validate(const OverflowOptions& options,
   }
   SWITCHYARD_RETURN_IF_ERROR(CheckEffects(options));
   SWITCHYARD_RETURN_IF_ERROR(CheckRouterType(options, model));
+  SWITCHYARD_RETURN_IF_ERROR(CheckMeaning(options, model));
   return CheckRerouting(options, model);
 }
 

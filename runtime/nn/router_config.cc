@@ -111,10 +111,20 @@ absl::Status CheckGates(const ModelConfig& config, absl::string_view source) {
 
 absl::Status CheckGroups(const ModelConfig& config, const Groups& groups,
                          absl::string_view source) {
-  SWITCHYARD_RETURN_IF_ERROR(internal::InRange<int64_t>(
-      source, groups.count_key, groups.count, 1, config.experts));
-  SWITCHYARD_RETURN_IF_ERROR(internal::InRange<int64_t>(
-      source, groups.chosen_key, groups.chosen, 1, groups.count));
+  if (groups.count < 1 || groups.count > config.experts) {
+    return ConfigError(
+        source,
+        absl::StrCat("expected \"", groups.count_key,
+                     "\" between 1 and the number of experts, ", config.experts,
+                     ", found ", groups.count, "; correct it"));
+  }
+  if (groups.chosen < 1 || groups.chosen > groups.count) {
+    return ConfigError(
+        source,
+        absl::StrCat("expected \"", groups.chosen_key, "\" between 1 and \"",
+                     groups.count_key, "\", ", groups.count, ", found ",
+                     groups.chosen, "; correct one of them"));
+  }
   if (config.experts % groups.count != 0) {
     return ConfigError(
         source, absl::StrCat("expected \"", groups.count_key,

@@ -322,4 +322,18 @@ absl::Status ShardedAdamW::VisitState(StateVisitor& visitor) {
   return visitor.Visit("beta2_power", &beta2_power_);
 }
 
+absl::Status ShardedAdamW::VisitGradients(StateVisitor& visitor) {
+  for (const Shard& shard : shards_) {
+    for (const Piece& piece : shard.layout.pieces) {
+      const Parameter& parameter = *piece.parameter;
+      SWITCHYARD_RETURN_IF_ERROR(
+          visitor.Visit({parameter.name, parameter.shape,
+                         piece.begin - parameter.group_offset,
+                         shard.group->gradients.Rows(piece.begin, piece.end),
+                         /*owned=*/true}));
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace switchyard

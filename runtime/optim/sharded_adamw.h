@@ -82,6 +82,12 @@ class ShardedAdamW : public BackwardListener {
   // call.
   absl::Status VisitState(StateVisitor& visitor);
 
+  // Shows this rank's shard of the gradients, by their parameters' names:
+  // int64, the sums over all ranks once ReduceGradients has returned and until
+  // they are zeroed. Ranges begin and end where norm chunks do, and every
+  // element is shown by one rank. Not a collective call.
+  absl::Status VisitGradients(StateVisitor& visitor);
+
  private:
   struct Shard {
     ParameterGroup* group = nullptr;

@@ -13,6 +13,7 @@
 #include "switchyard/base/status.h"
 #include "switchyard/comm/thread/thread_communicator.h"
 #include "switchyard/runtime/nn/weights_checksum.h"
+#include "switchyard/runtime/optim/summed_gradients.h"
 
 namespace switchyard {
 namespace {
@@ -70,16 +71,37 @@ std::string WeightDifference(size_t step, const LayoutRecord& names,
                       names.parameters[first]);
 }
 
+void KeepFirstGradient(size_t step, const LayoutRecord& names,
+                       const StepRecord& expected, const StepRecord& actual,
+                       LayoutDifferences* differences) {
+  const size_t count = CountDifferent(expected.gradients, actual.gradients);
+  if (count == 0 || !differences->gradients.empty()) return;
+  size_t first = expected.gradients.size() - 1;
+  while (first > 0 && expected.gradients[first] == actual.gradients[first]) {
+    --first;
+  }
+  differences->gradient = {static_cast<int64_t>(step), static_cast<int>(first)};
+  differences->gradients = absl::StrCat(
+      "step ", step + 1, ", ", count, " of ", expected.gradients.size(),
+      " tensors, first ", names.parameters[first]);
+}
+
 void KeepFirst(std::string found, std::string* difference) {
   if (difference->empty()) *difference = std::move(found);
 }
 
 }  // namespace
 
-absl::StatusOr<LayoutRecord> RecordSteps(Trainer& trainer, int64_t steps) {
+absl::StatusOr<LayoutRecord> RecordSteps(Trainer& trainer, int64_t steps,
+                                         const GradientPlace& watch) {
   LayoutRecord record;
-  for (const auto& parameter : trainer.runner().store().parameters()) {
+  Stream& stream = trainer.runner().stream();
+  const ParameterStore& store = trainer.runner().store();
+  for (const auto& parameter : store.parameters()) {
     record.parameters.push_back(parameter->name);
+  }
+  for (const auto& state : store.states()) {
+    record.parameters.push_back(state->name);
   }
   for (int64_t i = 0; i < steps; ++i) {
     SWITCHYARD_ASSIGN_OR_RETURN(const StepMetrics metrics, trainer.Step());
@@ -91,10 +113,16 @@ absl::StatusOr<LayoutRecord> RecordSteps(Trainer& trainer, int64_t steps) {
     step.assigned.assign(trainer.assigned().begin(), trainer.assigned().end());
     step.kept.assign(trainer.kept().begin(), trainer.kept().end());
     SWITCHYARD_ASSIGN_OR_RETURN(
-        step.weights,
-        ParameterChecksums(trainer.runner().stream(), trainer.grid(),
-                           trainer.runner().store()));
+        step.gradients,
+        GradientChecksums(stream, trainer.grid(), store, trainer.optimizer()));
+    SWITCHYARD_ASSIGN_OR_RETURN(
+        step.weights, ParameterChecksums(stream, trainer.grid(), store));
     record.steps.push_back(std::move(step));
+    if (i != watch.step) continue;
+    SWITCHYARD_ASSIGN_OR_RETURN(
+        record.watched, SummedGradient(stream, trainer.grid(),
+                                       *store.parameters()[watch.parameter],
+                                       trainer.optimizer()));
   }
   return record;
 }
@@ -132,11 +160,39 @@ LayoutDifferences Compare(const LayoutRecord& expected,
     const StepRecord& other = actual.steps[step];
     KeepFirst(LossDifference(step, one, other), &differences.losses);
     KeepFirst(RoutingDifference(step, one, other), &differences.routing);
+    KeepFirstGradient(step, expected, one, other, &differences);
     KeepFirst(NumberDifference(step, one.norm, other.norm), &differences.norm);
     KeepFirst(WeightDifference(step, expected, one, other),
               &differences.weights);
   }
   return differences;
+}
+
+std::string LargestDifference(const std::vector<int64_t>& expected,
+                              const std::vector<int64_t>& actual,
+                              int64_t fraction_bits) {
+  if (expected.size() != actual.size()) return "they differ in size";
+  uint64_t largest = 0;
+  size_t where = 0, count = 0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const auto [less, more] = std::minmax(expected[i], actual[i]);
+    // The difference of two integers fits where it has no sign.
+    const uint64_t difference =
+        static_cast<uint64_t>(more) - static_cast<uint64_t>(less);
+    count += difference != 0 ? 1 : 0;
+    if (difference <= largest) continue;
+    largest = difference;
+    where = i;
+  }
+  if (count == 0)
+    return "once more they were the same: the run is not repeatable";
+  const auto number = [fraction_bits](double units) {
+    return std::ldexp(units, -static_cast<int>(fraction_bits));
+  };
+  return absl::StrFormat(
+      "%d of %d elements, most by %.1e in element %d (%.6e on 1 rank)", count,
+      expected.size(), number(static_cast<double>(largest)), where,
+      number(static_cast<double>(expected[where])));
 }
 
 std::vector<RankLayout> LayoutsOf(int64_t ranks, int64_t experts,
@@ -153,10 +209,13 @@ std::vector<RankLayout> LayoutsOf(int64_t ranks, int64_t experts,
 std::vector<RankLayout> LayoutsUpTo(int64_t max_ranks, int64_t experts,
                                     int64_t width) {
   std::vector<RankLayout> layouts;
-  for (int64_t ranks = 2; ranks <= max_ranks; ranks *= 2) {
+  const auto add = [&](int64_t ranks) {
     const std::vector<RankLayout> more = LayoutsOf(ranks, experts, width);
     layouts.insert(layouts.end(), more.begin(), more.end());
-  }
+  };
+  int64_t ranks = 2;
+  for (; ranks < max_ranks; ranks *= 2) add(ranks);
+  if (max_ranks >= 2) add(max_ranks);
   return layouts;
 }
 

@@ -50,6 +50,10 @@ TEST_F(BadInputTest, Routing) {
   ExpectRefused({{"--model", Model("scoring_func", "\"sigmoid\"")},
                  {"--router_sampling", "true"}},
                 "softmax scores");
+  ExpectRefused({{"--model", Model("num_experts_per_tok", "1")},
+                 {"--capacity_factor", "1"},
+                 {"--renormalize_survivors", "true"}},
+                "\"num_experts_per_tok\" 1");
   ExpectRefused({{"--router_jitter", "1.5"}}, "--router_jitter between 0");
 }
 

@@ -14,6 +14,7 @@
 #include "switchyard/base/philox.h"
 #include "switchyard/tests/support/layout_run.h"
 #include "switchyard/tests/support/one_rank_model.h"
+#include "switchyard/tests/support/state_values.h"
 #include "switchyard/tests/support/synthetic_data.h"
 
 namespace switchyard::testing {
@@ -29,7 +30,28 @@ struct Case {
   BalanceLossKind kind;
   BalanceScope scope;
   bool devices = false;
+  void (*edit)(ModelConfig&) = nullptr;
 };
+
+// DeepSeek-V3's scores, groups and bias.
+void Sigmoid(ModelConfig& m) {
+  m.experts = 8;
+  m.router.scoring = kernels::RouterScoring::kSigmoid;
+  m.router.topk_method = TopKMethod::kNoAuxTc;
+  m.router.groups = 4;
+  m.router.groups_per_token = 2;
+  m.router.selection_bias = true;
+  m.router.scaling = 2.5;
+}
+
+// As many choices as layers hide a factor of one over the other.
+void ThreeChoices(ModelConfig& m) { m.experts_per_token = 3; }
+
+// Tokens that meet fewer devices than there are.
+void FewDevices(ModelConfig& m) {
+  m.experts = 6;
+  m.router.device_groups = 3;
+}
 
 // One token of one layer, as a loss sees it.
 struct Token {
@@ -98,6 +120,7 @@ class BalanceGradientTest : public ::testing::TestWithParam<Case> {
       options.balance.device_coefficient = kDeviceCoefficient;
       options.balance.communication_coefficient = kCommunicationCoefficient;
     }
+    if (GetParam().edit != nullptr) GetParam().edit(options.model);
     return options;
   }
 
@@ -155,13 +178,17 @@ class BalanceGradientTest : public ::testing::TestWithParam<Case> {
   };
 
   Value Evaluate(const TrainOptions& options, const PlainWeights& weights,
-                 const std::vector<Batch>& batches) const {
+                 const std::vector<Batch>& batches,
+                 const std::vector<PlainLosses>& held = {}) const {
     const ModelConfig& model = options.model;
     const bool pooled = options.balance.loss == BalanceLossKind::kHfMixtral;
     std::vector<PlainLosses> plain;
     double loss = 0, labels = 0, valid = 0;
-    for (const Batch& batch : batches) {
-      plain.push_back(RunPlainModel(model, weights, batch));
+    for (size_t i = 0; i < batches.size(); ++i) {
+      const Batch& batch = batches[i];
+      PlainPass pass;
+      if (!held.empty()) pass.held = &held[i];
+      plain.push_back(RunPlainModel(model, weights, batch, pass));
       loss += plain.back().loss_sum;
       for (int32_t label : batch.labels) labels += label != kNoLabel;
       for (uint8_t mark : batch.valid) valid += mark;
@@ -215,8 +242,14 @@ TEST_P(BalanceGradientTest, AgreesWithThePlainLossAndItsCentralDifference) {
   ASSERT_TRUE(Validate(options).ok()) << Validate(options);
   const std::vector<Batch> batches = Batches(options);
   OneRankModel model(options);
+  SetStateValues(model.stream(), model.store(), 8);
   ASSERT_TRUE(model.TrainTogether(batches).ok());
   PlainWeights weights = model.Weights();
+  // A choice has no gradient: those of the first pass are kept.
+  std::vector<PlainLosses> held;
+  for (const Batch& batch : batches) {
+    held.push_back(RunPlainModel(options.model, weights, batch));
+  }
   EXPECT_NEAR(model.statistics().balance(),
               Evaluate(options, weights, batches).raw, 1e-5);
   constexpr double kStep = 1e-4;
@@ -239,7 +272,7 @@ TEST_P(BalanceGradientTest, AgreesWithThePlainLossAndItsCentralDifference) {
       for (size_t i = 0; i < values.size(); ++i) {
         values[i] = saved[i] + step * direction[i];
       }
-      return Evaluate(options, weights, batches).objective;
+      return Evaluate(options, weights, batches, held).objective;
     };
     const double difference = (at(kStep) - at(-kStep)) / (2.0 * kStep);
     values = saved;
@@ -263,13 +296,20 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"GshardWindow", kGshard, BalanceScope::kWindow},
         Case{"GshardGlobal", kGshard, BalanceScope::kGlobal},
         Case{"Pooled", kPooled, BalanceScope::kMicroBatch},
+        Case{"PooledThreeChoices", kPooled, BalanceScope::kMicroBatch, false,
+             ThreeChoices},
         Case{"PooledSequence", kPooled, BalanceScope::kSequence},
         Case{"PooledWindow", kPooled, BalanceScope::kWindow},
         Case{"PooledGlobal", kPooled, BalanceScope::kGlobal},
         Case{"Devices", kSwitch, BalanceScope::kMicroBatch, true},
         Case{"DevicesSequence", kSwitch, BalanceScope::kSequence, true},
         Case{"DevicesWindow", kSwitch, BalanceScope::kWindow, true},
-        Case{"DevicesGlobal", kSwitch, BalanceScope::kGlobal, true}),
+        Case{"DevicesGlobal", kSwitch, BalanceScope::kGlobal, true},
+        Case{"FewDevices", kSwitch, BalanceScope::kSequence, true, FewDevices},
+        Case{"Sigmoid", kSwitch, BalanceScope::kMicroBatch, false, Sigmoid},
+        Case{"SigmoidSequence", kSwitch, BalanceScope::kSequence, false,
+             Sigmoid},
+        Case{"SigmoidPooled", kPooled, BalanceScope::kWindow, false, Sigmoid}),
     [](const auto& info) { return info.param.name; });
 
 }  // namespace

@@ -3,31 +3,17 @@
 //
 // The gradient of the whole model, of every parameter, against central
 // differences of a plain model in double precision.
+#include "switchyard/tests/gradient/whole_model.h"
+
 #include <cmath>
 #include <numeric>
 #include <string>
 #include <vector>
 
-#include "gtest/gtest.h"
-#include "switchyard/base/philox.h"
-#include "switchyard/tests/support/layout_run.h"
-#include "switchyard/tests/support/one_rank_model.h"
-#include "switchyard/tests/support/plain_model.h"
-#include "switchyard/tests/support/synthetic_data.h"
-
 namespace switchyard::testing {
 namespace {
 
-struct Case {
-  const char* name;
-  int64_t experts_per_token;
-  const char* capacity_factor;
-  OverflowOptions overflow;  // but for the factor
-  bool loses_tokens = false;
-  void (*edit)(ModelConfig&) = nullptr;
-  AttentionConfig attention = {};
-  int64_t heads = 2, kv_heads = 1, head_dim = 8;
-};
+using Case = WholeModelCase;
 
 // Layers of both kinds, fine-grained experts, a shared one with a gate.
 void MixedLayers(ModelConfig& model) {
@@ -44,77 +30,15 @@ void TwoMatrices(ModelConfig& model, kernels::Activation function) {
   model.feed_forward.activation = {function, /*gated=*/false};
 }
 
-class WholeModelTest : public ::testing::TestWithParam<Case> {
- protected:
-  TrainOptions Options() const {
-    TrainOptions options = SmallRun();
-    options.global_batch = options.micro_batch = 2;
-    options.seq_len = 12;
-    options.model.hidden_size = 16;
-    options.model.heads = GetParam().heads;
-    options.model.kv_heads = GetParam().kv_heads;
-    options.model.head_dim = GetParam().head_dim;
-    options.model.attention = GetParam().attention;
-    options.model.experts = 4;
-    options.model.vocabulary = 20;
-    options.model.initializer_range = 0.3f;
-    options.model.experts_per_token = GetParam().experts_per_token;
-    options.overflow = GetParam().overflow;
-    if (GetParam().edit != nullptr) GetParam().edit(options.model);
-    options.overflow.capacity_factor =
-        *CapacityFactor::Parse(GetParam().capacity_factor);
-    return options;
-  }
-
-  Batch MakeBatch(const TrainOptions& options) const {
-    SyntheticData data(options.model.vocabulary, options.seq_len, 2);
-    Batch batch;
-    EXPECT_TRUE(data.Fill(0, 0, 2, &batch).ok());
-    batch.labels[3] = kNoLabel;
-    for (int64_t t = 20; t < 24; ++t) {
-      batch.valid[t] = 0;
-      batch.labels[t] = kNoLabel;
-    }
-    return batch;
-  }
-
-  double Objective(const TrainOptions& options, const PlainWeights& weights,
-                   const Batch& batch) const {
-    const PlainLosses losses =
-        RunPlainModel(options.model, weights, batch,
-                      OverflowRuleOf(options, /*training=*/true));
-    return losses.loss_sum / kLabels +
-           options.model.balance_loss_coef * losses.balance +
-           options.model.router_z_loss_coef * losses.z;
-  }
-
-  // Norms are not 1 and biases not 0, as after some steps.
-  void Disturb(OneRankModel& model) const {
-    const AttentionConfig& attention = GetParam().attention;
-    if (attention.qk_norm == QkNorm::kNone && !attention.qkv_bias()) return;
-    for (const auto& parameter : model.store().parameters()) {
-      if (!parameter->is_norm && !parameter->is_bias) continue;
-      float* values = parameter->weight.data<float>();
-      for (int64_t i = 0; i < parameter->element_count(); ++i) {
-        const uint32_t word = Philox4x32(
-            MixKey(8, parameter->name), {static_cast<uint32_t>(i), 0, 0, 0})[0];
-        values[i] += static_cast<float>(word) * 0x1p-33f - 0.25f;
-      }
-    }
-  }
-
-  static constexpr double kLabels = 19.0;  // of MakeBatch
-};
-
 TEST_P(WholeModelTest, LossesAgreeWithThePlainModel) {
   const TrainOptions options = Options();
+  ASSERT_TRUE(Validate(options).ok()) << Validate(options);
   const Batch batch = MakeBatch(options);
   OneRankModel model(options);
   Disturb(model);
   ASSERT_TRUE(model.Train({batch}).ok());
-  const PlainLosses expected =
-      RunPlainModel(options.model, model.Weights(), batch,
-                    OverflowRuleOf(options, /*training=*/true));
+  const PlainLosses expected = RunPlainModel(options.model, model.Weights(),
+                                             batch, PlainPassOf(options));
   // Sums of some hundred fp32 terms of order 1 along the longest path: a
   // relative error of 1e-5 would be a hundred roundings all the same way.
   EXPECT_EQ(model.statistics().total_labels(), kLabels);
@@ -145,6 +69,9 @@ TEST_P(WholeModelTest, EveryParametersGradientIsTheCentralDifference) {
   Disturb(model);
   ASSERT_TRUE(model.Train({batch}).ok());
   PlainWeights weights = model.Weights();
+  // A choice has no gradient: those of the first pass are kept.
+  const PlainLosses held =
+      RunPlainModel(options.model, weights, batch, PlainPassOf(options));
   constexpr double kStep = 1e-4;
   int checked = 0;
   for (const auto& parameter : model.store().parameters()) {
@@ -169,7 +96,7 @@ TEST_P(WholeModelTest, EveryParametersGradientIsTheCentralDifference) {
         for (size_t i = 0; i < values.size(); ++i) {
           values[i] = saved[i] + step * direction[i];
         }
-        return Objective(options, weights, batch);
+        return Objective(options, weights, batch, held);
       };
       const double difference = (at(kStep) - at(-kStep)) / (2.0 * kStep);
       values = saved;

@@ -30,6 +30,7 @@
 #include "switchyard/tests/support/layout_run.h"
 #include "switchyard/tests/support/one_rank_model.h"
 #include "switchyard/tests/support/random_options.h"
+#include "switchyard/tests/support/state_values.h"
 #include "switchyard/tests/support/synthetic_data.h"
 
 namespace switchyard::testing {
@@ -439,6 +440,7 @@ TEST(RandomRules, TheGradientIsThatOfTheObjective) {
           example.options.global_batch / example.options.micro_batch;
     }
     OneRankModel model(example.options);
+    SetStateValues(model.stream(), model.store(), example.options.seed);
     Line line(example, model);
     if (line.norm() == 0.0) return;
     RandomChoice choice(example.seed + 2000, example.draw);

@@ -125,5 +125,15 @@ TEST(RouterRules, EachIsAnotherRun) {
   }
 }
 
+// Selection biases that are not zero: without them other experts are chosen.
+TEST(RouterRules, BiasesChoose) {
+  TrainOptions options = Options(Rules().front(), DType::kFloat32);
+  ASSERT_TRUE(options.model.router.selection_bias);
+  const RunRecord biased = MustRun({1, 1, 1}, options);
+  options.model.router.selection_bias = false;
+  const RunRecord unbiased = MustRun({1, 1, 1}, options);
+  EXPECT_NE(biased.assigned.front(), unbiased.assigned.front());
+}
+
 }  // namespace
 }  // namespace switchyard::testing

@@ -15,6 +15,7 @@
 #include "switchyard/comm/thread/thread_communicator.h"
 #include "switchyard/runtime/nn/weights_checksum.h"
 #include "switchyard/runtime/train/trainer.h"
+#include "switchyard/tests/support/state_values.h"
 #include "switchyard/tests/support/synthetic_data.h"
 
 namespace switchyard::testing {
@@ -74,6 +75,8 @@ absl::Status RunRank(comm::Communicator& world, const Layout& layout,
   SWITCHYARD_ASSIGN_OR_RETURN(
       const std::unique_ptr<Trainer> trainer,
       Trainer::Create(options, world, *device, std::move(parts)));
+  SetStateValues(trainer->runner().stream(), trainer->runner().store(),
+                 options.seed);
   for (int64_t step = 0; step < options.steps; ++step) {
     SWITCHYARD_ASSIGN_OR_RETURN(const StepMetrics metrics, trainer->Step());
     SWITCHYARD_RETURN_IF_ERROR(Record(metrics, *trainer, record));

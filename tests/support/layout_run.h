@@ -57,7 +57,8 @@ TrainOptions SmallRun();
 // take more than one bucket, and every operator has several pieces of work.
 TrainOptions WideRun();
 
-// `edit` changes batches (SyntheticData::edit); without `routers` the model has
+// State tensors begin with SetStateValues of the run's seed. `edit` changes
+// batches (SyntheticData::edit); without `routers` the model has
 // its own.
 absl::StatusOr<RunRecord> RunOn(
     const Layout& layout, const TrainOptions& options,

@@ -59,12 +59,23 @@ absl::Status OneRankModel::Train(absl::Span<const Batch> batches) {
   return Train(batches, all);
 }
 
+absl::Status OneRankModel::Evaluate(absl::Span<const Batch> batches) {
+  absl::Status status = Start(batches);
+  status.Update(runner_.Evaluate(&batches[0], 0, statistics_));
+  status.Update(statistics_.ShareResults());
+  return status;
+}
+
 PlainWeights OneRankModel::Weights() {
   PlainWeights weights;
   for (const auto& parameter : runner_.store().parameters()) {
     const float* values = parameter->weight.data<float>();
     weights[parameter->name].assign(values,
                                     values + parameter->element_count());
+  }
+  for (const auto& state : runner_.store().states()) {
+    const float* values = state->values.data<float>();
+    weights[state->name].assign(values, values + state->shape.element_count());
   }
   return weights;
 }

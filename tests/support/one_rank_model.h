@@ -31,12 +31,19 @@ class OneRankModel {
   // The same, all forward passes before the first backward pass.
   absl::Status TrainTogether(absl::Span<const Batch> batches);
 
+  // Forward of the first of them alone, as in an evaluation.
+  absl::Status Evaluate(absl::Span<const Batch> batches);
+
+  // Of what follows, for random numbers; 0 at first.
+  void SetStep(int64_t step) { runner_.SetStep(step); }
+
   PlainWeights Weights();
   // The sum of gradients in fixed-point units, and as numbers.
   std::vector<int64_t> GradientUnits(const Parameter& parameter);
   std::vector<double> Gradient(const Parameter& parameter);
 
   const ParameterStore& store() { return runner_.store(); }
+  Stream& stream() { return runner_.stream(); }
   const StepStatistics& statistics() const { return statistics_; }
 
  private:

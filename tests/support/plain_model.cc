@@ -4,38 +4,16 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 #include "absl/strings/str_cat.h"
+#include "switchyard/base/philox.h"
+#include "switchyard/tests/support/plain_matrix.h"
+#include "switchyard/tests/support/plain_router.h"
 
 namespace switchyard::testing {
 namespace {
 
-// Rows of one width, one after the other.
-struct Matrix {
-  Matrix(int64_t rows, int64_t width)
-      : rows(rows), width(width), values(rows * width, 0.0) {}
-  double* operator[](int64_t row) { return values.data() + row * width; }
-  const double* operator[](int64_t row) const {
-    return values.data() + row * width;
-  }
-  int64_t rows, width;
-  std::vector<double> values;
-};
-
-// y = x · wᵀ with w [out, x.width].
-Matrix Linear(const Matrix& x, const std::vector<double>& w) {
-  const int64_t out = static_cast<int64_t>(w.size()) / x.width;
-  Matrix y(x.rows, out);
-  for (int64_t r = 0; r < x.rows; ++r) {
-    for (int64_t o = 0; o < out; ++o) {
-      for (int64_t i = 0; i < x.width; ++i) {
-        y[r][o] += x[r][i] * w[o * x.width + i];
-      }
-    }
-  }
-  return y;
-}
+using Matrix = PlainMatrix;
 
 Matrix Norm(const Matrix& x, const std::vector<double>& weight, double eps) {
   Matrix y(x.rows, x.width);
@@ -111,6 +89,8 @@ void Attend(const double* query, const Matrix& k, const Matrix& v,
 struct Layer {
   const ModelConfig& config;
   const PlainWeights& weights;
+  const PlainPass& pass;
+  int64_t index;
   std::string prefix;
   const std::vector<double>& Get(const std::string& name) const {
     return weights.at(prefix + name + ".weight");
@@ -155,109 +135,6 @@ Matrix Attention(const Layer& layer, const Matrix& x, int64_t sequence_length) {
   return y;
 }
 
-struct Choice {
-  std::vector<int64_t> ranking;  // all experts, best first
-  std::vector<int64_t> experts;
-  std::vector<double> gates;
-  std::vector<bool> kept;
-};
-
-void SetGates(const double* probabilities, Choice& choice) {
-  double sum = 0.0;
-  for (int64_t expert : choice.experts) sum += probabilities[expert];
-  if (choice.experts.size() == 1) sum = 1.0;
-  choice.gates.clear();
-  for (int64_t expert : choice.experts) {
-    choice.gates.push_back(probabilities[expert] / sum);
-  }
-}
-
-Choice Choose(const double* probabilities, const ModelConfig& config) {
-  std::vector<int64_t> order(config.experts);
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
-    return probabilities[a] > probabilities[b];
-  });
-  Choice choice;
-  choice.experts.assign(order.begin(),
-                        order.begin() + config.experts_per_token);
-  choice.ranking = order;
-  SetGates(probabilities, choice);
-  choice.kept.assign(config.experts_per_token, true);
-  return choice;
-}
-
-// Valid tokens of [begin, end), first come first.
-std::vector<int64_t> Queue(const OverflowRule& rule, int64_t begin, int64_t end,
-                           const std::vector<uint8_t>& valid,
-                           const Matrix& probabilities,
-                           const std::vector<Choice>& choices) {
-  std::vector<int64_t> queue;
-  for (int64_t t = begin; t < end; ++t) {
-    if (valid[t]) queue.push_back(t);
-  }
-  if (rule.policy == DropPolicy::kPosition) return queue;
-  std::stable_sort(queue.begin(), queue.end(), [&](int64_t a, int64_t b) {
-    return probabilities
-               .values[a * probabilities.width + choices[a].ranking[0]] >
-           probabilities
-               .values[b * probabilities.width + choices[b].ranking[0]];
-  });
-  return queue;
-}
-
-// First choices first; then what is left tries the token's next experts.
-void GiveOutPlaces(const OverflowRule& rule, const std::vector<int64_t>& queue,
-                   const ModelConfig& config, std::vector<Choice>& choices) {
-  std::vector<int64_t> room(config.experts, rule.capacity);
-  const auto take = [&](int64_t expert) { return room[expert]-- > 0; };
-  for (int64_t j = 0; j < config.experts_per_token; ++j) {
-    for (int64_t t : queue) choices[t].kept[j] = take(choices[t].experts[j]);
-  }
-  for (int64_t i = 0; i < rule.more_experts; ++i) {
-    for (int64_t t : queue) {
-      Choice& choice = choices[t];
-      const auto lost =
-          std::find(choice.kept.begin(), choice.kept.end(), false);
-      if (lost == choice.kept.end()) continue;
-      const int64_t next = choice.ranking[config.experts_per_token + i];
-      if (!take(next)) continue;
-      *lost = true;
-      choice.experts[lost - choice.kept.begin()] = next;
-    }
-  }
-}
-
-void RenormalizeSurvivors(Choice& choice) {
-  double all = 0.0, kept = 0.0;
-  for (size_t j = 0; j < choice.gates.size(); ++j) {
-    all += choice.gates[j];
-    if (choice.kept[j]) kept += choice.gates[j];
-  }
-  if (kept == 0.0) return;
-  for (double& gate : choice.gates) gate *= all / kept;
-}
-
-void ApplyOverflow(const OverflowRule& rule, const std::vector<uint8_t>& valid,
-                   const Matrix& probabilities, const ModelConfig& config,
-                   std::vector<Choice>& choices) {
-  const int64_t tokens = static_cast<int64_t>(choices.size());
-  for (int64_t t = 0; t < tokens; ++t) {
-    if (!valid[t]) choices[t].kept.assign(config.experts_per_token, false);
-  }
-  if (rule.capacity == 0) return;
-  const int64_t scope = rule.scope_tokens == 0 ? tokens : rule.scope_tokens;
-  for (int64_t begin = 0; begin < tokens; begin += scope) {
-    const std::vector<int64_t> queue =
-        Queue(rule, begin, begin + scope, valid, probabilities, choices);
-    GiveOutPlaces(rule, queue, config, choices);
-    for (int64_t t : queue) {
-      SetGates(&probabilities.values[t * probabilities.width], choices[t]);
-      if (rule.renormalize_survivors) RenormalizeSurvivors(choices[t]);
-    }
-  }
-}
-
 double ActivationOf(kernels::Activation activation, double a) {
   switch (activation) {
     case kernels::Activation::kSilu:
@@ -280,7 +157,9 @@ struct NetworkNames {
   std::string first, up, down;
 };
 
-Matrix Network(const Layer& layer, const NetworkNames& names, const Matrix& x) {
+// The factors of the inner activation, [rows, inner]; empty: all 1.
+Matrix Network(const Layer& layer, const NetworkNames& names, const Matrix& x,
+               const std::vector<double>& factors = {}) {
   const kernels::ActivationKind kind = layer.config.feed_forward.activation;
   Matrix act = Linear(x, layer.Get(names.first));
   for (double& a : act.values) a = ActivationOf(kind.function, a);
@@ -290,6 +169,7 @@ Matrix Network(const Layer& layer, const NetworkNames& names, const Matrix& x) {
       act.values[i] *= up.values[i];
     }
   }
+  for (size_t i = 0; i < factors.size(); ++i) act.values[i] *= factors[i];
   return Linear(act, layer.Get(names.down));
 }
 
@@ -302,12 +182,60 @@ Matrix DenseNetwork(const Layer& layer, const std::string& prefix,
                  x);
 }
 
-std::vector<double> Expert(const Layer& layer, int64_t expert,
+uint64_t KeyOf(const Layer& layer, const char* purpose) {
+  const uint64_t of_step =
+      MixKey(MixKey(layer.pass.seed, std::string_view(purpose)), uint64_t{0});
+  return MixKey(of_step, static_cast<uint64_t>(layer.index));
+}
+
+uint32_t WordOf(uint64_t key, int64_t row, int64_t column, uint32_t purpose,
+                bool row_first) {
+  const uint32_t quad = static_cast<uint32_t>(column / 4);
+  const uint32_t r = static_cast<uint32_t>(row);
+  return Philox4x32(key, row_first
+                             ? PhiloxCounter{quad, r, purpose, 0}
+                             : PhiloxCounter{quad, r, 0, purpose})[column % 4];
+}
+
+// kernels/dropout.h, of row `row` of the expert's segment.
+std::vector<double> DropoutFactors(const Layer& layer, int64_t expert,
+                                   int64_t row) {
+  const double rate = layer.pass.expert_dropout;
+  if (rate == 0.0) return {};
+  const uint64_t key =
+      MixKey(MixKey(KeyOf(layer, "expert dropout"), uint64_t{0}),
+             static_cast<uint64_t>(expert));
+  const double limit = std::floor(std::ldexp(rate, 32));
+  std::vector<double> factors;
+  for (int64_t c = 0; c < layer.config.intermediate_size; ++c) {
+    const bool dropped = WordOf(key, row, c, 0x64726f70, true) < limit;
+    factors.push_back(dropped ? 0.0 : 1.0 / (1.0 - rate));
+  }
+  return factors;
+}
+
+// kernels/router_jitter.h
+Matrix Jittered(const Layer& layer, Matrix x) {
+  const double eps = layer.pass.router_jitter;
+  if (eps == 0.0) return x;
+  const uint64_t key = KeyOf(layer, "router jitter");
+  for (int64_t t = 0; t < x.rows; ++t) {
+    for (int64_t c = 0; c < x.width; ++c) {
+      const uint32_t word = WordOf(key, t, c, 0x6a697474, false);
+      const double u = std::ldexp((word >> 9) + 0.5, -23);
+      x[t][c] *= 1.0 - eps + 2.0 * eps * u;
+    }
+  }
+  return x;
+}
+
+std::vector<double> Expert(const Layer& layer, int64_t expert, int64_t row,
                            const double* x) {
   const std::string prefix = absl::StrCat(".block_sparse_moe.experts.", expert);
-  Matrix row(1, layer.config.hidden_size);
-  std::copy(x, x + row.width, row[0]);
-  return Network(layer, {prefix + ".w1", prefix + ".w3", prefix + ".w2"}, row)
+  Matrix one(1, layer.config.hidden_size);
+  std::copy(x, x + one.width, one[0]);
+  return Network(layer, {prefix + ".w1", prefix + ".w3", prefix + ".w2"}, one,
+                 DropoutFactors(layer, expert, row))
       .values;
 }
 
@@ -328,67 +256,86 @@ void AddSharedExpert(const Layer& layer, const Matrix& x, Matrix& y) {
   Add(value, y);
 }
 
-void AddRouterLosses(const Matrix& probabilities,
-                     const std::vector<double>& logsumexp,
-                     const std::vector<Choice>& choices,
+void AddRouterLosses(const PlainScores& scores,
+                     const std::vector<PlainChoice>& choices,
                      const std::vector<uint8_t>& valid, PlainLosses& losses) {
+  const Matrix& probabilities = scores.probabilities;
   const int64_t experts = probabilities.width;
-  double tokens = 0.0;
-  for (uint8_t v : valid) tokens += v;
+  double tokens = 0.0, assignments = 0.0;
+  for (int64_t t = 0; t < probabilities.rows; ++t) {
+    tokens += valid[t];
+    if (valid[t]) assignments += choices[t].experts.size();
+  }
   if (tokens == 0.0) return;
   std::vector<double> f(experts, 0.0), mean(experts, 0.0);
   double z = 0.0;
   for (int64_t t = 0; t < probabilities.rows; ++t) {
     if (!valid[t]) continue;
     for (int64_t expert : choices[t].experts) {
-      f[expert] += 1.0 / (choices[t].experts.size() * tokens);
+      f[expert] += 1.0 / assignments;
     }
     for (int64_t e = 0; e < experts; ++e)
       mean[e] += probabilities[t][e] / tokens;
-    z += logsumexp[t] * logsumexp[t] / tokens;
+    z += scores.logsumexp[t] * scores.logsumexp[t] / tokens;
   }
   for (int64_t e = 0; e < experts; ++e)
     losses.balance += experts * f[e] * mean[e];
   losses.z += z;
 }
 
-Matrix Mixture(const Layer& layer, const Matrix& x,
-               const std::vector<uint8_t>& valid, const OverflowRule& overflow,
-               PlainLosses& losses) {
-  Matrix probabilities = Linear(x, layer.Get(".block_sparse_moe.gate"));
-  std::vector<double> logsumexp(x.rows);
-  std::vector<Choice> choices;
-  for (int64_t t = 0; t < x.rows; ++t) {
-    double* row = probabilities[t];
-    const double most = *std::max_element(row, row + probabilities.width);
-    double sum = 0.0;
-    for (int64_t e = 0; e < probabilities.width; ++e)
-      sum += std::exp(row[e] - most);
-    logsumexp[t] = most + std::log(sum);
-    for (int64_t e = 0; e < probabilities.width; ++e) {
-      row[e] = std::exp(row[e] - logsumexp[t]);
-    }
-    choices.push_back(Choose(row, layer.config));
+std::vector<PlainChoice> ChoicesOf(const Layer& layer,
+                                   const PlainScores& scores,
+                                   const std::vector<uint8_t>& valid,
+                                   size_t expert_layer) {
+  if (layer.config.router.type == RouterType::kExpertChoice) {
+    return ExpertsChoose(
+        scores, layer.config, valid,
+        layer.pass.held ? &layer.pass.held->layers[expert_layer] : nullptr);
   }
-  AddRouterLosses(probabilities, logsumexp, choices, valid, losses);
-  PlainRouting& routing = losses.layers.emplace_back();
-  for (int64_t t = 0; t < x.rows; ++t) {
-    routing.probabilities.emplace_back(probabilities[t],
-                                       probabilities[t] + probabilities.width);
-    routing.experts.push_back(choices[t].experts);
+  std::vector<double> bias;
+  if (layer.config.router.selection_bias) {
+    bias = layer.weights.at(layer.prefix + ".block_sparse_moe.gate" +
+                            ".e_score_correction_bias");
   }
-  ApplyOverflow(overflow, valid, probabilities, layer.config, choices);
-  Matrix y(x.rows, x.width);
+  return TokensChoose(
+      scores, layer.config, bias,
+      layer.pass.held ? &layer.pass.held->layers[expert_layer] : nullptr);
+}
+
+void AddExperts(const Layer& layer, const Matrix& x,
+                const std::vector<PlainChoice>& choices, Matrix& y) {
+  std::vector<int64_t> rows(layer.config.experts, 0);
   for (int64_t t = 0; t < x.rows; ++t) {
     for (size_t j = 0; j < choices[t].experts.size(); ++j) {
       if (!choices[t].kept[j]) continue;
+      const int64_t expert = choices[t].experts[j];
       const std::vector<double> out =
-          Expert(layer, choices[t].experts[j], x[t]);
+          Expert(layer, expert, rows[expert]++, x[t]);
       for (int64_t i = 0; i < x.width; ++i) {
         y[t][i] += choices[t].gates[j] * out[i];
       }
     }
   }
+}
+
+Matrix Mixture(const Layer& layer, const Matrix& x,
+               const std::vector<uint8_t>& valid, PlainLosses& losses) {
+  const PlainScores scores = ScoreTokens(
+      Linear(Jittered(layer, x), layer.Get(".block_sparse_moe.gate")),
+      layer.config.router);
+  std::vector<PlainChoice> choices =
+      ChoicesOf(layer, scores, valid, losses.layers.size());
+  AddRouterLosses(scores, choices, valid, losses);
+  PlainRouting& routing = losses.layers.emplace_back();
+  const Matrix& probabilities = scores.probabilities;
+  for (int64_t t = 0; t < x.rows; ++t) {
+    routing.probabilities.emplace_back(probabilities[t],
+                                       probabilities[t] + probabilities.width);
+    routing.experts.push_back(choices[t].experts);
+  }
+  ApplyOverflow(layer.pass.overflow, valid, scores, layer.config, choices);
+  Matrix y(x.rows, x.width);
+  AddExperts(layer, x, choices, y);
   AddSharedExpert(layer, x, y);
   return y;
 }
@@ -402,9 +349,15 @@ double CrossEntropy(const double* logits, int64_t vocabulary, int64_t label) {
 
 }  // namespace
 
+PlainPass PlainPassOf(const TrainOptions& options) {
+  return {OverflowRuleOf(options, /*training=*/true),
+          options.exploration.router_jitter, options.expert_dropout,
+          options.seed};
+}
+
 PlainLosses RunPlainModel(const ModelConfig& config,
                           const PlainWeights& weights, const Batch& batch,
-                          const OverflowRule& overflow) {
+                          const PlainPass& pass) {
   const int64_t tokens = batch.sequences * batch.sequence_length;
   PlainLosses losses;
   Matrix x(tokens, config.hidden_size);
@@ -414,15 +367,15 @@ PlainLosses RunPlainModel(const ModelConfig& config,
     std::copy(row, row + config.hidden_size, x[t]);
   }
   for (int64_t i = 0; i < config.layers; ++i) {
-    const Layer layer = {config, weights, absl::StrCat("model.layers.", i)};
+    const Layer layer = {config, weights, pass, i,
+                         absl::StrCat("model.layers.", i)};
     const double eps = config.rms_norm_eps;
     Add(Attention(layer, Norm(x, layer.Get(".input_layernorm"), eps),
                   batch.sequence_length),
         x);
     const Matrix input = Norm(x, layer.Get(".post_attention_layernorm"), eps);
-    Add(HasExperts(config, i)
-            ? Mixture(layer, input, batch.valid, overflow, losses)
-            : DenseNetwork(layer, ".mlp", input),
+    Add(HasExperts(config, i) ? Mixture(layer, input, batch.valid, losses)
+                              : DenseNetwork(layer, ".mlp", input),
         x);
   }
   const Matrix logits =

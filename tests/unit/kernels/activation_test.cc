@@ -10,12 +10,12 @@
 
 #include "gtest/gtest.h"
 #include "switchyard/base/cpu/cpu_device.h"
-#include "switchyard/base/guarded/guarded_device.h"
 #include "switchyard/kernels/swiglu.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/random_values.h"
 #include "switchyard/tests/support/rounding.h"
 #include "switchyard/tests/support/test_tensor.h"
+#include "switchyard/tests/unit/kernels/elementwise_runs.h"
 
 namespace switchyard::kernels {
 namespace {
@@ -27,8 +27,6 @@ using switchyard::testing::SameBits;
 using switchyard::testing::TestTensor;
 using switchyard::testing::UnitRoundoff;
 
-using Values = std::vector<double>;
-
 constexpr double u = 0x1p-24;  // of fp32
 
 // A function's value and slope, and how far fp32 may be from them.
@@ -36,8 +34,6 @@ struct Point {
   double value, slope;
   double value_error, slope_error;
 };
-
-double Sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
 // As SwiGlu's: 9 u for the sigmoid and its complement each.
 Point Silu(double a) {
@@ -91,21 +87,23 @@ Point At(Activation function, double a) {
   return {};
 }
 
-struct Inputs {
+struct Inputs : ActivationInputs {
   ActivationKind kind;
-  DType dtype;
-  int64_t rows, width;
-  Values inner, dact;
 };
 
 Inputs MakeInputs(ActivationKind kind, DType dtype, int64_t rows, int64_t width,
                   double range) {
-  return {kind,
-          dtype,
-          rows,
-          width,
-          RandomValues(1, rows * kind.InnerWidth(width), -range, range, dtype),
-          RandomValues(2, rows * width, -1, 1, dtype)};
+  const int64_t inner = kind.InnerWidth(width);
+  return {{rows, width, inner, dtype,
+           RandomValues(1, rows * inner, -range, range, dtype),
+           RandomValues(2, rows * width, -1, 1, dtype)},
+          kind};
+}
+
+void BothPasses(Stream& stream, ActivationKind kind,
+                const ActivationTensors& t) {
+  Activate(stream, kind, t.inner, t.act);
+  ActivateBackward(stream, kind, t.inner, t.dact, t.dinner);
 }
 
 struct Expected {
@@ -118,13 +116,12 @@ constexpr double kUnderflow = 1e-32;
 Expected Oracle(const Inputs& in) {
   const double rounding =
       in.dtype == DType::kBFloat16 ? 1.01 * UnitRoundoff(in.dtype) : 0;
-  const int64_t inner_width = in.kind.InnerWidth(in.width);
   Expected e;
   e.dinner.resize(in.inner.size());
   e.dinner_error.resize(in.inner.size());
   for (int64_t r = 0; r < in.rows; ++r) {
     for (int64_t c = 0; c < in.width; ++c) {
-      const int64_t i = r * inner_width + c;
+      const int64_t i = r * in.inner_width + c;
       const Point f = At(in.kind.function, in.inner[i]);
       const double up = in.kind.gated ? in.inner[i + in.width] : 1.0;
       const double dact = in.dact[r * in.width + c];
@@ -159,35 +156,29 @@ TEST_P(ActivationTest, AgreesWithDoubles) {
   for (const double range : {1e-3, 1.0, 6.0, 15.0, 1e3}) {
     for (const int64_t width : {0, 1, 7, 32, 33, 4001}) {
       for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
-        const Layout layout = Layout::Strided(3, 1);
         const Inputs in = MakeInputs(GetParam(), dtype, 3, width, range);
-        const Shape both = {3, in.kind.InnerWidth(width)}, one = {3, width};
-        TestTensor inner(device, dtype, both, in.inner, layout);
-        TestTensor dact(device, dtype, one, in.dact);
-        TestTensor act(device, dtype, one, layout);
-        TestTensor dinner(device, dtype, both);
-        Activate(*stream, in.kind, inner, act);
-        ActivateBackward(*stream, in.kind, inner, dact, dinner);
-        ActivateBackward(*stream, in.kind, inner, dact, inner);
+        const ActivationTensors t(device, in, Layout::Strided(3, 1));
+        BothPasses(*stream, in.kind, t);
+        // In place.
+        ActivateBackward(*stream, in.kind, t.inner, t.dact, t.inner);
         stream->Wait();
         const Expected e = Oracle(in);
-        EXPECT_TRUE(AllNear(act.Read(), e.act, e.act_error)) << range;
-        EXPECT_TRUE(AllNear(dinner.Read(), e.dinner, e.dinner_error)) << range;
-        EXPECT_TRUE(SameBits(inner, dinner));
+        EXPECT_TRUE(AllNear(t.act.Read(), e.act, e.act_error)) << range;
+        EXPECT_TRUE(AllNear(t.dinner.Read(), e.dinner, e.dinner_error))
+            << range;
+        EXPECT_TRUE(SameBits(t.inner, t.dinner));
       }
     }
   }
 }
 
-// The oracle's slopes are those of its values. Central differences err by h²/6
-// of the third derivative (below 10) and by 1e-14 / h of rounding; a corner is
-// met nowhere.
+// The oracle's slopes are those of its values: the third derivative is below
+// 10, and a corner is met nowhere.
 TEST_P(ActivationTest, OracleIsTheDerivative) {
-  const double h = 1e-5;
   for (double a = -8.05; a < 8; a += 0.1) {
-    const double above = At(GetParam().function, a + h).value;
-    const double below = At(GetParam().function, a - h).value;
-    EXPECT_NEAR(At(GetParam().function, a).slope, (above - below) / (2 * h),
+    double x = a;
+    EXPECT_NEAR(At(GetParam().function, a).slope,
+                Slope(x, [&] { return At(GetParam().function, x).value; }),
                 5e-9)
         << a;
   }
@@ -195,25 +186,13 @@ TEST_P(ActivationTest, OracleIsTheDerivative) {
 
 TEST_P(ActivationTest, GivesTheSameBitsOnAnyNumberOfThreads) {
   const Inputs in = MakeInputs(GetParam(), DType::kBFloat16, 123, 777, 5.0);
-  const Shape both = {in.rows, in.kind.InnerWidth(in.width)};
-  const auto run = [&](Device& device, TestTensor& act, TestTensor& dinner) {
+  ExpectSameBitsOnAnyNumberOfThreads([&](Device& device, Layout layout) {
     const auto stream = device.NewStream();
-    TestTensor inner(device, in.dtype, both, in.inner);
-    TestTensor dact(device, in.dtype, {in.rows, in.width}, in.dact);
-    Activate(*stream, in.kind, inner, act);
-    ActivateBackward(*stream, in.kind, inner, dact, dinner);
+    const ActivationTensors t(device, in, layout);
+    BothPasses(*stream, in.kind, t);
     stream->Wait();
-  };
-  GuardedDevice one(1);
-  TestTensor act(one, in.dtype, {in.rows, in.width});
-  TestTensor dinner(one, in.dtype, both);
-  run(one, act, dinner);
-  CpuDevice three(3);
-  TestTensor other(three, in.dtype, {in.rows, in.width}, Layout::Strided(1, 3));
-  TestTensor dother(three, in.dtype, both, Layout::Strided(1, 3));
-  run(three, other, dother);
-  EXPECT_TRUE(SameBits(act, other));
-  EXPECT_TRUE(SameBits(dinner, dother));
+    return t.Results();
+  });
 }
 
 TEST_P(ActivationTest, BadValuesStayBadAndLargeOnesGood) {
@@ -222,14 +201,11 @@ TEST_P(ActivationTest, BadValuesStayBadAndLargeOnesGood) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const ActivationKind kind = {GetParam().function, /*gated=*/false};
   const Values x = {nan, 1e20, -1e20, 3e38, -3e38, 0.0};
-  TestTensor inner(device, DType::kFloat32, {1, 6}, x);
-  TestTensor dact(device, DType::kFloat32, {1, 6}, Values(6, 1.0));
-  TestTensor act(device, DType::kFloat32, {1, 6});
-  TestTensor dinner(device, DType::kFloat32, {1, 6});
-  Activate(*stream, kind, inner, act);
-  ActivateBackward(*stream, kind, inner, dact, dinner);
+  const ActivationTensors t(device,
+                            {1, 6, 6, DType::kFloat32, x, Values(6, 1.0)});
+  BothPasses(*stream, kind, t);
   stream->Wait();
-  const Values y = act.Read(), dx = dinner.Read();
+  const Values y = t.act.Read(), dx = t.dinner.Read();
   EXPECT_TRUE(std::isnan(y[0]));
   for (const int positive : {1, 3}) {
     EXPECT_EQ(y[positive], static_cast<float>(x[positive]));
@@ -256,19 +232,13 @@ TEST(ActivationTest, GatedSiluIsSwiGlu) {
   CpuDevice device;
   const auto stream = device.NewStream();
   const Inputs in = MakeInputs({}, DType::kFloat32, 4, 100, 4.0);
-  TestTensor inner(device, in.dtype, {4, 200}, in.inner);
-  TestTensor dact(device, in.dtype, {4, 100}, in.dact);
-  TestTensor act(device, in.dtype, {4, 100}),
-      expected(device, in.dtype, {4, 100});
-  TestTensor dinner(device, in.dtype, {4, 200}),
-      dexpected(device, in.dtype, {4, 200});
-  Activate(*stream, in.kind, inner, act);
-  SwiGlu(*stream, inner, expected);
-  ActivateBackward(*stream, in.kind, inner, dact, dinner);
-  SwiGluBackward(*stream, inner, dact, dexpected);
+  const ActivationTensors t(device, in), expected(device, in);
+  BothPasses(*stream, in.kind, t);
+  SwiGlu(*stream, expected.inner, expected.act);
+  SwiGluBackward(*stream, expected.inner, expected.dact, expected.dinner);
   stream->Wait();
-  EXPECT_TRUE(SameBits(act, expected));
-  EXPECT_TRUE(SameBits(dinner, dexpected));
+  EXPECT_TRUE(SameBits(t.act, expected.act));
+  EXPECT_TRUE(SameBits(t.dinner, expected.dinner));
 }
 
 TEST(ActivationDeathTest, WrongOperandsAreBugs) {

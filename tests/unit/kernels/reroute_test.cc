@@ -44,7 +44,8 @@ Values Gates(const Values& p, const Values& chosen, const Values& gates,
              const Values& experts, bool normalize, float scaling) {
   CpuDevice device;
   const auto stream = device.NewStream();
-  const int64_t tokens = 2, width = 4, k = 2;
+  const int64_t tokens = 2, width = 4;
+  const int64_t k = static_cast<int64_t>(chosen.size()) / tokens;
   TestTensor probabilities(device, DType::kFloat32, {tokens, width}, p);
   TestTensor old(device, DType::kInt32, {tokens, k}, chosen);
   TestTensor old_gates(device, DType::kFloat32, {tokens, k}, gates);
@@ -70,6 +71,12 @@ TEST(ReroutedGatesTest, FollowTheRuleOfTheRouter) {
   // What is no assignment has no gate.
   EXPECT_TRUE(AllEqual(Gates(p, {0, 1, 0, -1}, router, {0, 1, 2, -1}, true, 1),
                        {7, 8, 1, 0}));
+}
+
+// Divided by itself it would leave the router without a gradient.
+TEST(ReroutedGatesTest, ASingleChoiceIsNotDivided) {
+  const Values p = {.5, .25, .125, .125, .5, .25, .125, .125};
+  EXPECT_TRUE(AllEqual(Gates(p, {0, 0}, {7, 8}, {0, 1}, true, 2), {7, .5}));
 }
 
 }  // namespace

@@ -8,11 +8,11 @@
 
 #include "gtest/gtest.h"
 #include "switchyard/base/cpu/cpu_device.h"
-#include "switchyard/base/guarded/guarded_device.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/random_values.h"
 #include "switchyard/tests/support/rounding.h"
 #include "switchyard/tests/support/test_tensor.h"
+#include "switchyard/tests/unit/kernels/elementwise_runs.h"
 
 namespace switchyard::kernels {
 namespace {
@@ -20,15 +20,10 @@ namespace {
 using switchyard::testing::AllNear;
 using switchyard::testing::Layout;
 using switchyard::testing::RandomValues;
-using switchyard::testing::SameBits;
 using switchyard::testing::TestTensor;
 using switchyard::testing::UnitRoundoff;
 
-using Values = std::vector<double>;
-
 constexpr double u = 0x1p-24;  // of fp32
-
-double Sigmoid(double x) { return 1 / (1 + std::exp(-x)); }
 
 struct Case {
   int64_t tokens, in, width;
@@ -78,6 +73,26 @@ Result Oracle(const Case& c) {
   return r;
 }
 
+struct Tensors {
+  Tensors(Device& device, const Case& c, Layout layout)
+      : x(device, c.dtype, {c.tokens, c.in}, c.x, layout),
+        weight(device, c.dtype, {1, c.in}, c.weight),
+        value(device, c.dtype, {c.tokens, c.width}, c.value, layout),
+        dy(device, c.dtype, {c.tokens, c.width}, c.dy, layout),
+        y(device, c.dtype, {c.tokens, c.width}, c.y, layout),
+        logits(device, DType::kFloat32, {c.tokens}),
+        dvalue(device, c.dtype, {c.tokens, c.width}),
+        dlogits(device, c.dtype, {c.tokens, 1}),
+        dx(device, c.dtype, {c.tokens, c.in}, c.dx, layout) {}
+  TestTensor x, weight, value, dy, y, logits, dvalue, dlogits, dx;
+};
+
+void BothPasses(Stream& stream, const Tensors& t, const TensorView& dvalue) {
+  SigmoidGate(stream, {t.x, t.weight, t.value, t.logits, t.y});
+  SigmoidGateBackward(
+      stream, {t.dy, t.value, t.weight, t.logits, dvalue, t.dlogits, t.dx});
+}
+
 // Dots of n terms below 1 err by n u each at most; the sigmoid has a slope of
 // at most 1/4 and 9 u of its own; bf16 rounds once more.
 TEST(SigmoidGateTest, AgreesWithDoubles) {
@@ -87,32 +102,21 @@ TEST(SigmoidGateTest, AgreesWithDoubles) {
     for (const int64_t tokens : {0, 1, 70}) {
       for (const int64_t width : {1, 33, 200}) {
         const Case c = MakeCase(tokens, width + 3, width, dtype);
-        const Layout layout = Layout::Strided(2, 1);
-        const Shape rows = {tokens, width}, inputs = {tokens, c.in};
-        TestTensor x(device, dtype, inputs, c.x, layout);
-        TestTensor weight(device, dtype, {1, c.in}, c.weight);
-        TestTensor value(device, dtype, rows, c.value, layout);
-        TestTensor dy(device, dtype, rows, c.dy, layout);
-        TestTensor y(device, dtype, rows, c.y, layout);
-        TestTensor logits(device, DType::kFloat32, {tokens});
-        TestTensor dvalue(device, dtype, rows);
-        TestTensor dlogits(device, dtype, {tokens, 1});
-        TestTensor dx(device, dtype, inputs, c.dx, layout);
-        SigmoidGate(*stream, {x, weight, value, logits, y});
-        SigmoidGateBackward(*stream,
-                            {dy, value, weight, logits, dvalue, dlogits, dx});
+        const Tensors t(device, c, Layout::Strided(2, 1));
+        BothPasses(*stream, t, t.dvalue);
         stream->Wait();
         const Result expected = Oracle(c);
         const double n = static_cast<double>(c.in);
         const double rounding = 1.01 * UnitRoundoff(dtype);
-        EXPECT_TRUE(AllNear(logits.Read(), expected.logits, n * n * u, 0));
+        EXPECT_TRUE(AllNear(t.logits.Read(), expected.logits, n * n * u, 0));
         const double gate = n * n * u / 4 + 20 * u;
-        EXPECT_TRUE(AllNear(y.Read(), expected.y, gate, rounding));
-        EXPECT_TRUE(AllNear(dvalue.Read(), expected.dvalue, gate, rounding));
+        EXPECT_TRUE(AllNear(t.y.Read(), expected.y, gate, rounding));
+        EXPECT_TRUE(AllNear(t.dvalue.Read(), expected.dvalue, gate, rounding));
         const double dlogit = n * (n * u + 2 * gate);
         EXPECT_TRUE(
-            AllNear(dlogits.Read(), expected.dlogits, dlogit, rounding));
-        EXPECT_TRUE(AllNear(dx.Read(), expected.dx, dlogit + n * u, rounding));
+            AllNear(t.dlogits.Read(), expected.dlogits, dlogit, rounding));
+        EXPECT_TRUE(
+            AllNear(t.dx.Read(), expected.dx, dlogit + n * u, rounding));
       }
     }
   }
@@ -128,17 +132,8 @@ TEST(SigmoidGateTest, OracleIsTheDerivative) {
     for (size_t i = 0; i < y.size(); ++i) sum += y[i] * c.dy[i];
     return sum;
   };
-  // Errors: h²/6 of a third derivative below 1, and 1e-15 / h.
-  const double h = 1e-5;
-  const auto slope = [&](double& variable) {
-    const double kept = variable;
-    variable = kept + h;
-    const double above = loss();
-    variable = kept - h;
-    const double below = loss();
-    variable = kept;
-    return (above - below) / (2 * h);
-  };
+  // The third derivative is below 1.
+  const auto slope = [&](double& variable) { return Slope(variable, loss); };
   for (size_t i = 0; i < c.x.size(); ++i) {
     EXPECT_NEAR(gradients.dx[i], slope(c.x[i]), 1e-9);
   }
@@ -156,31 +151,18 @@ TEST(SigmoidGateTest, OracleIsTheDerivative) {
 
 TEST(SigmoidGateTest, GivesTheSameBitsOnAnyNumberOfThreads) {
   const Case c = MakeCase(200, 77, 65, DType::kBFloat16);
-  const auto run = [&](Device& device, TestTensor& y, TestTensor& dx) {
+  ExpectSameBitsOnAnyNumberOfThreads([&](Device& device, Layout layout) {
     const auto stream = device.NewStream();
-    const Shape rows = {c.tokens, c.width};
-    TestTensor x(device, c.dtype, {c.tokens, c.in}, c.x);
-    TestTensor weight(device, c.dtype, {1, c.in}, c.weight);
-    TestTensor value(device, c.dtype, rows, c.value);
-    TestTensor dy(device, c.dtype, rows, c.dy);
-    TestTensor logits(device, DType::kFloat32, {c.tokens});
-    TestTensor dlogits(device, c.dtype, {c.tokens, 1});
-    SigmoidGate(*stream, {x, weight, value, logits, y});
-    // In place.
-    SigmoidGateBackward(*stream,
-                        {dy, value, weight, logits, value, dlogits, dx});
+    const Tensors t(device, c, layout);
+    BothPasses(*stream, t, t.value);  // in place
     stream->Wait();
-  };
-  GuardedDevice one(1);
-  CpuDevice three(3);
-  TestTensor y1(one, c.dtype, {c.tokens, c.width}, c.y);
-  TestTensor dx1(one, c.dtype, {c.tokens, c.in}, c.dx);
-  TestTensor y3(three, c.dtype, {c.tokens, c.width}, c.y);
-  TestTensor dx3(three, c.dtype, {c.tokens, c.in}, c.dx);
-  run(one, y1, dx1);
-  run(three, y3, dx3);
-  EXPECT_TRUE(SameBits(y1, y3));
-  EXPECT_TRUE(SameBits(dx1, dx3));
+    std::vector<uint64_t> bits = t.y.Bits();
+    for (const TestTensor* result : {&t.value, &t.dlogits, &t.dx}) {
+      const std::vector<uint64_t> more = result->Bits();
+      bits.insert(bits.end(), more.begin(), more.end());
+    }
+    return bits;
+  });
 }
 
 TEST(SigmoidGateDeathTest, WrongOperandsAreBugs) {

@@ -126,6 +126,30 @@ TEST(TrainFlags, AModelWithoutExpertsTakesNoFlagsAboutThem) {
             flags->options.model.balance_loss_coef);
 }
 
+// A scope means nothing without a loss; one of a file of flags gives way to
+// what the command line says.
+TEST(TrainFlags, ABalanceScopeNeedsABalanceLoss) {
+  EXPECT_THAT(
+      Message(With({"--balance_loss_coef=0", "--balance_scope=global"})),
+      HasSubstr("a balance loss with --balance_scope global"));
+  const testing::TemporaryFolder folder;
+  const auto flags =
+      ParseTrainFlags(With({"--balance_scope=window", "--balance_window=2",
+                            "--global_batch=8", "--micro_batch=2"}));
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  const std::string file = folder.Write("flags.txt", FlagFileOf(*flags));
+  const auto with = [&](const std::string& more) {
+    return ParseTrainFlags({"--flagfile", file, more});
+  };
+  const auto off = with("--balance_loss_coef=0");
+  ASSERT_TRUE(off.ok()) << off.status();
+  EXPECT_EQ(off->options.balance.scope, BalanceScope::kMicroBatch);
+  const auto global = with("--balance_scope=global");
+  ASSERT_TRUE(global.ok()) << global.status();
+  EXPECT_EQ(global->options.balance.window, 0);
+  EXPECT_EQ(with("--balance_loss_coef=1")->options.balance.window, 2);
+}
+
 TEST(TrainFlags, EverythingReachesTheOptions) {
   const auto flags = ParseTrainFlags(With({"--dtype=bf16",
                                            "--threads=2",
@@ -286,6 +310,42 @@ TEST(TrainFlags, FlagFileReadsBackToItself) {
     ASSERT_TRUE(again.ok()) << again.status();
     EXPECT_EQ(FlagFileOf(*again), FlagFileOf(*flags));
     EXPECT_EQ(again->options.lr, 0.003);
+  }
+}
+
+TEST(VerifyFlags, TheFlagsOfARunAreUnderstood) {
+  const testing::TemporaryFolder folder;
+  const auto run = ParseTrainFlags(
+      With({"--steps=40", "--warmup_steps=20", "--lr=0.003", "--threads=2",
+            "--expert_parallel=2", "--eval_fraction=0.25"}));
+  ASSERT_TRUE(run.ok()) << run.status();
+  const std::string file = folder.Write("flags.txt", FlagFileOf(*run));
+  const auto flags = ParseVerifyFlags({"--flagfile", file});
+  ASSERT_TRUE(flags.ok()) << flags.status();
+  EXPECT_EQ(flags->steps, 3);
+  const TrainFlags& train = flags->train;
+  EXPECT_EQ(train.options.steps, 40) << "the schedule's";
+  EXPECT_EQ(train.options.warmup_steps, 20);
+  EXPECT_EQ(train.options.lr, 0.003);
+  EXPECT_EQ(train.eval_fraction, 0.25) << "not trained on";
+  EXPECT_EQ(train.options.threads, TrainOptions().threads);
+  EXPECT_EQ(train.options.expert_parallel, TrainOptions().expert_parallel);
+  EXPECT_THAT(flags->passed_over,
+              ::testing::ElementsAre("eval_batches", "eval_every",
+                                     "expert_parallel", "layer_metrics_every",
+                                     "log_every", "out", "threads"));
+  // The command line is read as ever.
+  const auto longer = ParseVerifyFlags(
+      {"--flagfile", file, "--steps=50", "--expert_parallel=4"});
+  ASSERT_TRUE(longer.ok()) << longer.status();
+  EXPECT_EQ(longer->steps, 50);
+  EXPECT_EQ(longer->train.options.steps, 50);
+  EXPECT_EQ(longer->train.options.expert_parallel, 4);
+  for (const char* flag : {"--out=x", "--log_every=1", "--eval_fraction=0.1"}) {
+    EXPECT_THAT(
+        std::string(
+            ParseVerifyFlags({"--flagfile", file, flag}).status().message()),
+        HasSubstr("expected flags of switchyard verify-layouts, found --"));
   }
 }
 
