@@ -29,10 +29,12 @@ void Rotate(Stream& stream, const RotaryArgs& args) {
       << "head_dim must be even, got " << head_dim;
   SWITCHYARD_CHECK(args.sequence_length > 0 || args.x.dim(0) == 0)
       << "sequence_length must be positive, got " << args.sequence_length;
-  SWITCHYARD_CHECK(args.cos.shape().rank() == 2 &&
-                   args.cos.dim(0) >= args.sequence_length)
+  SWITCHYARD_CHECK(args.cos.shape().rank() == 2 && args.first_position >= 0 &&
+                   args.cos.dim(0) >=
+                       args.first_position + args.sequence_length)
       << "cos must have a row for each of " << args.sequence_length
-      << " positions, got " << args.cos.shape().ToString();
+      << " positions from " << args.first_position << " on, got "
+      << args.cos.shape().ToString();
   const Shape table = {args.cos.dim(0), head_dim / 2};
   CheckTensor("cos", args.cos, DType::kFloat32, table);
   CheckTensor("sin", args.sin, DType::kFloat32, table);

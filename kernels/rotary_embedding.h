@@ -18,13 +18,15 @@ namespace switchyard::kernels {
 void RotaryTable(Stream& stream, double theta, const TensorView& cos,
                  const TensorView& sin);
 
-// Turns x in place. Row r is position r % sequence_length.
+// Turns x in place. Row r is position first_position + r % sequence_length.
 struct RotaryArgs {
   TensorView x;  // [rows, heads, head_dim], fp32 or bf16, rows may be strided
-  ConstTensorView cos;  // fp32 [>= sequence_length, head_dim/2]
+  // fp32 [>= first_position + sequence_length, head_dim/2]
+  ConstTensorView cos;
   ConstTensorView sin;
   int64_t sequence_length = 0;
   bool backward = false;  // turn by the negative angle
+  int64_t first_position = 0;
 };
 void Rotate(Stream& stream, const RotaryArgs& args);
 

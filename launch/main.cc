@@ -10,7 +10,9 @@
 #include "switchyard/base/nearest_name.h"
 #include "switchyard/launch/commands/checkpoint.h"
 #include "switchyard/launch/commands/convert.h"
+#include "switchyard/launch/commands/eval.h"
 #include "switchyard/launch/commands/explain.h"
+#include "switchyard/launch/commands/generate.h"
 #include "switchyard/launch/commands/tokenize.h"
 #include "switchyard/launch/commands/train.h"
 #include "switchyard/launch/commands/verify_layouts.h"
@@ -31,6 +33,8 @@ constexpr char kUsage[] =
     "for bit\n"
     "  convert          checkpoints from and to other formats and models\n"
     "  tokenize         write the tokens of text files as one file\n"
+    "  generate         write on from a prompt with the model of a checkpoint\n"
+    "  eval             loss of a checkpoint's model on a text\n"
     "  explain          what a rule computes, with the numbers of a model\n"
     "\n"
     "switchyard <command> --help lists the flags of a command;\n"
@@ -67,6 +71,12 @@ int Main(const std::vector<std::string>& arguments) {
   if (command == "tokenize") {
     return Tokenize(absl::MakeConstSpan(arguments).subspan(1));
   }
+  if (command == "generate") {
+    return Generate(absl::MakeConstSpan(arguments).subspan(1));
+  }
+  if (command == "eval") {
+    return Eval(absl::MakeConstSpan(arguments).subspan(1));
+  }
   if (command == "explain") {
     return PrintPage(ExplainPage(absl::MakeConstSpan(arguments).subspan(1)));
   }
@@ -85,8 +95,9 @@ int Main(const std::vector<std::string>& arguments) {
   }
   if (command.empty()) return Print(stderr, kUsage, 1);
   const absl::string_view nearest =
-      NearestName(command, {"train", "checkpoint", "convert", "verify-layouts",
-                            "tokenize", "explain", "--help", "--version"});
+      NearestName(command, {"train", "checkpoint", "convert", "generate",
+                            "eval", "verify-layouts", "tokenize", "explain",
+                            "--help", "--version"});
   return Print(
       stderr,
       absl::StrCat(

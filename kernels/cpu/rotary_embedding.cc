@@ -43,7 +43,7 @@ HWY_INLINE void RotateRow(T* x, int64_t heads, int64_t half, const float* cos,
 template <typename T>
 void RotateRows(const RotaryArgs& args, int64_t begin, int64_t end) {
   for (int64_t r = begin; r < end; ++r) {
-    const int64_t position = r % args.sequence_length;
+    const int64_t position = args.first_position + r % args.sequence_length;
     RotateRow(args.x.data<T>() + r * args.x.row_stride(), args.x.dim(1),
               args.x.dim(2) / 2,
               args.cos.data<float>() + position * args.cos.row_stride(),

@@ -3,6 +3,7 @@
 #include "switchyard/runtime/checkpoint/restore.h"
 
 #include <algorithm>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
@@ -184,6 +185,21 @@ absl::Status CheckAllKnown(const Checkpoint& checkpoint,
   return absl::OkStatus();
 }
 
+absl::Status VisitWeights(const ParameterStore& store, StateVisitor& visitor) {
+  for (const std::unique_ptr<Parameter>& parameter : store.parameters()) {
+    if (!parameter->owned) continue;
+    SWITCHYARD_RETURN_IF_ERROR(visitor.Visit(
+        {parameter->name, parameter->shape, 0,
+         parameter->weight.Reshaped({parameter->element_count()})}));
+  }
+  for (const std::unique_ptr<StateTensor>& state : store.states()) {
+    SWITCHYARD_RETURN_IF_ERROR(visitor.Visit(
+        {state->name, state->shape, 0,
+         state->values.Reshaped({state->shape.element_count()})}));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status RestoreState(Checkpoint& checkpoint, const ParameterStore& store,
@@ -208,6 +224,13 @@ absl::Status RestoreWeights(Checkpoint& checkpoint, const ParameterStore& store,
   SWITCHYARD_RETURN_IF_ERROR(visit(reader));
   stream.Wait();
   return absl::OkStatus();
+}
+
+absl::Status RestoreWeights(Checkpoint& checkpoint, const ParameterStore& store,
+                            Stream& stream) {
+  return RestoreWeights(checkpoint, store, stream, [&](StateVisitor& visitor) {
+    return VisitWeights(store, visitor);
+  });
 }
 
 }  // namespace switchyard

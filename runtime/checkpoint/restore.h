@@ -25,6 +25,9 @@ absl::Status RestoreState(Checkpoint& checkpoint, const ParameterStore& store,
 // are.
 absl::Status RestoreWeights(Checkpoint& checkpoint, const ParameterStore& store,
                             Stream& stream, const VisitState& visit);
+// The same for a model without an optimizer: what this rank holds of `store`.
+absl::Status RestoreWeights(Checkpoint& checkpoint, const ParameterStore& store,
+                            Stream& stream);
 
 }  // namespace switchyard
 

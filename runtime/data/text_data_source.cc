@@ -111,7 +111,7 @@ absl::StatusOr<std::unique_ptr<TextDataSource>> TextDataSource::Create(
     const TextDataOptions& options) {
   SWITCHYARD_CHECK(options.sequence_length > 0 && options.global_batch > 0)
       << options.sequence_length << " " << options.global_batch;
-  if (options.files.empty()) {
+  if (options.files.empty() && options.eval_files.empty()) {
     return absl::InvalidArgumentError(
         "expected a file of text to train on, found none; give --data FILE");
   }
@@ -157,7 +157,8 @@ TextDataSource::TextDataSource(const TextDataOptions& options, Files files,
       table_(std::move(table)),
       eval_table_(std::move(eval_table)),
       identity_(identity),
-      sampler_(options.seed, table_.training_count(), options.global_batch),
+      sampler_(options.seed, std::max<int64_t>(1, table_.training_count()),
+               options.global_batch),
       tokens_(static_cast<size_t>(options.sequence_length) + 1) {}
 
 absl::Status TextDataSource::FillSequence(const TokenFile& file, int64_t begin,

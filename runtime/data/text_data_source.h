@@ -20,6 +20,7 @@
 namespace switchyard {
 
 struct TextDataOptions {
+  // To train on; may be empty where there are eval_files, if nobody calls Fill.
   std::vector<std::string> files;
   // Held-out text: other files, or the end of each file. Not both.
   std::vector<std::string> eval_files;

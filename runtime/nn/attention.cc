@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/kernels/attention.h"
+#include "switchyard/kernels/cached_attention.h"
 #include "switchyard/kernels/matmul.h"
 #include "switchyard/kernels/rotary_embedding.h"
 
@@ -108,6 +109,7 @@ Attention::Heads Attention::Inputs(const TensorView& qkv,
 
 void Attention::RotateQueriesAndKeys(const Execution& run,
                                      const RotaryTables& rotary,
+                                     const Positions& positions,
                                      const TensorView& queries_and_keys,
                                      bool backward) const {
   // Queries and keys are neighbours and turn alike: one call for both.
@@ -116,47 +118,111 @@ void Attention::RotateQueriesAndKeys(const Execution& run,
       {queries_and_keys.dim(0), heads_ + kv_heads_, head_dim_});
   args.cos = rotary.cos;
   args.sin = rotary.sin;
-  args.sequence_length = rotary.cos.dim(0);
+  args.sequence_length = positions.count;
   args.backward = backward;
+  args.first_position = positions.first;
   kernels::Rotate(run.stream, args);
+}
+
+Attention::Saved Attention::Project(const Execution& run,
+                                    const RotaryTables& rotary,
+                                    const Positions& positions,
+                                    const ConstTensorView& input) const {
+  Saved saved;
+  saved.input = input;
+  saved.qkv = run.New(input.dtype(),
+                      {input.dim(0), (heads_ + 2 * kv_heads_) * head_dim_});
+  kernels::MatMul(run.stream, {.a = input,
+                               .b = qkv_weight_,
+                               .transpose_b = Transpose::kYes,
+                               .c = saved.qkv});
+  qkv_bias_.Add(run, saved.qkv);
+  if (norm_.exists()) {
+    saved.norm = norm_.Forward(run, QueriesAndKeys(saved.qkv));
+  }
+  RotateQueriesAndKeys(
+      run, rotary, positions,
+      norm_.exists() ? saved.norm.output : QueriesAndKeys(saved.qkv),
+      /*backward=*/false);
+  return saved;
+}
+
+void Attention::Attend(const Execution& run, int64_t sequence_length,
+                       Saved& saved, const TensorView& context) const {
+  const int64_t tokens = context.dim(0);
+  const Heads heads = Inputs(saved.qkv, saved.norm);
+  kernels::AttentionArgs args;
+  args.q = heads.q;
+  args.k = heads.k;
+  args.v = heads.v;
+  args.sequence_length = sequence_length;
+  args.scale = scale_;
+  args.out = context.Reshaped({tokens, heads_, head_dim_});
+  args.logsumexp = run.New(DType::kFloat32, {tokens, heads_});
+  args.window = window_;
+  kernels::Attention(run.stream, run.arena, args);
+  saved.context = context;
+  saved.logsumexp = args.logsumexp;
+}
+
+void Attention::ProjectOutput(const Execution& run,
+                              const ConstTensorView& context,
+                              const TensorView& output) const {
+  kernels::MatMul(run.stream, {.a = context,
+                               .b = output_.weight,
+                               .transpose_b = Transpose::kYes,
+                               .c = output});
+  output_bias_.Add(run, output);
 }
 
 Attention::Saved Attention::Forward(const Execution& run,
                                     const RotaryTables& rotary,
                                     const ConstTensorView& input,
                                     const TensorView& output) const {
-  const int64_t tokens = input.dim(0);
-  const TensorView qkv =
-      run.New(input.dtype(), {tokens, (heads_ + 2 * kv_heads_) * head_dim_});
-  kernels::MatMul(
-      run.stream,
-      {.a = input, .b = qkv_weight_, .transpose_b = Transpose::kYes, .c = qkv});
-  qkv_bias_.Add(run, qkv);
-  QueryKeyNorm::Saved norm;
-  if (norm_.exists()) norm = norm_.Forward(run, QueriesAndKeys(qkv));
-  RotateQueriesAndKeys(run, rotary,
-                       norm_.exists() ? norm.output : QueriesAndKeys(qkv),
-                       /*backward=*/false);
+  const int64_t length = rotary.cos.dim(0);
+  Saved saved = Project(run, rotary, {0, length}, input);
+  const TensorView context =
+      run.New(input.dtype(), {input.dim(0), heads_ * head_dim_});
+  Attend(run, length, saved, context);
+  ProjectOutput(run, context, output);
+  return saved;
+}
 
+void Attention::ForwardCached(const Execution& run, const RotaryTables& rotary,
+                              const KvCache::Layer& cache,
+                              const ConstTensorView& input,
+                              const TensorView& output) const {
+  const int64_t tokens = input.dim(0);
+  // A rank without sequences has no tokens, and any length fits.
+  const int64_t length = tokens == 0 ? 1 : tokens / cache.sequences;
+  Saved saved = Project(run, rotary, {cache.length, length}, input);
   const TensorView context =
       run.New(input.dtype(), {tokens, heads_ * head_dim_});
-  const Heads heads = Inputs(qkv, norm);
-  kernels::AttentionArgs args;
-  args.q = heads.q;
-  args.k = heads.k;
-  args.v = heads.v;
-  args.sequence_length = rotary.cos.dim(0);
-  args.scale = scale_;
-  args.out = context.Reshaped({tokens, heads_, head_dim_});
-  args.logsumexp = run.New(DType::kFloat32, {tokens, heads_});
-  args.window = window_;
-  kernels::Attention(run.stream, run.arena, args);
-  kernels::MatMul(run.stream, {.a = context,
-                               .b = output_.weight,
-                               .transpose_b = Transpose::kYes,
-                               .c = output});
-  output_bias_.Add(run, output);
-  return {input, qkv, norm, context, args.logsumexp};
+  const Heads heads = Inputs(saved.qkv, saved.norm);
+  if (cache.length == 0) {
+    // Whole sequences: in tiles, which is faster.
+    Attend(run, length, saved, context);
+  } else {
+    kernels::CachedAttention(
+        run.stream, run.arena,
+        {.q = heads.q,
+         .k = heads.k,
+         .v = heads.v,
+         .cached_k = cache.keys,
+         .cached_v = cache.values,
+         .sequences = cache.sequences,
+         .past = cache.length,
+         .scale = scale_,
+         .out = context.Reshaped({tokens, heads_, head_dim_}),
+         .window = window_});
+  }
+  kernels::AppendToCache(run.stream, {.k = heads.k,
+                                      .v = heads.v,
+                                      .cached_k = cache.keys,
+                                      .cached_v = cache.values,
+                                      .sequences = cache.sequences,
+                                      .past = cache.length});
+  ProjectOutput(run, context, output);
 }
 
 TensorView Attention::HeadsBackward(const Execution& run,
@@ -183,7 +249,8 @@ TensorView Attention::HeadsBackward(const Execution& run,
   run.Poll();
   kernels::AttentionBackward(run.stream, run.arena, args);
   run.Poll();
-  RotateQueriesAndKeys(run, rotary, QueriesAndKeys(dqkv), /*backward=*/true);
+  RotateQueriesAndKeys(run, rotary, {0, rotary.cos.dim(0)},
+                       QueriesAndKeys(dqkv), /*backward=*/true);
   if (norm_.exists()) norm_.Backward(run, saved.norm, QueriesAndKeys(dqkv));
   return dqkv;
 }

@@ -23,6 +23,7 @@
 #include <array>
 #include <string>
 
+#include "switchyard/runtime/generate/kv_cache.h"
 #include "switchyard/runtime/nn/bias.h"
 #include "switchyard/runtime/nn/execution.h"
 #include "switchyard/runtime/nn/model_config.h"
@@ -60,6 +61,12 @@ class Attention {
   Saved Forward(const Execution& run, const RotaryTables& rotary,
                 const ConstTensorView& input, const TensorView& output) const;
 
+  // The same for the positions that follow those in the cache, and puts theirs
+  // there. Tokens are as many positions of each of the cache's sequences.
+  void ForwardCached(const Execution& run, const RotaryTables& rotary,
+                     const KvCache::Layer& cache, const ConstTensorView& input,
+                     const TensorView& output) const;
+
   // Gradient of the input, [tokens, hidden].
   TensorView Backward(const Execution& run, const RotaryTables& rotary,
                       const Saved& saved, const ConstTensorView& doutput) const;
@@ -68,7 +75,19 @@ class Attention {
   struct Heads {
     TensorView q, k, v;  // [tokens, heads, head_dim], strided
   };
+  // The positions of a row's sequence that are there.
+  struct Positions {
+    int64_t first = 0;
+    int64_t count = 0;
+  };
   Heads Split(const TensorView& qkv) const;
+  // Of the saved state, what comes before attention.
+  Saved Project(const Execution& run, const RotaryTables& rotary,
+                const Positions& positions, const ConstTensorView& input) const;
+  void Attend(const Execution& run, int64_t sequence_length, Saved& saved,
+              const TensorView& context) const;
+  void ProjectOutput(const Execution& run, const ConstTensorView& context,
+                     const TensorView& output) const;
   // What attention read: q and k of the norm if there is one.
   Heads Inputs(const TensorView& qkv, const QueryKeyNorm::Saved& norm) const;
   TensorView QueriesAndKeys(const TensorView& qkv) const;
@@ -77,6 +96,7 @@ class Attention {
                            const Saved& saved,
                            const TensorView& dcontext) const;
   void RotateQueriesAndKeys(const Execution& run, const RotaryTables& rotary,
+                            const Positions& positions,
                             const TensorView& queries_and_keys,
                             bool backward) const;
 

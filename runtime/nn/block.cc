@@ -95,8 +95,13 @@ absl::Status Block::Compute(const Execution& run, const RotaryTables& rotary,
   run.At(layer_, "attention");
   now.attention_norm = attention_norm_.Forward(run, saved.input);
   const TensorView attended = run.New(sum.dtype(), sum.shape());
-  now.attention =
-      attention_.Forward(run, rotary, now.attention_norm.output, attended);
+  const ConstTensorView& input = now.attention_norm.output;
+  if (batch.cache != nullptr) {
+    attention_.ForwardCached(run, rotary, batch.cache->layer(layer_), input,
+                             attended);
+  } else {
+    now.attention = attention_.Forward(run, rotary, input, attended);
+  }
   now.moe_norm =
       moe_norm_.Forward(run, {now.attention_norm.sum, attended}, sum);
   return ComputeFeedForward(run, batch, decide, now.moe_norm.output, delta,

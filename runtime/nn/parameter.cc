@@ -99,7 +99,8 @@ const Parameter& ParameterStore::Get(const std::string& name) const {
   return *found->second;
 }
 
-void ParameterStore::Allocate(Device& device) {
+void ParameterStore::Allocate(Device& device, Gradients gradients) {
+  const bool has_gradients = gradients == Gradients::kYes;
   const Shape refused_shape = {static_cast<int64_t>(parameters_.size())};
   refused_storage_ = Storage(device, DType::kInt64, refused_shape);
   refused_ = refused_storage_.View(DType::kInt64, refused_shape);
@@ -107,6 +108,7 @@ void ParameterStore::Allocate(Device& device) {
     const Shape flat = {group.element_count};
     group.weight_storage = Storage(device, group.dtype, flat);
     group.weights = group.weight_storage.View(group.dtype, flat);
+    if (!has_gradients) continue;
     group.gradient_storage = Storage(device, DType::kInt64, flat);
     group.gradients = group.gradient_storage.View(DType::kInt64, flat);
   }
@@ -123,6 +125,7 @@ void ParameterStore::Allocate(Device& device) {
       return flat.Rows(begin, end).Reshaped(parameter->shape);
     };
     parameter->weight = place(group.weights);
+    if (!has_gradients) continue;
     parameter->gradient.sum = place(group.gradients);
     parameter->gradient.refused =
         refused_.Rows(parameter->index, parameter->index + 1);

@@ -78,6 +78,8 @@ struct InitialValueRule {
   double scale = 0.0;
 };
 
+enum class Gradients : bool { kNo = false, kYes = true };
+
 class ParameterStore {
  public:
   // `dtype` is that of all weights but the router's, which is fp32.
@@ -91,8 +93,9 @@ class ParameterStore {
   void Declare(std::string name, const Shape& shape, Kind kind,
                float init_stddev, int expert = -1);
   void DeclareState(std::string name, const Shape& shape);
-  // Takes the memory; nothing can be declared after it.
-  void Allocate(Device& device);
+  // Takes the memory; nothing can be declared after it. Without gradients a
+  // model can only go forward: its parameters' views of them are undefined.
+  void Allocate(Device& device, Gradients gradients = Gradients::kYes);
   // A parameter that this rank owns, after Allocate.
   const Parameter& Get(const std::string& name) const;
   const StateTensor& GetState(const std::string& name) const;

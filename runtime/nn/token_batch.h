@@ -11,6 +11,8 @@
 
 namespace switchyard {
 
+class KvCache;  // runtime/generate/kv_cache.h
+
 // Whole sequences, one after the other. A rank without a micro-batch passes
 // zero tokens.
 struct TokenBatch {
@@ -32,6 +34,9 @@ struct TokenBatch {
   // experts, and nowhere else; undefined: nothing. A layer gives it to its
   // router.
   ConstTensorView selection_noise = {};
+  // Generation: the sequences go on from the positions that are kept here, and
+  // each layer adds its own. Null: sequences begin with this batch.
+  KvCache* cache = nullptr;
 };
 
 }  // namespace switchyard

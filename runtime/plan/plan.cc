@@ -165,7 +165,7 @@ TokenFlops CountFlops(const TrainOptions& o, const ParameterCounts& counts) {
   return flops;
 }
 
-KvCache CountKvCache(const TrainOptions& o) {
+KvCacheBytes CountKvCache(const TrainOptions& o) {
   const int64_t head = 2 * o.model.layers * o.model.head_dim * Bytes(o.dtype);
   return {head * o.model.kv_heads, head * o.model.heads, head,
           o.model.attention.window};

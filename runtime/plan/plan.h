@@ -76,7 +76,7 @@ struct TokenFlops {
 };
 
 // Bytes that generation keeps per token, in the run's dtype.
-struct KvCache {
+struct KvCacheBytes {
   int64_t this_model = 0;
   int64_t multi_head = 0;   // a key/value head for every query head
   int64_t multi_query = 0;  // one for all
@@ -92,7 +92,7 @@ struct Plan {
   int64_t experts_per_rank = 0;
   RankMemory memory;
   TokenFlops flops;
-  KvCache kv_cache;
+  KvCacheBytes kv_cache;
 
   int64_t step_tokens = 0;         // of the global batch
   int64_t micro_batches = 0;       // of the global batch

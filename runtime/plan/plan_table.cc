@@ -137,7 +137,7 @@ std::string MemoryPart(const Plan& plan) {
 
 std::string CostPart(const Plan& plan) {
   const TokenFlops& flops = plan.flops;
-  const KvCache& cache = plan.kv_cache;
+  const KvCacheBytes& cache = plan.kv_cache;
   return absl::StrCat(
       "Work\n",
       Line("FLOPs per token", GroupedText(flops.total()),

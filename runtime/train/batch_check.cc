@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/runtime/train/batch_check.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
@@ -98,6 +99,15 @@ absl::Status CheckBatch(const Batch& batch, const TrainOptions& options) {
     }
   }
   return absl::OkStatus();
+}
+
+void CountTokens(const Batch& batch, int64_t micro_batch,
+                 StepStatistics& statistics) {
+  const int64_t labels =
+      std::count_if(batch.labels.begin(), batch.labels.end(),
+                    [](int32_t label) { return label != kNoLabel; });
+  const int64_t valid = std::count(batch.valid.begin(), batch.valid.end(), 1);
+  statistics.SetTokens(micro_batch, labels, valid);
 }
 
 }  // namespace switchyard

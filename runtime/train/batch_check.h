@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "switchyard/runtime/data/data_source.h"
 #include "switchyard/runtime/train/options.h"
+#include "switchyard/runtime/train/step_statistics.h"
 
 namespace switchyard {
 
@@ -15,6 +16,10 @@ namespace switchyard {
 // options say, ids or labels outside the vocabulary, valid marks other than 0
 // and 1, or replayed experts that the model cannot have.
 absl::Status CheckBatch(const Batch& batch, const TrainOptions& options);
+
+// Tells the statistics how many labels and valid tokens it holds.
+void CountTokens(const Batch& batch, int64_t micro_batch,
+                 StepStatistics& statistics);
 
 }  // namespace switchyard
 

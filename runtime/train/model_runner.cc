@@ -64,7 +64,8 @@ BalanceLossSettings BalanceOf(const TrainOptions& options) {
 }  // namespace
 
 ModelRunner::ModelRunner(const TrainOptions& options, const Grid& grid,
-                         Device& device, const RouterFactory& routers)
+                         Device& device, const RouterFactory& routers,
+                         Gradients gradients)
     : options_(options),
       world_(grid.world()),
       stream_(device.NewStream()),
@@ -82,7 +83,7 @@ ModelRunner::ModelRunner(const TrainOptions& options, const Grid& grid,
           options.global_batch / options.micro_batch)),
       store_(grid, options.dtype) {
   Transformer::Declare(store_, options.model, routers);
-  store_.Allocate(device);
+  store_.Allocate(device, gradients);
   store_.Initialize(*stream_, options.seed);
   model_ = std::make_unique<Transformer>(*stream_, store_, grid, options.model,
                                          ModelOptions(options, routers));

@@ -29,9 +29,11 @@ struct MicroBatch {
 
 class ModelRunner {
  public:
-  // Declares, allocates and initialises all parameters.
+  // Declares, allocates and initialises all parameters. Without gradients it
+  // can only evaluate.
   ModelRunner(const TrainOptions& options, const Grid& grid, Device& device,
-              const RouterFactory& routers = ModelRouters());
+              const RouterFactory& routers = ModelRouters(),
+              Gradients gradients = Gradients::kYes);
 
   // Replace the losses; null keeps the model's own.
   void SetLoss(std::unique_ptr<Loss> loss);

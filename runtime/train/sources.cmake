@@ -3,6 +3,7 @@
 target_sources(switchyard_runtime PRIVATE
   ${CMAKE_CURRENT_LIST_DIR}/batch_check.cc
   ${CMAKE_CURRENT_LIST_DIR}/bias_ranges.cc
+  ${CMAKE_CURRENT_LIST_DIR}/evaluation.cc
   ${CMAKE_CURRENT_LIST_DIR}/layer_metrics.cc
   ${CMAKE_CURRENT_LIST_DIR}/layout_record.cc
   ${CMAKE_CURRENT_LIST_DIR}/model_runner.cc

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <cstdio>
 #include <limits>
 #include <utility>
@@ -19,6 +18,7 @@
 #include "switchyard/runtime/parallel/arithmetic.h"
 #include "switchyard/runtime/plan/rank_layout.h"
 #include "switchyard/runtime/train/batch_check.h"
+#include "switchyard/runtime/train/evaluation.h"
 #include "switchyard/runtime/train/routing_files.h"
 #include "switchyard/runtime/train/same_run.h"
 
@@ -60,16 +60,6 @@ AdamWOptions OptimizerOptions(const TrainOptions& options) {
   result.clip_norm = options.clip_norm;
   result.fraction_bits = static_cast<int>(options.fraction_bits);
   return result;
-}
-
-// What a micro-batch holds, for the statistics.
-void CountTokens(const Batch& batch, int64_t micro_batch,
-                 StepStatistics& statistics) {
-  const int64_t labels =
-      std::count_if(batch.labels.begin(), batch.labels.end(),
-                    [](int32_t label) { return label != kNoLabel; });
-  const int64_t valid = std::count(batch.valid.begin(), batch.valid.end(), 1);
-  statistics.SetTokens(micro_batch, labels, valid);
 }
 
 int64_t Rounds(int64_t micro_batches, int ranks) {
@@ -173,15 +163,6 @@ absl::Status Trainer::Load(int64_t micro_batch, Batch& batch) {
   }
   SWITCHYARD_RETURN_IF_ERROR(CheckBatch(batch, options_));
   CountTokens(batch, micro_batch, statistics_);
-  return absl::OkStatus();
-}
-
-absl::Status Trainer::LoadEval(int64_t micro_batch,
-                               StepStatistics& statistics) {
-  SWITCHYARD_RETURN_IF_ERROR(parts_.data->FillEval(
-      micro_batch * options_.micro_batch, options_.micro_batch, &eval_batch_));
-  SWITCHYARD_RETURN_IF_ERROR(CheckBatch(eval_batch_, options_));
-  CountTokens(eval_batch_, micro_batch, statistics);
   return absl::OkStatus();
 }
 
@@ -309,46 +290,10 @@ absl::StatusOr<StepMetrics> Trainer::Step() {
 }
 
 absl::StatusOr<EvalMetrics> Trainer::Evaluate() {
-  const comm::Communicator& world = grid_->world();
-  int64_t sequences = parts_.data->eval_sequence_count();
-  if (options_.eval_batches > 0) {
-    sequences =
-        std::min(sequences, options_.eval_batches * options_.global_batch);
-  }
-  const int64_t micro_batches =
-      (sequences + options_.micro_batch - 1) / options_.micro_batch;
-  EvalMetrics metrics;
+  SWITCHYARD_ASSIGN_OR_RETURN(
+      EvalMetrics metrics,
+      switchyard::Evaluate(options_, grid_->world(), runner_, *parts_.data));
   metrics.step = step_;
-  if (micro_batches == 0) return metrics;
-  StepStatistics statistics(runner_.stream(), grid_->world(), micro_batches,
-                            static_cast<int>(ExpertLayerCount(options_.model)),
-                            static_cast<int>(options_.model.experts));
-  statistics.Clear();
-  absl::Status loaded;
-  for (int64_t round = 0; round < Rounds(micro_batches, world.size());
-       ++round) {
-    const int64_t index = round * world.size() + world.rank();
-    const Batch* batch = nullptr;
-    if (index < micro_batches && loaded.ok()) {
-      loaded = LoadEval(index, statistics);
-      if (loaded.ok()) batch = &eval_batch_;
-    }
-    SWITCHYARD_RETURN_IF_ERROR(runner_.Evaluate(batch, index, statistics));
-  }
-  SWITCHYARD_RETURN_IF_ERROR(statistics.ShareTokens(!loaded.ok()));
-  if (statistics.any_rank_failed()) {
-    SWITCHYARD_RETURN_IF_ERROR(Share(loaded));
-  }
-  SWITCHYARD_RETURN_IF_ERROR(statistics.ShareResults());
-  metrics.tokens = statistics.total_labels();
-  if (metrics.tokens > 0) {
-    metrics.eval_loss =
-        statistics.loss_sum() / static_cast<double>(metrics.tokens);
-    const double bytes = parts_.data->bytes_per_token();
-    if (bytes > 0.0) {
-      metrics.bits_per_byte = *metrics.eval_loss / std::log(2.0) / bytes;
-    }
-  }
   return metrics;
 }
 

@@ -97,7 +97,6 @@ class Trainer {
   absl::Status Share(const absl::Status& status);
   absl::Status LoadBatches();
   absl::Status Load(int64_t micro_batch, Batch& batch);
-  absl::Status LoadEval(int64_t micro_batch, StepStatistics& statistics);
   absl::Status RunMicroBatches();
   absl::Status ApplyGradient(StepMetrics& metrics);
   // Moves the biases that routers choose by, by the loads of the step.
@@ -122,7 +121,6 @@ class Trainer {
   StepStatistics statistics_;
   std::vector<Batch> batches_;      // of this rank, by round
   std::vector<MicroBatch> rounds_;  // the same for the model
-  Batch eval_batch_;
   int64_t step_ = 0;
   uint64_t arithmetic_ = 0;
   absl::Status deferred_;

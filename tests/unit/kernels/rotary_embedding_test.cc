@@ -124,6 +124,28 @@ TEST(RotateTest, PairsAreHalfAHeadApartAndPositionsRestart) {
                                   5, 6, 7, 8, 5, 6, 7, 8}));
 }
 
+// Rows of later positions, as the whole sequence would turn them.
+TEST(RotateTest, PositionsMayBeginAnywhere) {
+  CpuDevice device;
+  const auto stream = device.NewStream();
+  TestTensor cos(device, DType::kFloat32, {90, 4});
+  TestTensor sin(device, DType::kFloat32, {90, 4});
+  RotaryTable(*stream, 10000.0, cos, sin);
+  const Values values = RandomValues(1, int64_t{90} * 2 * 8);
+  TestTensor whole(device, DType::kFloat32, {90, 2, 8}, values);
+  Rotate(*stream, {whole, cos, sin, 90});
+  // Two sequences of the positions 70 to 89.
+  Values last(values.begin() + 70 * 16, values.end());
+  last.insert(last.end(), values.begin() + 70 * 16, values.end());
+  TestTensor x(device, DType::kFloat32, {40, 2, 8}, last);
+  Rotate(*stream, {x, cos, sin, 20, false, 70});
+  stream->Wait();
+  const Values turned = whole.Read();
+  Values expected(turned.begin() + 70 * 16, turned.end());
+  expected.insert(expected.end(), turned.begin() + 70 * 16, turned.end());
+  EXPECT_TRUE(AllEqual(x.Read(), expected));
+}
+
 TEST(RotateTest, GivesTheSameBitsOnAnyNumberOfThreads) {
   const Shape shape = {1000, 4, 32};
   const auto run = [&](Device& device, TestTensor& x) {
