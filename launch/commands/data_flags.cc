@@ -5,10 +5,12 @@
 
 namespace switchyard::launch {
 
-void AddDataFlags(TrainFlags* flags, FlagSet* set) {
-  set->Add("data", &flags->data, "FILE[,FILE]",
-           "text to train on, or files of tokens");
-  set->AddChoice("data_format", &flags->data_format,
+void AddFilesFlag(std::vector<std::string>* files, FlagSet* set) {
+  set->Add("data", files, "FILE[,FILE]", "files of text or of tokens");
+}
+
+void AddDataFormatFlag(DataFormat* format, FlagSet* set) {
+  set->AddChoice("data_format", format,
                  {{"auto", DataFormat::kAuto},
                   {"text", DataFormat::kText},
                   {"u16", DataFormat::kU16},
@@ -17,6 +19,11 @@ void AddDataFlags(TrainFlags* flags, FlagSet* set) {
                   {"megatron", DataFormat::kMegatron}},
                  "of all data: text, tokens of 2 or 4 bytes, llm.c's or "
                  "Megatron's token files; auto: what each file tells");
+}
+
+void AddDataFlags(TrainFlags* flags, FlagSet* set) {
+  AddFilesFlag(&flags->data, set);
+  AddDataFormatFlag(&flags->data_format, set);
   set->Add("tokenizer", &flags->tokenizer, "bytes|PATH",
            "of text: tokenizer.json, a SentencePiece .model or a folder that "
            "holds one; of tokens: what bits per byte are counted with");

@@ -27,6 +27,8 @@ namespace {
 struct EvalFlags {
   SavedModelFlags model;
   std::vector<std::string> data;
+  DataFormat format = DataFormat::kAuto;
+  std::string tokenizer;
   int64_t eval_batches = 0;
   int64_t seq_len = 0;      // 0: the run's
   int64_t micro_batch = 0;  // likewise
@@ -35,7 +37,9 @@ struct EvalFlags {
 void AddFlags(EvalFlags* flags, FlagSet* set) {
   set->Group("Text");
   AddCheckpointFlag(&flags->model, set);
-  set->Add("data", &flags->data, "FILE[,FILE]", "text, read as bytes");
+  AddFilesFlag(&flags->data, set);
+  AddDataFormatFlag(&flags->format, set);
+  AddTokenizerFlag(&flags->tokenizer, set);
   set->Add("eval_batches", &flags->eval_batches, "N",
            "micro-batches, of all parts of the text; 0: all of it");
   set->Add("seq_len", &flags->seq_len, "T", "tokens of a sequence",
@@ -96,7 +100,8 @@ absl::StatusOr<TrainOptions> MakeOptions(const EvalFlags& flags,
 }
 
 absl::StatusOr<std::unique_ptr<TextDataSource>> OpenData(
-    const EvalFlags& flags, const TrainOptions& options) {
+    const EvalFlags& flags, const SavedModel& model,
+    const TrainOptions& options) {
   if (flags.data.empty()) {
     return absl::InvalidArgumentError(
         "expected --data, found none; give a file of text");
@@ -106,6 +111,8 @@ absl::StatusOr<std::unique_ptr<TextDataSource>> OpenData(
   data.sequence_length = options.seq_len;
   data.global_batch = options.global_batch;
   data.vocabulary = options.model.vocabulary;
+  data.format = flags.format;
+  data.tokenizer = TokenizerOf(model, flags.tokenizer);
   return TextDataSource::Create(data);
 }
 
@@ -120,8 +127,9 @@ void Print(const SavedModel& model, const TrainOptions& options,
                               options.seq_len));
   line("loss", absl::StrFormat("%.6f nats/token", loss));
   line("perplexity", absl::StrFormat("%.6g", std::exp(loss)));
-  line("bits per byte",
-       absl::StrFormat("%.6f", metrics.bits_per_byte.value_or(0.0)));
+  line("bits per byte", metrics.bits_per_byte.has_value()
+                            ? absl::StrFormat("%.6f", *metrics.bits_per_byte)
+                            : "not known without the tokens' tokenizer");
   const std::string future = NoteOnFutureTokens(options.model.router);
   if (!future.empty()) Complain("note: ", future);
 }
@@ -131,7 +139,7 @@ absl::Status Execute(const EvalFlags& flags, comm::Communicator& world) {
                               OpenSavedModel(flags.model, world));
   absl::StatusOr<TrainOptions> options = MakeOptions(flags, model);
   SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, options.status()));
-  const auto data = OpenData(flags, *options);
+  const auto data = OpenData(flags, model, *options);
   SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, data.status()));
   SWITCHYARD_RETURN_IF_ERROR(CheckSameRun(world, *options, **data));
   int threads = 1;

@@ -9,6 +9,8 @@
 #define SWITCHYARD_LAUNCH_COMMANDS_FLAG_GROUPS_H_
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "switchyard/launch/commands/train_flags.h"
@@ -31,6 +33,8 @@ absl::Status ResolveVerificationSteps(const FlagSet& set, VerifyFlags* flags);
 // data_flags.cc: the files of text or tokens; a part of the groups of
 // run_flags.cc and verification_flags.cc.
 void AddDataFlags(TrainFlags* flags, FlagSet* set);
+void AddFilesFlag(std::vector<std::string>* files, FlagSet* set);
+void AddDataFormatFlag(DataFormat* format, FlagSet* set);
 
 // batch_flags.cc
 void AddBatchFlags(TrainFlags* flags, FlagSet* set);

@@ -15,6 +15,7 @@
 #include "switchyard/launch/commands/prompt.h"
 #include "switchyard/launch/commands/rank_command.h"
 #include "switchyard/launch/commands/saved_model.h"
+#include "switchyard/runtime/data/open_tokenizer.h"
 #include "switchyard/runtime/generate/generate.h"
 #include "switchyard/runtime/parallel/agreement.h"
 
@@ -26,6 +27,7 @@ struct GenerateFlags {
   std::string prompt;
   std::string prompt_file;
   std::vector<std::string> prompt_ids;
+  std::string tokenizer;
   int64_t tokens = 100;
   bool echo = true;
   TokenSamplerOptions sampler;
@@ -39,6 +41,7 @@ void AddFlags(GenerateFlags* flags, FlagSet* set) {
            "the same from a file, line breaks and all");
   set->Add("prompt_ids", &flags->prompt_ids, "ID[,ID]",
            "the same as token ids; ids are printed then");
+  AddTokenizerFlag(&flags->tokenizer, set);
   set->Add("tokens", &flags->tokens, "N", "how many to write");
   set->Add("echo", &flags->echo, "", "print the prompt's text too");
   set->Group("Sampling");
@@ -77,13 +80,16 @@ absl::Status ReadPrompt(GenerateFlags& flags, comm::Communicator& world) {
   return absl::OkStatus();
 }
 
+// Without a tokenizer, of ids.
 absl::StatusOr<GenerationRequest> MakeRequest(const GenerateFlags& flags,
-                                              bool as_text,
+                                              Tokenizer* tokenizer,
                                               const ModelConfig& model) {
   GenerationRequest request;
   SWITCHYARD_ASSIGN_OR_RETURN(
-      request.prompt, as_text ? EncodePrompt(flags.prompt, model.vocabulary)
-                              : ParsePromptIds(flags.prompt_ids));
+      request.prompt,
+      tokenizer != nullptr
+          ? EncodePrompt(flags.prompt, *tokenizer, model.vocabulary)
+          : ParsePromptIds(flags.prompt_ids));
   request.tokens = flags.tokens;
   request.sampler = flags.sampler;
   SWITCHYARD_RETURN_IF_ERROR(Validate(request, model));
@@ -98,20 +104,33 @@ absl::Status Write(const std::string& text) {
   return absl::OkStatus();
 }
 
+absl::Status WriteToken(TokenPrinter& printer, int32_t token) {
+  SWITCHYARD_ASSIGN_OR_RETURN(const std::string text, printer.Append(token));
+  return Write(text);
+}
+
+absl::Status WritePrompt(TokenPrinter& printer,
+                         const std::vector<int32_t>& prompt, bool echo) {
+  for (const int32_t id : prompt) {
+    SWITCHYARD_ASSIGN_OR_RETURN(const std::string text, printer.Append(id));
+    if (echo) SWITCHYARD_RETURN_IF_ERROR(Write(text));
+  }
+  return absl::OkStatus();
+}
+
 // Rank 0 prints.
 absl::Status WriteText(Decoder& decoder, const GenerationRequest& request,
-                       bool as_text, bool echo, comm::Communicator& world) {
-  TokenPrinter printer(as_text);
+                       const Tokenizer* tokenizer, bool echo,
+                       comm::Communicator& world) {
+  TokenPrinter printer(tokenizer);
   absl::Status begun;
-  if (world.rank() == 0 && as_text) {
-    std::string begin;
-    for (const int32_t id : request.prompt) begin += printer.Append(id);
-    if (echo) begun = Write(begin);
+  if (world.rank() == 0 && tokenizer != nullptr) {
+    begun = WritePrompt(printer, request.prompt, echo);
   }
   SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, begun));
   SWITCHYARD_RETURN_IF_ERROR(switchyard::Generate(
       decoder, world, request,
-      [&](int32_t token) { return Write(printer.Append(token)); }));
+      [&](int32_t token) { return WriteToken(printer, token); }));
   return AgreeOnStatus(
       world, world.rank() == 0 ? Write(printer.Finish()) : absl::OkStatus());
 }
@@ -122,8 +141,13 @@ absl::Status Execute(GenerateFlags flags, const FlagSet& set,
   SWITCHYARD_RETURN_IF_ERROR(ReadPrompt(flags, world));
   SWITCHYARD_ASSIGN_OR_RETURN(SavedModel model,
                               OpenSavedModel(flags.model, world));
-  const bool as_text = !set.Given("prompt_ids");
-  const auto request = MakeRequest(flags, as_text, model.config);
+  std::unique_ptr<Tokenizer> tokenizer;
+  if (!set.Given("prompt_ids")) {
+    auto opened = OpenTokenizer(TokenizerOf(model, flags.tokenizer));
+    SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, opened.status()));
+    tokenizer = *std::move(opened);
+  }
+  const auto request = MakeRequest(flags, tokenizer.get(), model.config);
   SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, request.status()));
   DecoderOptions options;
   options.model = model.config;
@@ -141,7 +165,7 @@ absl::Status Execute(GenerateFlags flags, const FlagSet& set,
                               Decoder::Create(options, grid, device));
   SWITCHYARD_RETURN_IF_ERROR(
       LoadWeights(model, decoder->store(), decoder->stream(), world));
-  return WriteText(*decoder, *request, as_text, flags.echo, world);
+  return WriteText(*decoder, *request, tokenizer.get(), flags.echo, world);
 }
 
 }  // namespace

@@ -2,23 +2,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/launch/commands/prompt.h"
 
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/nearest_name.h"
+#include "switchyard/base/status.h"
+#include "switchyard/runtime/data/open_tokenizer.h"
 
 namespace switchyard::launch {
 
 absl::StatusOr<std::vector<int32_t>> EncodePrompt(const std::string& text,
+                                                  Tokenizer& tokenizer,
                                                   int64_t vocabulary) {
   constexpr int64_t kBytes = 256;
-  if (vocabulary != kBytes) {
+  if (tokenizer.name() == kByteTokenizer && vocabulary != kBytes) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "expected a vocabulary of 256, the bytes, for --prompt, found a model "
-        "of ",
-        vocabulary, "; give token ids in --prompt_ids"));
+        "expected a vocabulary of 256, the bytes, for text without a "
+        "--tokenizer, found a model of ",
+        vocabulary, "; give its tokenizer, or token ids in --prompt_ids"));
   }
+  SWITCHYARD_RETURN_IF_ERROR(CheckVocabulary(tokenizer, vocabulary));
   std::vector<int32_t> ids;
-  for (const char c : text) ids.push_back(static_cast<unsigned char>(c));
+  SWITCHYARD_RETURN_IF_ERROR(tokenizer.Encode(text, &ids));
   return ids;
 }
 
@@ -37,10 +42,22 @@ absl::StatusOr<std::vector<int32_t>> ParsePromptIds(
   return result;
 }
 
-std::string TokenPrinter::Append(int32_t token) {
-  if (as_text_) {
-    const char byte = static_cast<char>(token);
-    return characters_.Append(absl::string_view(&byte, 1));
+absl::StatusOr<std::string> TokenPrinter::TextOf(int32_t token) {
+  constexpr size_t kContext = 4;
+  SWITCHYARD_ASSIGN_OR_RETURN(const std::string before,
+                              tokenizer_->Decode(context_));
+  context_.push_back(token);
+  SWITCHYARD_ASSIGN_OR_RETURN(const std::string with,
+                              tokenizer_->Decode(context_));
+  if (context_.size() > kContext) context_.erase(context_.begin());
+  if (absl::StartsWith(with, before)) return with.substr(before.size());
+  return tokenizer_->Decode({&token, 1});
+}
+
+absl::StatusOr<std::string> TokenPrinter::Append(int32_t token) {
+  if (tokenizer_ != nullptr) {
+    SWITCHYARD_ASSIGN_OR_RETURN(const std::string text, TextOf(token));
+    return characters_.Append(text);
   }
   const std::string text = absl::StrCat(first_ ? "" : " ", token);
   first_ = false;
@@ -48,7 +65,7 @@ std::string TokenPrinter::Append(int32_t token) {
 }
 
 std::string TokenPrinter::Finish() {
-  return absl::StrCat(as_text_ ? characters_.Finish() : "", "\n");
+  return absl::StrCat(tokenizer_ != nullptr ? characters_.Finish() : "", "\n");
 }
 
 }  // namespace switchyard::launch

@@ -10,12 +10,14 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "switchyard/runtime/data/tokenizer.h"
 #include "switchyard/runtime/generate/utf8_stream.h"
 
 namespace switchyard::launch {
 
-// The bytes of a text. An error if the model's vocabulary is not that of bytes.
+// The tokens of a text. An error if the tokenizer's are not the model's.
 absl::StatusOr<std::vector<int32_t>> EncodePrompt(const std::string& text,
+                                                  Tokenizer& tokenizer,
                                                   int64_t vocabulary);
 // "12,7,300". An error if one of them is no number.
 absl::StatusOr<std::vector<int32_t>> ParsePromptIds(
@@ -24,13 +26,17 @@ absl::StatusOr<std::vector<int32_t>> ParsePromptIds(
 // What tokens show, as they come.
 class TokenPrinter {
  public:
-  // `as_text`: whole characters; else ids, with a space between two.
-  explicit TokenPrinter(bool as_text) : as_text_(as_text) {}
-  std::string Append(int32_t token);
+  // With a tokenizer, whole characters; else ids, with a space between two.
+  explicit TokenPrinter(const Tokenizer* tokenizer) : tokenizer_(tokenizer) {}
+  absl::StatusOr<std::string> Append(int32_t token);
   std::string Finish();
 
  private:
-  const bool as_text_;
+  // What the token adds to the text of those before it: it may depend on them.
+  absl::StatusOr<std::string> TextOf(int32_t token);
+
+  const Tokenizer* const tokenizer_;
+  std::vector<int32_t> context_;  // the last tokens
   bool first_ = true;
   Utf8Stream characters_;
 };

@@ -11,6 +11,7 @@
 #include "switchyard/launch/messages.h"
 #include "switchyard/runtime/checkpoint/checkpoint_folder.h"
 #include "switchyard/runtime/checkpoint/restore.h"
+#include "switchyard/runtime/data/open_tokenizer.h"
 #include "switchyard/runtime/parallel/agreement.h"
 #include "switchyard/runtime/plan/rank_layout.h"
 
@@ -65,6 +66,20 @@ void AddRankFlags(SavedModelFlags* flags, FlagSet* set) {
            "the best that all ranks have");
   set->Add("comm_timeout", &flags->comm_timeout, "SECONDS",
            "how long a rank waits for the others");
+}
+
+void AddTokenizerFlag(std::string* tokenizer, FlagSet* set) {
+  set->Add("tokenizer", tokenizer, "bytes|PATH",
+           "tokenizer.json, a SentencePiece .model or a folder that holds one",
+           "the run's, or bytes");
+}
+
+std::string TokenizerOf(const SavedModel& model, const std::string& flag) {
+  if (!flag.empty()) return flag;
+  const auto& flags = model.checkpoint.manifest().run.flags;
+  const auto found = flags.find("tokenizer");
+  const bool known = found != flags.end() && !found->second.empty();
+  return known ? found->second : kByteTokenizer;
 }
 
 absl::StatusOr<SavedModel> OpenSavedModel(const SavedModelFlags& flags,

@@ -32,11 +32,17 @@ struct SavedModelFlags {
 void AddCheckpointFlag(SavedModelFlags* flags, FlagSet* set);
 void AddRankFlags(SavedModelFlags* flags, FlagSet* set);
 
+// --tokenizer; by default that of the run that wrote the checkpoint.
+void AddTokenizerFlag(std::string* tokenizer, FlagSet* set);
+
 struct SavedModel {
   Checkpoint checkpoint;
   ModelConfig config;
   DType dtype = DType::kFloat32;
 };
+
+// The tokenizer's name or path: `flag` if it was given.
+std::string TokenizerOf(const SavedModel& model, const std::string& flag);
 
 // These are collective calls, and every rank gets the same status.
 //

@@ -37,8 +37,10 @@ EvalMetrics MetricsOf(const StepStatistics& statistics,
   if (metrics.tokens > 0) {
     metrics.eval_loss =
         statistics.loss_sum() / static_cast<double>(metrics.tokens);
-    metrics.bits_per_byte =
-        *metrics.eval_loss / std::log(2.0) / data.bytes_per_token();
+    const double bytes = data.bytes_per_token();
+    if (bytes > 0.0) {
+      metrics.bits_per_byte = *metrics.eval_loss / std::log(2.0) / bytes;
+    }
   }
   return metrics;
 }
