@@ -106,6 +106,47 @@ TEST(JsonLinesSink, WritesTheFieldsOfAStep) {
   EXPECT_EQ(line["max_load"].get<double>(), 1.25);
 }
 
+// After step 4 of a run that came to step 5: what comes again is gone, and so
+// is a line that a crash has cut.
+TEST(JsonLinesSink, ARunThatIsResumedRepeatsNothing) {
+  const testing::TemporaryFolder folder;
+  const std::string path = folder.path() / "metrics.jsonl";
+  const auto write = [&](JsonLinesSink& sink, int64_t step, bool evaluates) {
+    StepMetrics metrics = Step();
+    metrics.step = step;
+    EXPECT_TRUE(sink.OnStep(metrics).ok());
+    EvalMetrics eval;
+    eval.step = step;
+    if (!evaluates) return;
+    EXPECT_TRUE(sink.OnEval(eval).ok());
+  };
+  {
+    auto sink = JsonLinesSink::Create(path).value();
+    for (int64_t step = 1; step <= 3; ++step) write(*sink, step, step == 2);
+    CheckpointReport report;
+    report.step = 2;
+    EXPECT_TRUE(sink->OnCheckpoint(report).ok());
+    write(*sink, 4, true);
+    write(*sink, 5, false);
+  }
+  const std::string whole = ReadFile(path, 1 << 20).value();
+  for (const size_t cut : {whole.size(), whole.size() - 1, whole.size() - 90}) {
+    folder.Write("metrics.jsonl", whole.substr(0, cut));
+    auto sink = JsonLinesSink::Continue(path, 4);
+    ASSERT_TRUE(sink.ok()) << sink.status();
+    write(**sink, 5, false);
+    const std::vector<json> lines = LinesOf(path);
+    ASSERT_EQ(lines.size(), 7u);
+    EXPECT_EQ(lines[2]["eval_loss"], nullptr);
+    EXPECT_EQ(lines[4]["checkpoint"], 2);
+    EXPECT_EQ(lines[5]["step"], 4);
+    EXPECT_EQ(lines[6]["step"], 5);
+  }
+  ASSERT_TRUE(JsonLinesSink::Continue(path, 0).ok());
+  EXPECT_TRUE(LinesOf(path).empty());
+  ASSERT_TRUE(JsonLinesSink::Continue(folder.path() / "new", 4).ok());
+}
+
 TEST(JsonLinesSink, NumbersReadBackToTheSameBits) {
   const testing::TemporaryFolder folder;
   const std::string path = folder.path() / "metrics.jsonl";
