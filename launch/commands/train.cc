@@ -110,7 +110,8 @@ absl::Status Run::FitMemory() {
   const int64_t ranks = std::count_if(
       members.begin(), members.end(),
       [&](const comm::Member& member) { return member.node == mine.node; });
-  return CheckMemory(ReadHostMemory(mine.host), ranks, plan_.memory.fixed());
+  return CheckMemory(ReadHostMemory(mine.host), ranks,
+                     plan_.memory.fixed() + plan_.memory.snapshot);
 }
 
 absl::Status Run::OpenData() {

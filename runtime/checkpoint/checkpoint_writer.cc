@@ -149,21 +149,23 @@ absl::Status CheckpointWriter::WriteOwn() {
       files_, absl::StrCat(folder, "/", RankFileName(world_.rank())));
 }
 
-absl::Status CheckpointWriter::Poll() { return Advance(/*wait=*/false); }
-
 absl::Status CheckpointWriter::Finish() {
+  // Ranks ask each other again and again: a disk may take longer than a
+  // collective may.
+  constexpr auto kPause = std::chrono::milliseconds(5);
   while (phase_ != Phase::kIdle) {
-    SWITCHYARD_RETURN_IF_ERROR(Advance(/*wait=*/true));
+    const Phase before = phase_;
+    SWITCHYARD_RETURN_IF_ERROR(Poll());
+    if (phase_ == before) std::this_thread::sleep_for(kPause);
   }
   return absl::OkStatus();
 }
 
 // All ranks are in the same phase: what moves it on is the sum of what they
 // told.
-absl::Status CheckpointWriter::Advance(bool wait) {
+absl::Status CheckpointWriter::Poll() {
   if (phase_ == Phase::kIdle) return absl::OkStatus();
   const bool takes_part = phase_ == Phase::kWriting || world_.rank() == 0;
-  if (takes_part && wait) JoinWork();
   const bool at_work = takes_part && at_work_;
   const bool failed = takes_part && !at_work && !work_status_.ok();
   int64_t counts[2] = {at_work ? 1 : 0, failed ? 1 : 0};

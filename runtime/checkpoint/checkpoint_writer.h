@@ -73,7 +73,6 @@ class CheckpointWriter {
   // Runs `work` in the thread; its status is work_status_ after JoinWork.
   void StartWork(std::function<absl::Status()> work);
   void JoinWork();
-  absl::Status Advance(bool wait);
   absl::Status WriteOwn();
   absl::Status Complete();
   absl::StatusOr<Manifest> MakeManifest() const;
