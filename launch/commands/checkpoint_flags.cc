@@ -21,10 +21,6 @@ void AddCheckpointFlags(TrainFlags* flags, FlagSet* set) {
 }
 
 absl::Status CheckCheckpointFlags(const FlagSet& set, const TrainFlags& flags) {
-  if (flags.keep < 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "expected --keep of 0 or more, found ", flags.keep, "; correct it"));
-  }
   if (set.OnCommandLine("keep") && flags.options.checkpoint_every == 0) {
     return absl::InvalidArgumentError(
         absl::StrCat("expected --checkpoint_every with --keep ", flags.keep,

@@ -76,6 +76,22 @@ TEST_F(BadInputTest, Flags) {
   ExpectRefused({{"--threads", "4096"}}, "4 times the");
 }
 
+TEST_F(BadInputTest, Checkpoints) {
+  ExpectRefused({{"--checkpoint_every", "-1"}},
+                "0 or more for --checkpoint_every, found '-1'");
+  ExpectRefused({{"--checkpoint_every", "2"}, {"--keep", "-1"}},
+                "0 or more for --keep, found '-1'");
+  ExpectRefused({{"--keep", "3"}}, "--checkpoint_every with --keep 3");
+  const std::string nothing = inputs_.path() / "nothing";
+  ExpectRefused({{"--resume", nothing}}, "found no folder");
+  ExpectRefused({{"--init_from", inputs_.path()}},
+                "a run that has some, found");
+  ExpectRefused({{"--resume", nothing}, {"--init_from", nothing}},
+                "found both");
+  inputs_.Write("manifest.json", "{\"format\": \"another\"}");
+  ExpectRefused({{"--resume", inputs_.path()}}, "manifest.json");
+}
+
 TEST_F(BadInputTest, OutputFolders) {
   const std::string file = inputs_.path() / "text.txt";
   ExpectRefused({{"--out", file}}, "Not a directory");
