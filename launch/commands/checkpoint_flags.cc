@@ -1,5 +1,7 @@
 // SPDX-FileCopyrightText: The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "switchyard/launch/commands/flag_groups.h"
 
@@ -21,6 +23,13 @@ void AddCheckpointFlags(TrainFlags* flags, FlagSet* set) {
 }
 
 absl::Status CheckCheckpointFlags(const FlagSet& set, const TrainFlags& flags) {
+  for (const auto& [name, value] : {std::pair("resume", &flags.resume),
+                                    std::pair("init_from", &flags.init_from)}) {
+    if (!set.Given(name) || !value->empty()) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("expected a path for --", name,
+                     ", found an empty text; give one or leave the flag out"));
+  }
   if (set.OnCommandLine("keep") && flags.options.checkpoint_every == 0) {
     return absl::InvalidArgumentError(
         absl::StrCat("expected --checkpoint_every with --keep ", flags.keep,

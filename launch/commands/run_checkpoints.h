@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "absl/status/status.h"
 #include "switchyard/launch/commands/run_start.h"
@@ -24,15 +25,21 @@ class RunCheckpoints {
   RunCheckpoints(const TrainFlags& flags, MetricsSink& sink)
       : flags_(flags), sink_(sink) {}
 
-  // Loads what the run begins with and prepares to write. `run` describes this
-  // run.
-  absl::Status Begin(Trainer& trainer, RunStart& start, const RunRecord& run);
+  // Loads what the run begins with. Nothing of an earlier run is touched yet.
+  absl::Status Load(Trainer& trainer, RunStart& start);
+  // Before the first step: a run that goes on in place drops the checkpoints
+  // that it will come to again, and prepares to write. `run` describes it.
+  absl::Status Begin(Trainer& trainer, const RunStart& start,
+                     const RunRecord& run);
   // After each step.
   absl::Status AfterStep(int64_t step);
   // Waits for the last one.
   absl::Status Finish();
 
  private:
+  absl::Status DropLaterOnes(const RunStart& start) const;
+  std::string folder() const;
+
   const TrainFlags& flags_;
   MetricsSink& sink_;
   std::unique_ptr<CheckpointWriter> writer_;  // null: none are written

@@ -8,8 +8,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "switchyard/base/file.h"
 #include "switchyard/base/nearest_name.h"
 #include "switchyard/base/status.h"
+#include "switchyard/launch/output_folder.h"
 #include "switchyard/runtime/checkpoint/checkpoint_folder.h"
 #include "switchyard/runtime/parallel/agreement.h"
 
@@ -101,6 +105,19 @@ absl::Status CompareFlag(const std::string& flag, const RunRecord& saved,
   return absl::OkStatus();
 }
 
+// "--name=value" lines of a file of flags, without those that may differ.
+std::set<std::string> DecisiveLines(const std::string& flag_file) {
+  std::set<std::string> lines;
+  for (const absl::string_view line : absl::StrSplit(flag_file, '\n')) {
+    const absl::string_view flag =
+        absl::StripPrefix(line.substr(0, line.find('=')), "--");
+    if (!flag.empty() && !IsFree(std::string(flag))) {
+      lines.insert(std::string(line));
+    }
+  }
+  return lines;
+}
+
 absl::Status CompareData(const RunRecord& saved, const RunRecord& now) {
   if (saved.data_tokens == now.data_tokens &&
       saved.data_identity == now.data_identity) {
@@ -158,6 +175,31 @@ bool ContinuesInPlace(const TrainFlags& flags, const RunStart& start) {
       fs::weakly_canonical(start.checkpoint->path(), error).parent_path();
   return !error && run.filename() == kCheckpointsFolder &&
          fs::equivalent(run.parent_path(), flags.out, error);
+}
+
+absl::Status CheckUnfinished(const std::string& folder,
+                             const std::string& flag_file) {
+  constexpr size_t kMostBytes = size_t{1} << 20;
+  const auto path = [&](const char* name) {
+    return absl::StrCat(folder, "/", name);
+  };
+  std::error_code ignored;
+  const bool finished = fs::exists(path(OutputFolder::kSummary), ignored);
+  const auto saved = ReadFile(path(OutputFolder::kFlags), kMostBytes);
+  const bool holds_files = fs::exists(path(OutputFolder::kMetrics), ignored) ||
+                           fs::exists(path(OutputFolder::kModel), ignored);
+  if (absl::IsNotFound(saved.status()) && !holds_files && !finished) {
+    return absl::OkStatus();
+  }
+  if (!finished && saved.ok() &&
+      DecisiveLines(*saved) == DecisiveLines(flag_file)) {
+    return absl::OkStatus();
+  }
+  return absl::AlreadyExistsError(absl::StrCat(
+      "expected --out to be new, or to hold this run, where --resume ",
+      kResumeAuto, " finds no checkpoint, found ",
+      finished ? "a run that came to its end" : "another run", " in ", folder,
+      "; give another folder or remove that run"));
 }
 
 absl::Status CompareRuns(const RunRecord& saved, const RunRecord& now,

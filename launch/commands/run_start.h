@@ -31,8 +31,15 @@ struct RunStart {
 absl::StatusOr<RunStart> FindStart(const TrainFlags& flags,
                                    comm::Communicator& world);
 
-// Whether a run goes on in the folder that it was begun in.
+// Whether a run goes on in the folder that it was begun in, or begins there
+// again.
 bool ContinuesInPlace(const TrainFlags& flags, const RunStart& start);
+
+// Whether the folder of a run without a checkpoint may be used again: it is
+// new, or holds this run, by its flags but for those that may differ, and it
+// did not come to its end. `flag_file` is what this run would write there.
+absl::Status CheckUnfinished(const std::string& folder,
+                             const std::string& flag_file);
 
 // What a checkpoint and the run that goes on from it may not differ in: an
 // error names it. What may differ is added to `notes`, one flag or fact each.

@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <new>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -42,10 +44,6 @@
 namespace switchyard::launch {
 namespace {
 
-int64_t LastStep(const TrainOptions& options) {
-  return options.stop_at > 0 ? options.stop_at : options.steps;
-}
-
 // One run on one rank. Errors are the same on all ranks, or agreed upon.
 class Run {
  public:
@@ -66,6 +64,7 @@ class Run {
   absl::Status OpenData();
   absl::Status ChooseThreads();
   absl::Status FindStart();
+  absl::StatusOr<bool> IsComplete();
   absl::Status OpenOutput();
   absl::Status MakeSinks();
   absl::Status DryRun();
@@ -138,7 +137,11 @@ absl::Status Run::ChooseThreads() {
 // Before anything of an earlier run is touched.
 absl::Status Run::FindStart() {
   SWITCHYARD_ASSIGN_OR_RETURN(start_, launch::FindStart(flags_, world_));
-  if (!start_.resumes) return absl::OkStatus();
+  if (!start_.resumes) {
+    return Agree(speaks() && flags_.resume == kResumeAuto && !flags_.out.empty()
+                     ? CheckUnfinished(flags_.out, FlagFileOf(flags_))
+                     : absl::OkStatus());
+  }
   SWITCHYARD_RETURN_IF_ERROR(Agree(
       CompareRuns(start_.checkpoint->manifest().run, Record(), &differences_)));
   if (start_.step() <= LastStep(flags_.options)) return absl::OkStatus();
@@ -146,6 +149,26 @@ absl::Status Run::FindStart() {
       "expected --steps or --stop_at of at least ", start_.step(),
       ", where the checkpoint is, found ", LastStep(flags_.options),
       "; raise it, or resume an earlier checkpoint"));
+}
+
+// A run that came to its end has nothing to go on with, and its files stay.
+absl::StatusOr<bool> Run::IsComplete() {
+  if (!start_.resumes || start_.step() < LastStep(flags_.options) ||
+      !ContinuesInPlace(flags_, start_)) {
+    return false;
+  }
+  std::error_code ignored;
+  const int64_t has_summary =
+      speaks() &&
+      std::filesystem::exists(output_->PathOf(OutputFolder::kSummary), ignored);
+  SWITCHYARD_ASSIGN_OR_RETURN(const std::vector<int64_t> all,
+                              GatherIntegers(world_, {&has_summary, 1}));
+  if (all[0] == 0) return false;
+  if (speaks()) {
+    output_->Keep();
+    Say("the run is complete: there is nothing to do");
+  }
+  return true;
 }
 
 absl::Status Run::OpenOutput() {
@@ -193,7 +216,7 @@ RunRecord Run::Record() const {
   run.model = ToJson(flags_.options.model);
   run.flags = FlagValues(flags_);
   run.data_tokens = data_->training_sequence_count() * flags_.options.seq_len;
-  run.data_identity = data_->identity();
+  run.data_identity = data_->training_identity();
   run.instruction_set = instruction_set_;
   run.ranks = plan_.layout.ranks;
   run.expert_parallel = plan_.layout.expert_parallel;
@@ -210,7 +233,8 @@ absl::Status Run::MakeSinks() {
   SWITCHYARD_ASSIGN_OR_RETURN(
       std::unique_ptr<MetricsSink> lines,
       ContinuesInPlace(flags_, start_)
-          ? JsonLinesSink::Continue(metrics, start_.step())
+          ? JsonLinesSink::Continue(metrics, start_.step(),
+                                    EvaluatesAfter(options, start_.step()))
           : JsonLinesSink::Create(metrics));
   sinks_.Add(std::move(lines));
   sinks_.Add(std::make_unique<SummarySink>(
@@ -293,6 +317,7 @@ absl::Status CheckTokenizer(const TrainFlags& flags) {
 absl::Status Run::DryRun() {
   if (!flags_.data.empty()) {
     SWITCHYARD_RETURN_IF_ERROR(OpenData());
+    SWITCHYARD_RETURN_IF_ERROR(FindStart());
   } else if (!flags_.eval_data.empty()) {
     TextDataOptions held_out = DataOptionsOf(flags_);
     held_out.files.swap(held_out.eval_files);
@@ -329,8 +354,11 @@ absl::Status Run::Train() {
         NoteOnArithmetic(start_.checkpoint->manifest().run, record.arithmetic);
     if (!note.empty()) Complain("note: ", note);
   }
-  SWITCHYARD_RETURN_IF_ERROR(checkpoints.Begin(**trainer, start_, record));
+  SWITCHYARD_RETURN_IF_ERROR(checkpoints.Load(**trainer, start_));
+  // From here on the files of an earlier run are replaced.
   if (speaks()) output_->Keep();
+  SWITCHYARD_RETURN_IF_ERROR(Agree(speaks() ? MakeSinks() : absl::OkStatus()));
+  SWITCHYARD_RETURN_IF_ERROR(checkpoints.Begin(**trainer, start_, record));
   SWITCHYARD_RETURN_IF_ERROR((*trainer)->Run());
   return checkpoints.Finish();
 }
@@ -348,10 +376,11 @@ absl::Status Run::Execute() {
   flags_.options.isa = instruction_set_;
   SWITCHYARD_RETURN_IF_ERROR(FindStart());
   SWITCHYARD_RETURN_IF_ERROR(OpenOutput());
-  SWITCHYARD_RETURN_IF_ERROR(Agree(speaks() ? MakeSinks() : absl::OkStatus()));
   // Behind the folder: the trace may be meant to lie in it.
   SWITCHYARD_RETURN_IF_ERROR(CheckRoutingFiles(flags_.options, world_));
   if (speaks()) Announce();
+  SWITCHYARD_ASSIGN_OR_RETURN(const bool complete, IsComplete());
+  if (complete) return absl::OkStatus();
   SWITCHYARD_RETURN_IF_ERROR(Train());
   if (speaks()) {
     Say(absl::StrCat("  files in ", output_->path(), ": ",

@@ -19,6 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr char kUnfinishedPrefix[] = ".unfinished-";
+
 bool IsCheckpoint(const fs::path& folder) {
   std::error_code ignored;
   return fs::exists(folder / Manifest::kFileName, ignored);
@@ -48,7 +50,7 @@ std::string CheckpointName(int64_t step) {
 }
 
 std::string UnfinishedName(int64_t step) {
-  return absl::StrCat(".unfinished-", CheckpointName(step));
+  return absl::StrCat(kUnfinishedPrefix, CheckpointName(step));
 }
 
 std::string RankFileName(int64_t rank) {
@@ -81,11 +83,23 @@ std::vector<std::string> ListUnfinished(const std::string& folder) {
   if (error) return paths;
   for (const fs::directory_entry& entry : entries) {
     const std::string name = entry.path().filename();
-    if (name.rfind(UnfinishedName(0).substr(0, 12), 0) == 0) {
+    if (name.rfind(kUnfinishedPrefix, 0) == 0) {
       paths.push_back(entry.path());
     }
   }
   return paths;
+}
+
+absl::Status DiscardCheckpoint(FileSystem& files, const std::string& path) {
+  const fs::path place(path);
+  const fs::path folder = place.parent_path();
+  const std::string discarded =
+      folder /
+      absl::StrCat(kUnfinishedPrefix, place.filename().string(), ".old");
+  SWITCHYARD_RETURN_IF_ERROR(files.RemoveFolder(discarded));
+  SWITCHYARD_RETURN_IF_ERROR(files.Rename(path, discarded));
+  SWITCHYARD_RETURN_IF_ERROR(files.SyncFolder(folder));
+  return files.RemoveFolder(discarded);
 }
 
 absl::StatusOr<std::string> FindCheckpoint(const std::string& path) {

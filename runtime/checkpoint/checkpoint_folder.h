@@ -15,8 +15,10 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "switchyard/base/file_system.h"
 
 namespace switchyard {
 
@@ -39,6 +41,10 @@ absl::StatusOr<std::vector<CheckpointPlace>> ListCheckpoints(
     const std::string& folder);
 // Folders in it that a run has left unfinished.
 std::vector<std::string> ListUnfinished(const std::string& folder);
+
+// Removes a complete checkpoint: its name goes, for good, before anything in
+// it, so that what has a checkpoint's name is whole.
+absl::Status DiscardCheckpoint(FileSystem& files, const std::string& path);
 
 // What a user means by `path`: a checkpoint, or the newest one of a run or of a
 // folder of checkpoints. An error, one sentence, names `path` and what was

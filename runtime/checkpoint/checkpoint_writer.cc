@@ -243,7 +243,8 @@ absl::Status CheckpointWriter::Complete() {
 
 absl::Status CheckpointWriter::Publish() {
   // Of a run that came this far before it was resumed from an earlier one.
-  if (Exists(report_.path)) SWITCHYARD_RETURN_IF_ERROR(Discard(report_.path));
+  if (Exists(report_.path))
+    SWITCHYARD_RETURN_IF_ERROR(DiscardCheckpoint(files_, report_.path));
   SWITCHYARD_RETURN_IF_ERROR(
       files_.Rename(PathOf(UnfinishedName(report_.step)), report_.path));
   return files_.SyncFolder(options_.folder);
@@ -258,20 +259,9 @@ absl::Status CheckpointWriter::RemoveOld() {
   int64_t kept = 0;
   for (auto place = places.rbegin(); place != places.rend(); ++place) {
     if (place->step > report_.step || ++kept <= options_.keep) continue;
-    SWITCHYARD_RETURN_IF_ERROR(Discard(place->path));
+    SWITCHYARD_RETURN_IF_ERROR(DiscardCheckpoint(files_, place->path));
   }
   return absl::OkStatus();
-}
-
-// Takes the name away, for good, before anything in it: a folder with a
-// checkpoint's name is whole.
-absl::Status CheckpointWriter::Discard(const std::string& path) {
-  const std::string discarded = PathOf(
-      absl::StrCat(".unfinished-", fs::path(path).filename().string(), ".old"));
-  SWITCHYARD_RETURN_IF_ERROR(files_.RemoveFolder(discarded));
-  SWITCHYARD_RETURN_IF_ERROR(files_.Rename(path, discarded));
-  SWITCHYARD_RETURN_IF_ERROR(files_.SyncFolder(options_.folder));
-  return files_.RemoveFolder(discarded);
 }
 
 }  // namespace switchyard

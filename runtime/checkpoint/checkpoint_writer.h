@@ -78,7 +78,6 @@ class CheckpointWriter {
   absl::StatusOr<Manifest> MakeManifest() const;
   absl::Status Publish();
   absl::Status RemoveOld();
-  absl::Status Discard(const std::string& path);
   absl::Status Report();
   std::string PathOf(const std::string& name) const;
 

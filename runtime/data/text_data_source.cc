@@ -138,25 +138,29 @@ absl::StatusOr<std::unique_ptr<TextDataSource>> TextDataSource::Create(
       SequenceTable eval_table,
       TableOf(eval_files, options.sequence_length, 0.0));
   uint64_t identity = files.size();
-  for (const Files* group : {&files, &eval_files}) {
-    for (const auto& file : *group) {
-      SWITCHYARD_ASSIGN_OR_RETURN(identity, MixFile(identity, *file));
-    }
+  for (const auto& file : files) {
+    SWITCHYARD_ASSIGN_OR_RETURN(identity, MixFile(identity, *file));
   }
-  return std::unique_ptr<TextDataSource>(
-      new TextDataSource(options, std::move(files), std::move(eval_files),
-                         std::move(table), std::move(eval_table), identity));
+  const uint64_t of_training = identity;
+  for (const auto& file : eval_files) {
+    SWITCHYARD_ASSIGN_OR_RETURN(identity, MixFile(identity, *file));
+  }
+  return std::unique_ptr<TextDataSource>(new TextDataSource(
+      options, std::move(files), std::move(eval_files), std::move(table),
+      std::move(eval_table), identity, of_training));
 }
 
 TextDataSource::TextDataSource(const TextDataOptions& options, Files files,
                                Files eval_files, SequenceTable table,
-                               SequenceTable eval_table, uint64_t identity)
+                               SequenceTable eval_table, uint64_t identity,
+                               uint64_t training_identity)
     : sequence_length_(options.sequence_length),
       files_(std::move(files)),
       eval_files_(std::move(eval_files)),
       table_(std::move(table)),
       eval_table_(std::move(eval_table)),
       identity_(identity),
+      training_identity_(training_identity),
       sampler_(options.seed, std::max<int64_t>(1, table_.training_count()),
                options.global_batch),
       tokens_(static_cast<size_t>(options.sequence_length) + 1) {}

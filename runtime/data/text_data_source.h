@@ -49,6 +49,8 @@ class TextDataSource : public DataSource {
   absl::Status FillEval(int64_t first, int64_t count, Batch* batch) override;
   // Of the files' sizes and of samples of their tokens, not of their names.
   uint64_t identity() const override { return identity_; }
+  // The same of the text to train on alone.
+  uint64_t training_identity() const { return training_identity_; }
   double bytes_per_token() const override;
 
   int64_t training_sequence_count() const { return table_.training_count(); }
@@ -58,7 +60,7 @@ class TextDataSource : public DataSource {
 
   TextDataSource(const TextDataOptions& options, Files files, Files eval_files,
                  SequenceTable table, SequenceTable eval_table,
-                 uint64_t identity);
+                 uint64_t identity, uint64_t training_identity);
 
   absl::Status FillSequence(const TokenFile& file, int64_t begin, int64_t index,
                             int64_t row, Batch* batch);
@@ -68,7 +70,7 @@ class TextDataSource : public DataSource {
   const Files eval_files_;  // empty: the held-out part of files_
   const SequenceTable table_;
   const SequenceTable eval_table_;
-  const uint64_t identity_;
+  const uint64_t identity_, training_identity_;
   Sampler sampler_;
   std::vector<int32_t> tokens_;  // of one sequence and its last label
 };

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <fstream>
 #include <utility>
 
@@ -30,8 +31,8 @@ absl::StatusOr<std::unique_ptr<JsonLinesSink>> JsonLinesSink::Create(
 
 namespace {
 
-// True if a whole line says nothing of what comes after `step` steps.
-bool IsOfThePast(absl::string_view line, int64_t step) {
+// True if a whole line says nothing that a run says again after `step` steps.
+bool IsOfThePast(absl::string_view line, int64_t step, bool evaluates_again) {
   const bool checkpoint = absl::ConsumePrefix(&line, "{\"checkpoint\": ");
   if (!checkpoint && !absl::ConsumePrefix(&line, "{\"step\": ")) return false;
   const size_t digits = line.find_first_not_of("0123456789");
@@ -40,21 +41,31 @@ bool IsOfThePast(absl::string_view line, int64_t step) {
       !absl::SimpleAtoi(line.substr(0, digits), &of)) {
     return false;
   }
-  // An evaluation after the step comes again.
-  const bool again = absl::StartsWith(line.substr(digits), ", \"eval_loss\"");
+  const bool again = evaluates_again &&
+                     absl::StartsWith(line.substr(digits), ", \"eval_loss\"");
   return again ? of < step : of <= step;
 }
 
-// Bytes of the lines before the first that is not of the past.
-absl::StatusOr<int64_t> PastBytes(const std::string& path, int64_t step) {
+// Replaces a file by its lines of the past.
+absl::Status KeepThePast(const std::string& path, int64_t step,
+                         bool evaluates_again) {
   std::ifstream lines(path, std::ios::binary);
-  int64_t bytes = 0;
+  if (!lines.is_open()) return absl::OkStatus();
+  const std::string kept_path = path + ".tmp";
+  std::ofstream kept(kept_path, std::ios::binary | std::ios::trunc);
   std::string line;
-  while (std::getline(lines, line) && !lines.eof() && IsOfThePast(line, step)) {
-    bytes += static_cast<int64_t>(line.size()) + 1;
+  // The last line has no end if it was cut.
+  while (std::getline(lines, line) && !lines.eof()) {
+    if (IsOfThePast(line, step, evaluates_again)) kept << line << '\n';
   }
-  if (lines.bad()) return SystemError(EIO, "read", path);
-  return bytes;
+  kept.close();
+  if (lines.bad() || kept.fail() ||
+      std::rename(kept_path.c_str(), path.c_str()) != 0) {
+    const int error = errno;
+    std::remove(kept_path.c_str());
+    return SystemError(error, "write", kept_path);
+  }
+  return absl::OkStatus();
 }
 
 void AddLayer(const LayerMetrics& layer, JsonText* json) {
@@ -88,15 +99,13 @@ void AddLayer(const LayerMetrics& layer, JsonText* json) {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<JsonLinesSink>> JsonLinesSink::Continue(
-    const std::string& path, int64_t step) {
+    const std::string& path, int64_t step, bool evaluates_again) {
+  SWITCHYARD_RETURN_IF_ERROR(KeepThePast(path, step, evaluates_again));
   const int file =
       open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW,
            0666);
   if (file < 0) return SystemError(errno, "open", path);
-  std::unique_ptr<JsonLinesSink> sink(new JsonLinesSink(path, file));
-  SWITCHYARD_ASSIGN_OR_RETURN(const int64_t bytes, PastBytes(path, step));
-  if (ftruncate(file, bytes) != 0) return SystemError(errno, "write", path);
-  return sink;
+  return std::unique_ptr<JsonLinesSink>(new JsonLinesSink(path, file));
 }
 
 JsonLinesSink::~JsonLinesSink() { close(file_); }

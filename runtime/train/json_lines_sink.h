@@ -21,10 +21,11 @@ class JsonLinesSink : public MetricsSink {
   // An error if the file exists or cannot be made.
   static absl::StatusOr<std::unique_ptr<JsonLinesSink>> Create(
       const std::string& path);
-  // Goes on with the file of a run that is resumed after `step` steps: what it
-  // says of later ones, and of an evaluation that comes again, is removed.
+  // Goes on with the file of a run that is resumed after `step` steps: lines of
+  // later ones are removed, and that of the evaluation after it where it
+  // `evaluates_again`. The file is replaced at once or not at all.
   static absl::StatusOr<std::unique_ptr<JsonLinesSink>> Continue(
-      const std::string& path, int64_t step);
+      const std::string& path, int64_t step, bool evaluates_again);
   ~JsonLinesSink() override;
 
   absl::Status OnStep(const StepMetrics& metrics) override;

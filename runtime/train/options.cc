@@ -224,6 +224,17 @@ int64_t MostExpertRows(const TrainOptions& options) {
   return limited ? std::max(training, evaluation) : 0;
 }
 
+int64_t LastStep(const TrainOptions& options) {
+  return options.stop_at > 0 ? std::min(options.stop_at, options.steps)
+                             : options.steps;
+}
+
+bool EvaluatesAfter(const TrainOptions& options, int64_t step) {
+  if (options.eval_every <= 0) return false;
+  return step == 0 || step == LastStep(options) ||
+         step % options.eval_every == 0;
+}
+
 bool ReportsLayers(const TrainOptions& options, int64_t step) {
   return options.layer_metrics_every > 0 &&
          step % options.layer_metrics_every == 0;

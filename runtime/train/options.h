@@ -131,6 +131,12 @@ int64_t DefaultExpertParallel(int64_t experts, int64_t ranks,
 // An error if `width` does not divide both the experts and the ranks.
 absl::Status CheckExpertParallel(int64_t width, int64_t experts, int64_t ranks);
 
+// The step that a run ends with.
+int64_t LastStep(const TrainOptions& options);
+
+// Whether there is an evaluation when `step` steps are done.
+bool EvaluatesAfter(const TrainOptions& options, int64_t step);
+
 // Whether the step, counted from 1, has metrics of each layer.
 bool ReportsLayers(const TrainOptions& options, int64_t step);
 

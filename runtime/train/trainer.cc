@@ -149,11 +149,6 @@ absl::Status Trainer::OpenRouting() {
   return absl::OkStatus();
 }
 
-int64_t Trainer::last_step() const {
-  return options_.stop_at > 0 ? std::min(options_.stop_at, options_.steps)
-                              : options_.steps;
-}
-
 absl::Status Trainer::Load(int64_t micro_batch, Batch& batch) {
   SWITCHYARD_RETURN_IF_ERROR(parts_.data->Fill(
       step_, micro_batch * options_.micro_batch, options_.micro_batch, &batch));
@@ -312,11 +307,6 @@ absl::Status Trainer::VisitState(StateVisitor& visitor) {
   return optimizer_.VisitState(visitor);
 }
 
-bool Trainer::EvaluatesAfter(int64_t step) const {
-  if (options_.eval_every <= 0) return false;
-  return step == 0 || step == last_step() || step % options_.eval_every == 0;
-}
-
 void Trainer::Report(const EvalMetrics& metrics) {
   if (!summary_.first_eval) summary_.first_eval = metrics;
   summary_.last_eval = metrics;
@@ -332,8 +322,8 @@ void Trainer::Report(const StepMetrics& metrics) {
 }
 
 absl::Status Trainer::RunSteps() {
-  while (step_ < last_step()) {
-    if (EvaluatesAfter(step_)) {
+  while (step_ < LastStep(options_)) {
+    if (EvaluatesAfter(options_, step_)) {
       SWITCHYARD_ASSIGN_OR_RETURN(const EvalMetrics metrics, Evaluate());
       Report(metrics);
     }
@@ -342,7 +332,7 @@ absl::Status Trainer::RunSteps() {
     Report(metrics);
     if (parts_.after_step) Defer(parts_.after_step(step_));
   }
-  if (EvaluatesAfter(step_)) {
+  if (EvaluatesAfter(options_, step_)) {
     SWITCHYARD_ASSIGN_OR_RETURN(const EvalMetrics metrics, Evaluate());
     Report(metrics);
   }

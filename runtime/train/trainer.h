@@ -105,11 +105,9 @@ class Trainer {
   void Report(const EvalMetrics& metrics);
   absl::Status RunSteps();
   absl::Status Finish();
-  bool EvaluatesAfter(int64_t step) const;
   bool reports() const {
     return parts_.sink != nullptr && grid_->world().rank() == 0;
   }
-  int64_t last_step() const;
 
   const TrainOptions options_;
   std::unique_ptr<Grid> grid_;

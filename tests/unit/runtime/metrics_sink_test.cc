@@ -132,7 +132,7 @@ TEST(JsonLinesSink, ARunThatIsResumedRepeatsNothing) {
   const std::string whole = ReadFile(path, 1 << 20).value();
   for (const size_t cut : {whole.size(), whole.size() - 1, whole.size() - 90}) {
     folder.Write("metrics.jsonl", whole.substr(0, cut));
-    auto sink = JsonLinesSink::Continue(path, 4);
+    auto sink = JsonLinesSink::Continue(path, 4, /*evaluates_again=*/true);
     ASSERT_TRUE(sink.ok()) << sink.status();
     write(**sink, 5, false);
     const std::vector<json> lines = LinesOf(path);
@@ -142,9 +142,14 @@ TEST(JsonLinesSink, ARunThatIsResumedRepeatsNothing) {
     EXPECT_EQ(lines[5]["step"], 4);
     EXPECT_EQ(lines[6]["step"], 5);
   }
-  ASSERT_TRUE(JsonLinesSink::Continue(path, 0).ok());
+  // An evaluation that does not come again stays.
+  folder.Write("metrics.jsonl", whole);
+  ASSERT_TRUE(JsonLinesSink::Continue(path, 4, false).ok());
+  EXPECT_EQ(LinesOf(path).size(), 7u);
+  EXPECT_EQ(LinesOf(path)[6].count("eval_loss"), 1u);
+  ASSERT_TRUE(JsonLinesSink::Continue(path, 0, true).ok());
   EXPECT_TRUE(LinesOf(path).empty());
-  ASSERT_TRUE(JsonLinesSink::Continue(folder.path() / "new", 4).ok());
+  ASSERT_TRUE(JsonLinesSink::Continue(folder.path() / "new", 4, true).ok());
 }
 
 TEST(JsonLinesSink, NumbersReadBackToTheSameBits) {
