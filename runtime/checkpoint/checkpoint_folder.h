@@ -45,6 +45,10 @@ std::vector<std::string> ListUnfinished(const std::string& folder);
 // there.
 absl::StatusOr<std::string> FindCheckpoint(const std::string& path);
 
+// An error if `path` cannot become a new folder: it exists, or what it is to
+// lie in is none.
+absl::Status CheckNewFolder(const std::string& path);
+
 }  // namespace switchyard
 
 #endif  // SWITCHYARD_RUNTIME_CHECKPOINT_CHECKPOINT_FOLDER_H_
