@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/launch/messages.h"
 
+#include <cerrno>
 #include <cstdio>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "switchyard/base/file.h"
 #include "switchyard/launch/signal_reporter.h"
 #include "switchyard/runtime/parallel/agreement.h"
 
@@ -15,6 +17,14 @@ void Say(absl::string_view line) {
   std::fwrite(line.data(), 1, line.size(), stdout);
   std::fputc('\n', stdout);
   std::fflush(stdout);
+}
+
+absl::Status WriteOutput(absl::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() ||
+      std::fflush(stdout) != 0) {
+    return SystemError(errno, "write", "to standard output");
+  }
+  return absl::OkStatus();
 }
 
 void Complain(absl::string_view kind, absl::string_view line) {
