@@ -5,9 +5,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <string>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
-#include "switchyard/base/file.h"
 #include "switchyard/launch/signal_reporter.h"
 #include "switchyard/runtime/parallel/agreement.h"
 
@@ -22,7 +22,12 @@ void Say(absl::string_view line) {
 absl::Status WriteOutput(absl::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() ||
       std::fflush(stdout) != 0) {
-    return SystemError(errno, "write", "to standard output");
+    const int error = errno;
+    return absl::UnavailableError(absl::StrCat(
+        "expected standard output to take what is printed, found that it does "
+        "not (",
+        std::generic_category().message(error),
+        "); free some space there or write to another place"));
   }
   return absl::OkStatus();
 }

@@ -151,7 +151,8 @@ TEST_F(GenerateCommandTest, WhatCannotBePrintedIsAnError) {
   for (const char* command : {"generate --checkpoint run --prompt a --tokens 2",
                               "eval --checkpoint run --data text.txt"}) {
     ExpectRefused(absl::StrCat(command, " >/dev/full"),
-                  "cannot write to standard output: No space left");
+                  "standard output to take what is printed, found that it does "
+                  "not (No space left on device)");
   }
 }
 
