@@ -14,6 +14,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "switchyard/base/cpu/cpu_device.h"
 #include "switchyard/base/status.h"
 #include "switchyard/runtime/checkpoint/checkpoint_folder.h"
 #include "switchyard/runtime/checkpoint/checkpoint_writer.h"
@@ -226,7 +227,7 @@ TEST(DamageTest, FilesThatAreCutOffOrGoneAreOfTheCheckpoint) {
 
 // A state that no memory holds; nothing of it is looked at.
 TEST(SnapshotTest, TooLittleMemoryIsAnError) {
-  int64_t elements = int64_t{1} << 50;
+  int64_t elements = 1;
   const VisitState visit = [&](StateVisitor& visitor) {
     StateSlice slice;
     static float nothing = 0.0f;
@@ -237,13 +238,19 @@ TEST(SnapshotTest, TooLittleMemoryIsAnError) {
     return visitor.Visit(slice);
   };
   Snapshot snapshot;
+  EXPECT_TRUE(snapshot.Begin(visit).ok());
+  elements = int64_t{1} << 50;
   const absl::Status status = snapshot.Begin(visit);
   EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
   EXPECT_NE(status.message().find("expected 4.5 PB of memory"),
             absl::string_view::npos)
       << status;
+  // What it had is gone: the next one gets its own.
   elements = 1;
+  CpuDevice device;
+  const auto stream = device.NewStream();
   EXPECT_TRUE(snapshot.Begin(visit).ok());
+  EXPECT_TRUE(snapshot.Copy(*stream, visit).ok());
 }
 
 // A disk that fails on one rank fails the checkpoint on all, and the earlier
