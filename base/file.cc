@@ -69,7 +69,7 @@ absl::StatusOr<std::string> ReadFile(const std::string& path,
   if (fstat(file, &info) != 0) return SystemError(errno, "open", path);
   if (!S_ISREG(info.st_mode)) {
     return absl::InvalidArgumentError(
-        absl::StrCat(path, " is not a regular file"));
+        absl::StrCat(path, " is not a regular file; give another path"));
   }
   std::string content;
   char buffer[16384];
@@ -79,8 +79,8 @@ absl::StatusOr<std::string> ReadFile(const std::string& path,
     if (count < 0) return SystemError(errno, "read", path);
     if (count == 0) return content;
     if (content.size() + static_cast<size_t>(count) > max_bytes) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, " holds more than ", max_bytes, " bytes"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          path, " holds more than ", max_bytes, " bytes; give another path"));
     }
     content.append(buffer, static_cast<size_t>(count));
   }

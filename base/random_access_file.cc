@@ -29,7 +29,7 @@ absl::StatusOr<RandomAccessFile> RandomAccessFile::Open(
   if (!S_ISREG(info.st_mode)) {
     close(file);
     return absl::InvalidArgumentError(
-        absl::StrCat(path, " is not a regular file"));
+        absl::StrCat(path, " is not a regular file; give another path"));
   }
   return RandomAccessFile(path, file, static_cast<int64_t>(info.st_size));
 }

@@ -16,6 +16,7 @@
 #include "switchyard/launch/commands/tokenize.h"
 #include "switchyard/launch/commands/train.h"
 #include "switchyard/launch/commands/verify_layouts.h"
+#include "switchyard/launch/messages.h"
 #include "switchyard/launch/version.h"
 #include "switchyard/launch/wait_policy.h"
 #include "switchyard/launch/world.h"
@@ -41,18 +42,18 @@ constexpr char kUsage[] =
     "switchyard --version tells the version.\n";
 
 // What needs no ranks is said by the first of them.
-int Print(std::FILE* stream, const std::string& text, int exit_code) {
-  if (LauncherRank() == 0) std::fputs(text.c_str(), stream);
-  return exit_code;
+int Refuse(const std::string& text) {
+  if (LauncherRank() == 0) std::fputs(text.c_str(), stderr);
+  return 1;
 }
 
 // A command that needs no ranks and gives a page.
 int PrintPage(const absl::StatusOr<std::string>& page) {
-  if (page.ok()) return Print(stdout, *page, 0);
-  return Print(
-      stderr,
-      absl::StrCat("switchyard: ", std::string(page.status().message()), "\n"),
-      1);
+  absl::Status status = page.status();
+  if (status.ok() && LauncherRank() == 0) status = WriteOutput(*page);
+  if (status.ok()) return 0;
+  return Refuse(
+      absl::StrCat("switchyard: ", std::string(status.message()), "\n"));
 }
 
 // One process does it, however many a launcher has started.
@@ -88,24 +89,21 @@ int Main(const std::vector<std::string>& arguments) {
     return PrintPage(CheckpointPage(absl::MakeConstSpan(arguments).subspan(1)));
   }
   if (command == "--help" || command == "-h" || command == "help") {
-    return Print(stdout, kUsage, 0);
+    return PrintPage(std::string(kUsage));
   }
   if (command == "--version" || command == "-V" || command == "version") {
-    return Print(stdout, absl::StrCat("switchyard ", Version(), "\n"), 0);
+    return PrintPage(absl::StrCat("switchyard ", Version(), "\n"));
   }
-  if (command.empty()) return Print(stderr, kUsage, 1);
+  if (command.empty()) return Refuse(kUsage);
   const absl::string_view nearest =
       NearestName(command, {"train", "checkpoint", "convert", "generate",
                             "eval", "verify-layouts", "tokenize", "explain",
                             "--help", "--version"});
-  return Print(
-      stderr,
-      absl::StrCat(
-          "switchyard: expected a command, found '", Printable(command), "'; ",
-          nearest.empty() ? "see switchyard --help\n"
-                          : absl::StrCat("the nearest known one is '", nearest,
-                                         "' (see switchyard --help)\n")),
-      1);
+  return Refuse(absl::StrCat(
+      "switchyard: expected a command, found '", Printable(command), "'; ",
+      nearest.empty() ? "see switchyard --help\n"
+                      : absl::StrCat("the nearest known one is '", nearest,
+                                     "' (see switchyard --help)\n")));
 }
 
 }  // namespace

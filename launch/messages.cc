@@ -2,8 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/launch/messages.h"
 
+#include <cerrno>
 #include <cstdio>
 #include <string>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/launch/signal_reporter.h"
@@ -15,6 +17,19 @@ void Say(absl::string_view line) {
   std::fwrite(line.data(), 1, line.size(), stdout);
   std::fputc('\n', stdout);
   std::fflush(stdout);
+}
+
+absl::Status WriteOutput(absl::string_view text) {
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() ||
+      std::fflush(stdout) != 0) {
+    const int error = errno;
+    return absl::UnavailableError(absl::StrCat(
+        "expected standard output to take what is printed, found that it does "
+        "not (",
+        std::generic_category().message(error),
+        "); free some space there or write to another place"));
+  }
+  return absl::OkStatus();
 }
 
 void Complain(absl::string_view kind, absl::string_view line) {

@@ -13,6 +13,9 @@ namespace switchyard::launch {
 
 // A line on standard output.
 void Say(absl::string_view line);
+// Text on standard output. An error if it does not take it: a disk is full,
+// say.
+absl::Status WriteOutput(absl::string_view text);
 // "switchyard: <kind><line>" on standard error.
 void Complain(absl::string_view kind, absl::string_view line);
 

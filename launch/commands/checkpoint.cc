@@ -48,12 +48,10 @@ absl::StatusOr<std::string> Show(const std::string& path);
 absl::StatusOr<std::string> List(const std::string& path) {
   const std::string inner = absl::StrCat(path, "/", kCheckpointsFolder);
   const bool is_run = std::filesystem::is_directory(inner);
+  SWITCHYARD_RETURN_IF_ERROR(FindCheckpoint(path).status());
   SWITCHYARD_ASSIGN_OR_RETURN(const std::vector<CheckpointPlace> places,
                               ListCheckpoints(is_run ? inner : path));
-  if (places.empty()) {
-    SWITCHYARD_RETURN_IF_ERROR(FindCheckpoint(path).status());
-    return Show(path);
-  }
+  if (places.empty()) return Show(path);
   std::string text =
       absl::StrFormat("%10s  %10s  %6s  %s\n", "step", "size", "ranks", "path");
   for (const CheckpointPlace& place : places) {

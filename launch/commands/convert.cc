@@ -28,6 +28,7 @@ struct Request {
   std::string from, to;
   std::optional<DType> dtype;
   int64_t shard_bytes = 5'000'000'000;
+  bool gives_seed = false;
   GroupedQueryOptions grouped_query;
   UpcyclingOptions upcycling;
 };
@@ -71,7 +72,7 @@ void UpcyclingFlags(Request* request, FlagSet* set) {
   set->Add("every", &options->every, "N",
            "every so many layers, one has experts");
   set->Add("noise", &options->noise, "STD",
-           "standard deviation of noise on the experts' weights");
+           "standard deviation of noise on the experts' weights, 0 to 1");
   set->Add("seed", &options->seed, "N", "of routers and noise");
 }
 
@@ -114,6 +115,12 @@ absl::StatusOr<std::string> RunToHuggingFace(const Request& request) {
 }
 
 absl::StatusOr<std::string> RunGroupedQuery(const Request& request) {
+  if (request.gives_seed &&
+      request.grouped_query.method != GroupMethod::kRandom) {
+    return absl::InvalidArgumentError(
+        "expected --method random with --seed, found a method that draws "
+        "nothing; leave --seed out");
+  }
   SWITCHYARD_ASSIGN_OR_RETURN(
       const std::unique_ptr<ModelWeights> weights,
       ModelWeights::Open(request.from, WeightsOf::kMaster));
@@ -216,6 +223,7 @@ absl::StatusOr<std::string> RunOne(const Conversion& conversion,
                      conversion.operands, ") and then flags, found ", operands,
                      "; name what to read and what to write"));
   }
+  request.gives_seed = flags.Given("seed");
   request.from = arguments[0];
   request.to = arguments[1];
   return conversion.run(request);

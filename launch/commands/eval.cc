@@ -84,6 +84,13 @@ absl::StatusOr<TrainOptions> MakeOptions(const EvalFlags& flags,
       std::min(options.seq_len, flags.seq_len > 0
                                     ? options.seq_len
                                     : model.config.max_position_embeddings);
+  // Validate would complain of --global_batch, which is no flag here.
+  constexpr int64_t kMaxSequences = int64_t{1} << 24;
+  if (flags.micro_batch > kMaxSequences) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("expected --micro_batch between 1 and ", kMaxSequences,
+                     ", found ", flags.micro_batch, "; correct it"));
+  }
   if (flags.micro_batch > 0) {
     options.micro_batch = flags.micro_batch;
   } else if (options.micro_batch == kDefault) {
@@ -116,11 +123,12 @@ absl::StatusOr<std::unique_ptr<TextDataSource>> OpenData(
   return TextDataSource::Create(data);
 }
 
-void Print(const SavedModel& model, const TrainOptions& options,
-           const EvalMetrics& metrics) {
+absl::Status Print(const SavedModel& model, const TrainOptions& options,
+                   const EvalMetrics& metrics) {
   const double loss = metrics.eval_loss.value_or(0.0);
-  const auto line = [](const char* name, const std::string& value) {
-    Say(absl::StrFormat("%-15s %s", name, value));
+  std::string text;
+  const auto line = [&text](const char* name, const std::string& value) {
+    absl::StrAppendFormat(&text, "%-15s %s\n", name, value);
   };
   line("checkpoint", model.checkpoint.path());
   line("tokens", absl::StrCat(GroupedText(metrics.tokens), ", in sequences of ",
@@ -130,8 +138,10 @@ void Print(const SavedModel& model, const TrainOptions& options,
   line("bits per byte", metrics.bits_per_byte.has_value()
                             ? absl::StrFormat("%.6f", *metrics.bits_per_byte)
                             : "not known without the tokens' tokenizer");
+  SWITCHYARD_RETURN_IF_ERROR(WriteOutput(text));
   const std::string future = NoteOnFutureTokens(options.model.router);
   if (!future.empty()) Complain("note: ", future);
+  return absl::OkStatus();
 }
 
 absl::Status Execute(const EvalFlags& flags, comm::Communicator& world) {
@@ -154,8 +164,9 @@ absl::Status Execute(const EvalFlags& flags, comm::Communicator& world) {
       LoadWeights(model, runner.store(), runner.stream(), world));
   SWITCHYARD_ASSIGN_OR_RETURN(const EvalMetrics metrics,
                               Evaluate(*options, world, runner, **data));
-  if (world.rank() == 0) Print(model, *options, metrics);
-  return absl::OkStatus();
+  return AgreeOnStatus(world, world.rank() == 0
+                                  ? Print(model, *options, metrics)
+                                  : absl::OkStatus());
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/launch/commands/generate.h"
 
-#include <cerrno>
 #include <cstdio>
 #include <memory>
 #include <vector>
@@ -15,6 +14,7 @@
 #include "switchyard/launch/commands/prompt.h"
 #include "switchyard/launch/commands/rank_command.h"
 #include "switchyard/launch/commands/saved_model.h"
+#include "switchyard/launch/messages.h"
 #include "switchyard/runtime/data/open_tokenizer.h"
 #include "switchyard/runtime/generate/generate.h"
 #include "switchyard/runtime/parallel/agreement.h"
@@ -26,7 +26,7 @@ struct GenerateFlags {
   SavedModelFlags model;
   std::string prompt;
   std::string prompt_file;
-  std::vector<std::string> prompt_ids;
+  std::string prompt_ids;
   std::string tokenizer;
   int64_t tokens = 100;
   bool echo = true;
@@ -96,24 +96,16 @@ absl::StatusOr<GenerationRequest> MakeRequest(const GenerateFlags& flags,
   return request;
 }
 
-absl::Status Write(const std::string& text) {
-  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size() ||
-      std::fflush(stdout) != 0) {
-    return SystemError(errno, "write", "the text to standard output");
-  }
-  return absl::OkStatus();
-}
-
 absl::Status WriteToken(TokenPrinter& printer, int32_t token) {
   SWITCHYARD_ASSIGN_OR_RETURN(const std::string text, printer.Append(token));
-  return Write(text);
+  return WriteOutput(text);
 }
 
 absl::Status WritePrompt(TokenPrinter& printer,
                          const std::vector<int32_t>& prompt, bool echo) {
   for (const int32_t id : prompt) {
     SWITCHYARD_ASSIGN_OR_RETURN(const std::string text, printer.Append(id));
-    if (echo) SWITCHYARD_RETURN_IF_ERROR(Write(text));
+    if (echo) SWITCHYARD_RETURN_IF_ERROR(WriteOutput(text));
   }
   return absl::OkStatus();
 }
@@ -131,8 +123,8 @@ absl::Status WriteText(Decoder& decoder, const GenerationRequest& request,
   SWITCHYARD_RETURN_IF_ERROR(switchyard::Generate(
       decoder, world, request,
       [&](int32_t token) { return WriteToken(printer, token); }));
-  return AgreeOnStatus(
-      world, world.rank() == 0 ? Write(printer.Finish()) : absl::OkStatus());
+  return AgreeOnStatus(world, world.rank() == 0 ? WriteOutput(printer.Finish())
+                                                : absl::OkStatus());
 }
 
 absl::Status Execute(GenerateFlags flags, const FlagSet& set,

@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "switchyard/base/nearest_name.h"
 #include "switchyard/base/status.h"
 #include "switchyard/runtime/data/open_tokenizer.h"
@@ -27,12 +28,12 @@ absl::StatusOr<std::vector<int32_t>> EncodePrompt(const std::string& text,
   return ids;
 }
 
-absl::StatusOr<std::vector<int32_t>> ParsePromptIds(
-    const std::vector<std::string>& ids) {
+absl::StatusOr<std::vector<int32_t>> ParsePromptIds(const std::string& text) {
   std::vector<int32_t> result;
-  for (const std::string& text : ids) {
+  if (text.empty()) return result;
+  for (const absl::string_view part : absl::StrSplit(text, ',')) {
     int32_t id = 0;
-    if (!absl::SimpleAtoi(text, &id)) {
+    if (!absl::SimpleAtoi(part, &id)) {
       return absl::InvalidArgumentError(absl::StrCat(
           "expected token ids separated by commas for --prompt_ids, found '",
           Printable(text), "'; write them as 12,7,300"));

@@ -20,8 +20,7 @@ absl::StatusOr<std::vector<int32_t>> EncodePrompt(const std::string& text,
                                                   Tokenizer& tokenizer,
                                                   int64_t vocabulary);
 // "12,7,300". An error if one of them is no number.
-absl::StatusOr<std::vector<int32_t>> ParsePromptIds(
-    const std::vector<std::string>& ids);
+absl::StatusOr<std::vector<int32_t>> ParsePromptIds(const std::string& text);
 
 // What tokens show, as they come.
 class TokenPrinter {

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/launch/commands/rank_command.h"
 
-#include <cstdio>
 #include <new>
 #include <vector>
 
@@ -44,15 +43,11 @@ absl::Status Start(const FlagSet& flags, const absl::Status& parsed,
   SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, parsed));
   SWITCHYARD_RETURN_IF_ERROR(CheckSameFlags(flags, world));
   const bool speaks = world.rank() == 0;
-  if (flags.help_requested()) {
-    if (speaks) std::fputs(flags.Help().c_str(), stdout);
-    return absl::OkStatus();
-  }
-  if (flags.version_requested()) {
-    if (speaks) Say(absl::StrCat("switchyard ", Version()));
-    return absl::OkStatus();
-  }
-  return body(world);
+  if (!flags.help_requested() && !flags.version_requested()) return body(world);
+  const std::string text = flags.help_requested()
+                               ? flags.Help()
+                               : absl::StrCat("switchyard ", Version(), "\n");
+  return AgreeOnStatus(world, speaks ? WriteOutput(text) : absl::OkStatus());
 }
 
 }  // namespace

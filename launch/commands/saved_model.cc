@@ -43,6 +43,15 @@ absl::StatusOr<std::string> FindOnRankZero(const std::string& wanted,
   return TextOfRankZero(world, found);
 }
 
+absl::StatusOr<Checkpoint> FindAndOpen(const std::string& wanted,
+                                       comm::Communicator& world) {
+  SWITCHYARD_ASSIGN_OR_RETURN(const std::string path,
+                              FindOnRankZero(wanted, world));
+  absl::StatusOr<Checkpoint> checkpoint = Checkpoint::Open(path);
+  SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, checkpoint.status()));
+  return checkpoint;
+}
+
 }  // namespace
 
 void AddCheckpointFlag(SavedModelFlags* flags, FlagSet* set) {
@@ -84,12 +93,15 @@ std::string TokenizerOf(const SavedModel& model, const std::string& flag) {
 
 absl::StatusOr<SavedModel> OpenSavedModel(const SavedModelFlags& flags,
                                           comm::Communicator& world) {
-  SWITCHYARD_ASSIGN_OR_RETURN(const std::string path,
-                              FindOnRankZero(flags.checkpoint, world));
-  absl::StatusOr<Checkpoint> checkpoint = Checkpoint::Open(path);
-  SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, checkpoint.status()));
-  absl::StatusOr<ModelConfig> config = ParseModelConfig(
-      checkpoint->manifest().run.model, absl::StrCat("the model of ", path));
+  absl::StatusOr<Checkpoint> checkpoint = FindAndOpen(flags.checkpoint, world);
+  // A run that still writes may have replaced what was found by a newer one.
+  if (absl::IsNotFound(checkpoint.status())) {
+    checkpoint = FindAndOpen(flags.checkpoint, world);
+  }
+  SWITCHYARD_RETURN_IF_ERROR(checkpoint.status());
+  absl::StatusOr<ModelConfig> config =
+      ParseModelConfig(checkpoint->manifest().run.model,
+                       absl::StrCat("the model of ", checkpoint->path()));
   SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, config.status()));
   const DType dtype = flags.dtype.value_or(SavedDType(*checkpoint));
   return SavedModel{*std::move(checkpoint), *std::move(config), dtype};

@@ -10,6 +10,7 @@
 #include "switchyard/base/check.h"
 #include "switchyard/base/file.h"
 #include "switchyard/base/nearest_name.h"
+#include "switchyard/base/random_access_file.h"
 #include "switchyard/base/status.h"
 #include "switchyard/runtime/checkpoint/block_checksum.h"
 
@@ -22,6 +23,18 @@ constexpr size_t kMaxManifestBytes = size_t{1} << 30;
 absl::Status Damaged(absl::string_view file, absl::string_view sentence) {
   return absl::DataLossError(absl::StrCat(
       file, ": ", sentence, "; the checkpoint is damaged: use another one"));
+}
+
+absl::Status CheckSize(const std::string& path, int64_t byte_count) {
+  const auto file = RandomAccessFile::Open(path);
+  if (absl::IsNotFound(file.status())) {
+    return Damaged(path,
+                   absl::StrCat("expected ", byte_count, " bytes, found none"));
+  }
+  SWITCHYARD_RETURN_IF_ERROR(file.status());
+  if (file->size() == byte_count) return absl::OkStatus();
+  return Damaged(path, absl::StrCat("expected ", byte_count, " bytes, found ",
+                                    file->size()));
 }
 
 }  // namespace
@@ -49,12 +62,10 @@ absl::StatusOr<const SafetensorsFile*> Checkpoint::File(int number) {
   if (file != nullptr) return file.get();
   const SavedFile& saved = manifest_.files[number];
   const std::string path = absl::StrCat(path_, "/", saved.name);
+  // Before its header is believed: what was cut off is no matter of that.
+  SWITCHYARD_RETURN_IF_ERROR(CheckSize(path, saved.byte_count));
   SWITCHYARD_ASSIGN_OR_RETURN(SafetensorsFile opened,
                               SafetensorsFile::Open(path));
-  if (opened.byte_count() != saved.byte_count) {
-    return Damaged(path, absl::StrCat("expected ", saved.byte_count,
-                                      " bytes, found ", opened.byte_count()));
-  }
   SWITCHYARD_ASSIGN_OR_RETURN(const std::string header, opened.ReadHeader());
   if (ChecksumOf(header) != saved.header_checksum) {
     return Damaged(path, "expected the header that was written, found another");

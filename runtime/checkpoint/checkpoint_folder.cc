@@ -102,12 +102,37 @@ absl::Status DiscardCheckpoint(FileSystem& files, const std::string& path) {
   return files.RemoveFolder(discarded);
 }
 
+absl::Status CheckNewFolder(const std::string& path) {
+  if (path.empty()) {
+    return absl::InvalidArgumentError(
+        "expected a new folder to write to, found none; name one");
+  }
+  std::error_code ignored;
+  // Also a link that leads nowhere.
+  if (fs::exists(fs::symlink_status(path, ignored))) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "expected a new folder to write to, found ", Printable(path),
+        ", which exists; remove it or give another path"));
+  }
+  const fs::path above = fs::path(path).parent_path();
+  if (!above.empty() && fs::exists(above, ignored) && !IsFolder(above)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "expected a folder to write ", Printable(path), " in, found ",
+        Printable(above.string()), ", which is no folder; give another path"));
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::string> FindCheckpoint(const std::string& path) {
   if (IsCheckpoint(path)) return path;
   const fs::path inner = fs::path(path) / kCheckpointsFolder;
   const std::string folder = IsFolder(inner) ? inner.string() : path;
-  SWITCHYARD_ASSIGN_OR_RETURN(const std::vector<CheckpointPlace> places,
-                              ListCheckpoints(folder));
+  std::vector<CheckpointPlace> places;
+  std::error_code ignored;
+  // What is no folder holds none.
+  if (IsFolder(folder) || !fs::exists(folder, ignored)) {
+    SWITCHYARD_ASSIGN_OR_RETURN(places, ListCheckpoints(folder));
+  }
   if (!places.empty()) return places.back().path;
   return absl::NotFoundError(
       absl::StrCat("expected a checkpoint (a folder with ", Manifest::kFileName,

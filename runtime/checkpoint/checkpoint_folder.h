@@ -51,6 +51,10 @@ absl::Status DiscardCheckpoint(FileSystem& files, const std::string& path);
 // there.
 absl::StatusOr<std::string> FindCheckpoint(const std::string& path);
 
+// An error if `path` cannot become a new folder: it exists, or what it is to
+// lie in is none.
+absl::Status CheckNewFolder(const std::string& path);
+
 }  // namespace switchyard
 
 #endif  // SWITCHYARD_RUNTIME_CHECKPOINT_CHECKPOINT_FOLDER_H_

@@ -116,10 +116,21 @@ absl::Status CheckpointWriter::CheckShared() {
 void CheckpointWriter::StartWork(std::function<absl::Status()> work) {
   JoinWork();
   at_work_ = true;
-  work_ = std::thread([this, work = std::move(work)] {
-    work_status_ = work();
+  try {
+    work_ = std::thread([this, work = std::move(work)] {
+      work_status_ = work();
+      at_work_ = false;
+    });
+  } catch (const std::system_error& error) {
+    // All ranks learn of it at the next Poll, as of any failure of the work.
+    work_status_ = absl::ResourceExhaustedError(absl::StrCat(
+        "expected a thread to write a checkpoint with, found that the system "
+        "gives none (",
+        error.code().message(),
+        "); raise the limits of processes and memory (ulimit -u, -v), or leave "
+        "--checkpoint_every out"));
     at_work_ = false;
-  });
+  }
 }
 
 void CheckpointWriter::JoinWork() {

@@ -6,10 +6,11 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <new>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "switchyard/base/check.h"
+#include "switchyard/base/number_text.h"
 #include "switchyard/base/status.h"
 #include "switchyard/runtime/checkpoint/block_checksum.h"
 #include "switchyard/runtime/checkpoint/manifest.h"
@@ -99,16 +100,24 @@ class Snapshot::Copier : public StateVisitor {
 
 void Snapshot::FreeMemory::operator()(char* bytes) const { std::free(bytes); }
 
-void Snapshot::Reserve() {
-  if (byte_count_ <= capacity_) return;
+absl::Status Snapshot::Reserve() {
+  if (byte_count_ <= capacity_) return absl::OkStatus();
   bytes_.reset();  // before the new memory is there
+  capacity_ = 0;
   const size_t pages =
       (static_cast<size_t>(byte_count_) + kPageBytes - 1) / kPageBytes;
   void* memory = std::aligned_alloc(kPageBytes, pages * kPageBytes);
-  if (memory == nullptr) throw std::bad_alloc();
+  if (memory == nullptr) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "expected ", ByteText(byte_count_),
+        " of memory for the copy of a rank's state that a checkpoint is "
+        "written from, found that the system gives less; run fewer ranks on a "
+        "host, or leave --checkpoint_every out"));
+  }
   madvise(memory, pages * kPageBytes, MADV_HUGEPAGE);  // a hint, no more
   bytes_.reset(static_cast<char*>(memory));
   capacity_ = byte_count_;
+  return absl::OkStatus();
 }
 
 absl::Status Snapshot::Begin(const VisitState& visit) {
@@ -118,8 +127,7 @@ absl::Status Snapshot::Begin(const VisitState& visit) {
   failed_ = false;
   Lister lister(*this);
   SWITCHYARD_RETURN_IF_ERROR(visit(lister));
-  Reserve();
-  return absl::OkStatus();
+  return Reserve();
 }
 
 absl::Status Snapshot::Copy(Stream& stream, const VisitState& visit) {

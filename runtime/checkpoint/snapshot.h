@@ -33,7 +33,8 @@ using VisitState = std::function<absl::Status(StateVisitor& visitor)>;
 
 class Snapshot {
  public:
-  // Forgets what was copied before; its memory is used again.
+  // Forgets what was copied before; its memory is used again. ResourceExhausted
+  // if there is not enough.
   absl::Status Begin(const VisitState& visit);
   // The same state. After an error WriteTo fails too.
   absl::Status Copy(Stream& stream, const VisitState& visit);
@@ -64,7 +65,7 @@ class Snapshot {
     void operator()(char* bytes) const;
   };
 
-  void Reserve();
+  absl::Status Reserve();
   void Progress(int64_t bytes);
   // Waits until the first `bytes` bytes are copied; false if they never are.
   bool WaitFor(int64_t bytes);

@@ -4,14 +4,13 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/check.h"
-#include "switchyard/base/nearest_name.h"
 #include "switchyard/base/status.h"
 #include "switchyard/runtime/checkpoint/block_checksum.h"
+#include "switchyard/runtime/checkpoint/checkpoint_folder.h"
 #include "switchyard/runtime/checkpoint/safetensors.h"
 
 namespace switchyard {
@@ -53,15 +52,7 @@ WeightsWriter::~WeightsWriter() {
 absl::StatusOr<std::unique_ptr<WeightsWriter>> WeightsWriter::Create(
     const std::string& path, std::vector<WeightsTensor> tensors,
     FileSystem& files) {
-  std::error_code ignored;
-  if (path.empty() || fs::exists(path, ignored)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("expected a new folder to write to, found ",
-                     path.empty() ? "none" : Printable(path),
-                     path.empty() ? "; name one"
-                                  : ", which exists; remove it or give another "
-                                    "path"));
-  }
+  SWITCHYARD_RETURN_IF_ERROR(CheckNewFolder(WithoutSlash(path)));
   std::unique_ptr<WeightsWriter> writer(
       new WeightsWriter(WithoutSlash(path), std::move(tensors), files));
   SWITCHYARD_RETURN_IF_ERROR(writer->Begin());

@@ -63,6 +63,18 @@ TEST_F(BadInputTest, Data) {
   ExpectRefused({{"--eval_fraction", "0.999"}}, "to train on");
 }
 
+// A page that nobody gets is no success.
+TEST_F(BadInputTest, OutputThatCannotBeWritten) {
+  for (const char* command : {"--help", "--version", "eval --help", "explain",
+                              "checkpoint --help", "convert --help"}) {
+    const CommandResult result = testing::RunCommand(
+        absl::StrCat(SWITCHYARD_COMMAND, " ", command, " >/dev/full"),
+        inputs_.path());
+    EXPECT_EQ(result.exit_code, 1) << command;
+    ExpectOneSentence(result, "standard output to take what is printed");
+  }
+}
+
 TEST_F(BadInputTest, Flags) {
   ExpectRefused({{"--lr", "nan"}}, "a finite number for --lr, found 'nan'");
   ExpectRefused({{"--lr", "-1"}}, "--lr between");
@@ -86,6 +98,8 @@ TEST_F(BadInputTest, Checkpoints) {
   ExpectRefused({{"--resume", nothing}}, "found no folder");
   ExpectRefused({{"--init_from", inputs_.path()}},
                 "a run that has some, found");
+  ExpectRefused({{"--init_from", inputs_.path() / "text.txt"}},
+                "a run that has some, found no folder");
   ExpectRefused({{"--resume", nothing}, {"--init_from", nothing}},
                 "found both");
   inputs_.Write("manifest.json", "{\"format\": \"another\"}");

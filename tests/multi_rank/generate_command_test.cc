@@ -147,6 +147,15 @@ TEST_F(GenerateCommandTest, AnEvaluationIsThatOfTheRun) {
               HasSubstr("tokens          1,900, in sequences of 100"));
 }
 
+TEST_F(GenerateCommandTest, WhatCannotBePrintedIsAnError) {
+  for (const char* command : {"generate --checkpoint run --prompt a --tokens 2",
+                              "eval --checkpoint run --data text.txt"}) {
+    ExpectRefused(absl::StrCat(command, " >/dev/full"),
+                  "standard output to take what is printed, found that it does "
+                  "not (No space left on device)");
+  }
+}
+
 TEST_F(GenerateCommandTest, BadRequestsAreOneSentence) {
   const std::string run = "generate --checkpoint run ";
   ExpectRefused("generate --prompt a", "expected --checkpoint, found none");
@@ -165,7 +174,13 @@ TEST_F(GenerateCommandTest, BadRequestsAreOneSentence) {
   ExpectRefused(absl::StrCat(run, "--prompt_ids 7,256"),
                 "token ids from 0 to 255, the model's vocabulary, found 256");
   ExpectRefused(absl::StrCat(run, "--prompt_ids 7,-1"), "found -1");
-  ExpectRefused(absl::StrCat(run, "--prompt_ids 7,a"), "found 'a'");
+  ExpectRefused(absl::StrCat(run, "--prompt_ids 7,a"), "found '7,a'");
+  ExpectRefused(absl::StrCat(run, "--prompt_ids 1,,2"),
+                "expected token ids separated by commas for --prompt_ids, "
+                "found '1,,2'");
+  ExpectRefused("eval --checkpoint run --data text.txt --micro_batch 100000000",
+                "expected --micro_batch between 1 and 16777216, found "
+                "100000000");
   ExpectRefused(absl::StrCat(run, "--prompt abc --tokens 4094"),
                 "1 to 4096 tokens together, the model's "
                 "max_position_embeddings, found 4097; shorten one of them",

@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/runtime/checkpoint/conversions/upcycling.h"
 
-#include <cmath>
 #include <cstring>
 #include <vector>
 
@@ -73,6 +72,30 @@ absl::Status AppendExpert(Stream& stream, ModelWeights& from,
       });
 }
 
+// In the words of the command: the config's own check names its keys.
+absl::Status CheckExperts(const UpcyclingOptions& options) {
+  constexpr int64_t kMostExperts = 4096;  // of a model's config
+  if (options.experts < 1 || options.experts > kMostExperts) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("expected --experts between 1 and ", kMostExperts,
+                     ", found ", options.experts, "; correct it"));
+  }
+  if (options.experts_per_token < 1 ||
+      options.experts_per_token > options.experts) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("expected --top_k between 1 and the ", options.experts,
+                     " of --experts, found ", options.experts_per_token,
+                     "; change one of them"));
+  }
+  // Weights are far smaller than 1; larger noise would leave nothing of them.
+  if (!(options.noise >= 0.0 && options.noise <= 1.0)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("expected --noise between 0 and 1, found ", options.noise,
+                     "; correct it"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<ModelConfig> UpcycledConfig(const ModelConfig& dense,
@@ -83,11 +106,7 @@ absl::StatusOr<ModelConfig> UpcycledConfig(const ModelConfig& dense,
                      ExpertLayerCount(dense), " of its ", dense.layers,
                      " layers; give a model without experts"));
   }
-  if (!std::isfinite(options.noise) || options.noise < 0.0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("expected --noise of 0 or more, found ", options.noise,
-                     "; correct it"));
-  }
+  SWITCHYARD_RETURN_IF_ERROR(CheckExperts(options));
   if (options.every < 1 || options.every > dense.layers) {
     return absl::InvalidArgumentError(
         absl::StrCat("expected --every between 1 and the model's ",

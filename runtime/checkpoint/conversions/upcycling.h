@@ -28,7 +28,8 @@ struct UpcyclingOptions {
   // Layers i have experts where it divides i + 1 (decoder_sparse_step).
   int64_t every = 1;
   // Standard deviation of normal noise that is added to each element of each
-  // expert, a function of (seed, the expert's tensor, element). 0: none.
+  // expert, a function of (seed, the expert's tensor, element). 0: none; at
+  // most 1.
   double noise = 0.0;
   uint64_t seed = 0;    // of routers and noise
   std::string version;  // of the program

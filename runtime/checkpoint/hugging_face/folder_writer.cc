@@ -4,14 +4,13 @@
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "switchyard/base/check.h"
-#include "switchyard/base/nearest_name.h"
 #include "switchyard/base/status.h"
+#include "switchyard/runtime/checkpoint/checkpoint_folder.h"
 #include "switchyard/runtime/checkpoint/hugging_face/folder_names.h"
 #include "switchyard/runtime/checkpoint/safetensors.h"
 
@@ -54,15 +53,7 @@ FolderWriter::~FolderWriter() {
 absl::StatusOr<std::unique_ptr<FolderWriter>> FolderWriter::Create(
     const std::string& path, std::vector<WeightsTensor> tensors,
     int64_t shard_bytes, FileSystem& files) {
-  std::error_code ignored;
-  if (path.empty() || fs::exists(path, ignored)) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "expected a new folder to write to, found ",
-        path.empty() ? "none; name one"
-                     : absl::StrCat(Printable(path),
-                                    ", which exists; remove it or give "
-                                    "another path")));
-  }
+  SWITCHYARD_RETURN_IF_ERROR(CheckNewFolder(WithoutSlash(path)));
   std::unique_ptr<FolderWriter> writer(
       new FolderWriter(WithoutSlash(path), std::move(tensors), files));
   writer->Divide(shard_bytes);

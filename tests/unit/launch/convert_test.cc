@@ -92,6 +92,28 @@ TEST_F(ConvertTest, RefusesWhatItDoesNotKnow) {
       Refusal({"to-hf", "a", "b", "--shard_bytes", "0"}), "--shard_bytes"));
   EXPECT_TRUE(absl::StrContains(Refusal({"gqa", Path("none"), Path("out")}),
                                 "expected a checkpoint"));
+  EXPECT_TRUE(absl::StrContains(
+      Refusal({"gqa", "a", "b", "--method", "mean", "--seed", "3"}),
+      "leave --seed out"));
+  EXPECT_FALSE(absl::StrContains(
+      Refusal({"gqa", "a", "b", "--method", "random", "--seed", "3"}),
+      "--seed"));
+}
+
+TEST_F(ConvertTest, NeedsAPlaceToWriteTo) {
+  const std::string llama = absl::StrCat(kGolden, "llama_1");
+  std::filesystem::create_symlink("nowhere", Path("link"));
+  folder_.Write("file", "");
+  for (const char* out : {"link", "file"}) {
+    EXPECT_TRUE(absl::StrContains(Refusal({"from-hf", llama, Path(out)}),
+                                  "which exists; remove it or give another"))
+        << out;
+  }
+  EXPECT_TRUE(absl::StrContains(Refusal({"from-hf", llama, Path("file/x")}),
+                                "which is no folder; give another path"));
+  EXPECT_TRUE(absl::StrContains(
+      Refusal({"gqa", Path("file"), Path("out"), "--kv_heads", "1"}),
+      "expected a checkpoint (a folder with manifest.json)"));
 }
 
 }  // namespace

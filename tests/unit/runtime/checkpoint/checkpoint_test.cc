@@ -4,6 +4,8 @@
 // Checkpoints of any layout on any other one.
 #include "switchyard/runtime/checkpoint/checkpoint.h"
 
+#include <pthread.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -12,10 +14,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "switchyard/base/cpu/cpu_device.h"
 #include "switchyard/base/status.h"
 #include "switchyard/runtime/checkpoint/checkpoint_folder.h"
 #include "switchyard/runtime/checkpoint/checkpoint_writer.h"
 #include "switchyard/runtime/checkpoint/restore.h"
+#include "switchyard/runtime/checkpoint/snapshot.h"
 #include "switchyard/tests/support/kept_state.h"
 #include "switchyard/tests/support/temporary_folder.h"
 #include "switchyard/tests/support/trainer_run.h"
@@ -196,6 +200,59 @@ TEST(DamageTest, EveryFlippedBitIsFound) {
   EXPECT_EQ(files, 3);
 }
 
+absl::Status VerifyAt(const fs::path& path) {
+  auto checkpoint = Checkpoint::Open(path);
+  return checkpoint.ok() ? checkpoint->Verify(nullptr) : checkpoint.status();
+}
+
+// Also where the header is cut off: it is the checkpoint that is damaged.
+TEST(DamageTest, FilesThatAreCutOffOrGoneAreOfTheCheckpoint) {
+  const TemporaryFolder folder;
+  ASSERT_TRUE(SaveOn({2, 1, 1}, SmallRun(), folder.path()).ok());
+  const fs::path path = folder.path() / CheckpointName(kBefore);
+  const std::string file = path / RankFileName(1);
+  const int64_t size = static_cast<int64_t>(fs::file_size(file));
+  for (const int64_t left : {size - 1, int64_t{100}, int64_t{0}}) {
+    fs::resize_file(file, static_cast<uintmax_t>(left));
+    EXPECT_EQ(VerifyAt(path).message(),
+              absl::StrCat(file, ": expected ", size, " bytes, found ", left,
+                           "; the checkpoint is damaged: use another one"));
+  }
+  fs::remove(file);
+  EXPECT_EQ(VerifyAt(path).message(),
+            absl::StrCat(file, ": expected ", size,
+                         " bytes, found none; the checkpoint is damaged: use "
+                         "another one"));
+}
+
+// A state that no memory holds; nothing of it is looked at.
+TEST(SnapshotTest, TooLittleMemoryIsAnError) {
+  int64_t elements = 1;
+  const VisitState visit = [&](StateVisitor& visitor) {
+    StateSlice slice;
+    static float nothing = 0.0f;
+    slice.name = "weight";
+    slice.shape = Shape({elements});
+    slice.values = TensorView(&nothing, DType::kFloat32, {elements});
+    slice.owned = true;
+    return visitor.Visit(slice);
+  };
+  Snapshot snapshot;
+  EXPECT_TRUE(snapshot.Begin(visit).ok());
+  elements = int64_t{1} << 50;
+  const absl::Status status = snapshot.Begin(visit);
+  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_NE(status.message().find("expected 4.5 PB of memory"),
+            absl::string_view::npos)
+      << status;
+  // What it had is gone: the next one gets its own.
+  elements = 1;
+  CpuDevice device;
+  const auto stream = device.NewStream();
+  EXPECT_TRUE(snapshot.Begin(visit).ok());
+  EXPECT_TRUE(snapshot.Copy(*stream, visit).ok());
+}
+
 // A disk that fails on one rank fails the checkpoint on all, and the earlier
 // ones stay.
 class FailingFiles : public FileSystem {
@@ -246,6 +303,47 @@ TEST(CheckpointWriterTest, AFailureOfOneRankIsEverybodys) {
   const auto places = ListCheckpoints(folder.path());
   ASSERT_EQ(places->size(), 1u);
   EXPECT_EQ(places->front().step, 1);
+}
+
+// New threads want a stack that no process has room for: as with too many
+// threads, there is none.
+class HugeStacks {
+ public:
+  HugeStacks() {
+    pthread_getattr_default_np(&before_);
+    pthread_attr_t huge = before_;
+    pthread_attr_setstacksize(&huge, size_t{1} << 47);
+    pthread_setattr_default_np(&huge);
+  }
+  ~HugeStacks() { pthread_setattr_default_np(&before_); }
+
+ private:
+  pthread_attr_t before_;
+};
+
+TEST(CheckpointWriterTest, AMissingThreadIsAnError) {
+  const TemporaryFolder folder;
+  std::vector<double> losses;
+  const absl::Status status = WithTrainers(
+      {1, 1, 1}, SmallRun(), [&](Trainer& trainer) -> absl::Status {
+        CheckpointWriterOptions writing;
+        writing.folder = folder.path();
+        SWITCHYARD_ASSIGN_OR_RETURN(
+            const auto writer,
+            CheckpointWriter::Create(writing, {}, trainer.grid().world(),
+                                     trainer.runner().stream(),
+                                     VisitOf(trainer)));
+        SWITCHYARD_RETURN_IF_ERROR(Steps(trainer, 1, &losses));
+        const HugeStacks stacks;
+        SWITCHYARD_RETURN_IF_ERROR(writer->Save());
+        const absl::Status failed = writer->Poll();
+        EXPECT_TRUE(absl::IsResourceExhausted(failed)) << failed;
+        EXPECT_NE(failed.message().find("expected a thread to write"),
+                  absl::string_view::npos);
+        return absl::OkStatus();
+      });
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_TRUE(ListCheckpoints(folder.path())->empty());
 }
 
 TEST(FindCheckpointTest, TakesARunAFolderOrACheckpoint) {

@@ -163,16 +163,20 @@ TEST_P(UpcyclingTest, WhatCannotBeIsRefused) {
     return std::string(Convert(options, "no").message());
   };
   UpcyclingOptions options;
-  EXPECT_TRUE(absl::StrContains(message(options), "\"num_local_experts\""));
+  EXPECT_TRUE(absl::StrContains(message(options),
+                                "--experts between 1 and 4096, found 0"));
   options.experts = 4;
   options.experts_per_token = 5;
-  EXPECT_TRUE(absl::StrContains(message(options), "\"num_experts_per_tok\""));
+  EXPECT_TRUE(absl::StrContains(
+      message(options), "--top_k between 1 and the 4 of --experts, found 5"));
   options.experts_per_token = 2;
   options.every = 3;
   EXPECT_TRUE(absl::StrContains(message(options), "--every between 1 and"));
   options.every = 1;
-  options.noise = -1.0;
-  EXPECT_TRUE(absl::StrContains(message(options), "--noise of 0 or more"));
+  for (const double noise : {-1.0, 1.5, 1e300}) {
+    options.noise = noise;
+    EXPECT_TRUE(absl::StrContains(message(options), "--noise between 0 and 1"));
+  }
   options.noise = 0.0;
   ASSERT_TRUE(Convert(options, "out").ok());
   const auto again = UpcycledConfig(*ModelOf(Path("out")), options);
