@@ -25,34 +25,20 @@ std::string RunCheckpoints::folder() const {
   return absl::StrCat(flags_.out, "/", kCheckpointsFolder);
 }
 
-absl::Status RunCheckpoints::Load(Trainer& trainer, RunStart& start) {
+absl::Status RunCheckpoints::Load(Trainer& trainer, RunStart& start) const {
   if (!start.checkpoint.has_value()) return absl::OkStatus();
   Stream& stream = trainer.runner().stream();
   const ParameterStore& store = trainer.runner().store();
   return AgreeOnStatus(
-      trainer.grid().world(),
+      world_,
       start.resumes
           ? RestoreState(*start.checkpoint, store, stream, VisitOf(trainer))
           : RestoreWeights(*start.checkpoint, store, stream, VisitOf(trainer)));
 }
 
-// They are of a run that is given up, and would be taken for the newest.
-absl::Status RunCheckpoints::DropLaterOnes(const RunStart& start) const {
-  if (!ContinuesInPlace(flags_, start)) return absl::OkStatus();
-  SWITCHYARD_ASSIGN_OR_RETURN(const std::vector<CheckpointPlace> places,
-                              ListCheckpoints(folder()));
-  for (const CheckpointPlace& place : places) {
-    if (place.step <= start.step()) continue;
-    SWITCHYARD_RETURN_IF_ERROR(DiscardCheckpoint(SystemFiles(), place.path));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status RunCheckpoints::Begin(Trainer& trainer, const RunStart& start,
+absl::Status RunCheckpoints::Begin(Trainer& trainer, RunStart& start,
                                    const RunRecord& run) {
-  comm::Communicator& world = trainer.grid().world();
-  SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(
-      world, world.rank() == 0 ? DropLaterOnes(start) : absl::OkStatus()));
+  SWITCHYARD_RETURN_IF_ERROR(Load(trainer, start));
   if (flags_.options.checkpoint_every == 0) return absl::OkStatus();
   CheckpointWriterOptions options;
   options.folder = folder();
@@ -62,9 +48,24 @@ absl::Status RunCheckpoints::Begin(Trainer& trainer, const RunStart& start,
   };
   SWITCHYARD_ASSIGN_OR_RETURN(
       writer_,
-      CheckpointWriter::Create(std::move(options), run, world,
+      CheckpointWriter::Create(std::move(options), run, world_,
                                trainer.runner().stream(), VisitOf(trainer)));
   return absl::OkStatus();
+}
+
+// They are of a run that is given up, and would be taken for the newest.
+absl::Status RunCheckpoints::DropLaterOnes(const RunStart& start) {
+  absl::Status status;
+  if (world_.rank() == 0 && ContinuesInPlace(flags_, start)) {
+    const auto places = ListCheckpoints(folder());
+    status = places.status();
+    for (size_t i = 0; status.ok() && i < places->size(); ++i) {
+      const CheckpointPlace& place = (*places)[i];
+      if (place.step <= start.step()) continue;
+      status = DiscardCheckpoint(SystemFiles(), place.path);
+    }
+  }
+  return AgreeOnStatus(world_, status);
 }
 
 absl::Status RunCheckpoints::AfterStep(int64_t step) {

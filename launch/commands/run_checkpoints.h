@@ -11,6 +11,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "switchyard/comm/communicator.h"
 #include "switchyard/launch/commands/run_start.h"
 #include "switchyard/launch/commands/train_flags.h"
 #include "switchyard/runtime/checkpoint/checkpoint_writer.h"
@@ -22,25 +23,27 @@ namespace switchyard::launch {
 class RunCheckpoints {
  public:
   // `sink` is told of those that are complete, on rank 0.
-  RunCheckpoints(const TrainFlags& flags, MetricsSink& sink)
-      : flags_(flags), sink_(sink) {}
+  RunCheckpoints(const TrainFlags& flags, comm::Communicator& world,
+                 MetricsSink& sink)
+      : flags_(flags), world_(world), sink_(sink) {}
 
-  // Loads what the run begins with. Nothing of an earlier run is touched yet.
-  absl::Status Load(Trainer& trainer, RunStart& start);
+  // Loads what the run begins with and prepares to write. Nothing of an earlier
+  // run is touched yet. `run` describes this one.
+  absl::Status Begin(Trainer& trainer, RunStart& start, const RunRecord& run);
   // Before the first step: a run that goes on in place drops the checkpoints
-  // that it will come to again, and prepares to write. `run` describes it.
-  absl::Status Begin(Trainer& trainer, const RunStart& start,
-                     const RunRecord& run);
+  // that it will come to again.
+  absl::Status DropLaterOnes(const RunStart& start);
   // After each step.
   absl::Status AfterStep(int64_t step);
   // Waits for the last one.
   absl::Status Finish();
 
  private:
-  absl::Status DropLaterOnes(const RunStart& start) const;
+  absl::Status Load(Trainer& trainer, RunStart& start) const;
   std::string folder() const;
 
   const TrainFlags& flags_;
+  comm::Communicator& world_;
   MetricsSink& sink_;
   std::unique_ptr<CheckpointWriter> writer_;  // null: none are written
 };

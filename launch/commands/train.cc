@@ -342,7 +342,7 @@ absl::Status Run::Train() {
   TrainerParts parts;
   parts.data = data_.get();
   parts.sink = &sinks_;
-  RunCheckpoints checkpoints(flags_, sinks_);
+  RunCheckpoints checkpoints(flags_, world_, sinks_);
   parts.after_step = [&](int64_t step) { return checkpoints.AfterStep(step); };
   auto trainer =
       Trainer::Create(flags_.options, world_, device, std::move(parts));
@@ -354,11 +354,11 @@ absl::Status Run::Train() {
         NoteOnArithmetic(start_.checkpoint->manifest().run, record.arithmetic);
     if (!note.empty()) Complain("note: ", note);
   }
-  SWITCHYARD_RETURN_IF_ERROR(checkpoints.Load(**trainer, start_));
+  SWITCHYARD_RETURN_IF_ERROR(checkpoints.Begin(**trainer, start_, record));
   // From here on the files of an earlier run are replaced.
   if (speaks()) output_->Keep();
   SWITCHYARD_RETURN_IF_ERROR(Agree(speaks() ? MakeSinks() : absl::OkStatus()));
-  SWITCHYARD_RETURN_IF_ERROR(checkpoints.Begin(**trainer, start_, record));
+  SWITCHYARD_RETURN_IF_ERROR(checkpoints.DropLaterOnes(start_));
   SWITCHYARD_RETURN_IF_ERROR((*trainer)->Run());
   return checkpoints.Finish();
 }

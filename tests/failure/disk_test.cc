@@ -1,9 +1,9 @@
 // SPDX-FileCopyrightText: The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A run whose disk fills up ends with a sentence, on every rank, and what was
-// complete before stays. The disk is a small tmpfs, which only root may mount,
-// in a mount namespace of its own.
+// Disks that fall short. A run whose disk fills up ends with a sentence, on
+// every rank, and what was complete before stays. The disk is a small tmpfs,
+// which only root may mount, in a mount namespace of its own.
 #include <filesystem>
 #include <string>
 
@@ -19,8 +19,8 @@ namespace switchyard {
 namespace {
 
 using testing::CommandResult;
-using testing::Quoted;
 using ::testing::HasSubstr;
+using testing::Quoted;
 
 bool CanMount(const std::string& folder) {
   return testing::RunCommand("unshare -m mount -t tmpfs none " + Quoted(folder),
@@ -58,6 +58,31 @@ TEST(FullDiskTest, LeavesThePreviousCheckpointAndSaysSo) {
   EXPECT_THAT(result.out, HasSubstr("step-00000002"));
   EXPECT_THAT(result.out, HasSubstr("step-00000004: whole")) << result.err;
   EXPECT_EQ(result.out.find("step-00000006:"), std::string::npos);
+}
+
+// The second rank has a disk of its own where --out lies, as on another host.
+TEST(LocalDiskTest, RanksThatDoNotSeeTheOutputAreNamed) {
+  const testing::TemporaryFolder folder;
+  const std::string disk = folder.path() / "disk";
+  std::filesystem::create_directory(disk);
+  if (!CanMount(disk)) GTEST_SKIP() << "mounting a disk is not allowed here";
+  folder.Write("text.txt", std::string(50000, 'e'));
+  const std::string train = absl::StrCat(
+      SWITCHYARD_COMMAND,
+      " train --model=" SWITCHYARD_SOURCE_DIR "/examples/models/tiny --data=",
+      folder.path().string(), "/text.txt --out=", disk,
+      "/run --seq_len=16 --global_batch=4 --micro_batch=1 --threads=1"
+      " --steps=4 --checkpoint_every=2");
+  const CommandResult result = testing::RunCommand(
+      absl::StrCat(SWITCHYARD_SOURCE_DIR "/launch/mpirun.sh -n 1 ", train,
+                   " : -n 1 unshare -m sh -c ",
+                   Quoted(absl::StrCat("mount -t tmpfs none ", disk,
+                                       " && exec ", train))),
+      folder.path(), 120);
+  EXPECT_NE(result.exit_code, 0);
+  EXPECT_THAT(result.err, HasSubstr("on a disk that all hosts share"));
+  EXPECT_THAT(result.err, HasSubstr("found that rank 1 ("));
+  EXPECT_FALSE(std::filesystem::exists(disk + "/run/metrics.jsonl"));
 }
 
 }  // namespace
