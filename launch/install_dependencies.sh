@@ -18,11 +18,12 @@ HERE=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
 CORPUS=/usr/share/dictd/gcide.dict.dz
 
 # ocl-icd-opencl-dev: the CMake package of Debian's oneDNN asks for OpenCL.
+# libprotobuf-dev: so does pkg-config's file of Debian 13's SentencePiece.
 # make: what CMake generates for unless it is told otherwise, as in a project
 # that uses the installed package.
 PACKAGES=(g++ cmake ninja-build make pkg-config libopenmpi-dev openmpi-bin
   libabsl-dev libdnnl-dev ocl-icd-opencl-dev libhwy-dev nlohmann-json3-dev
-  libxxhash-dev libpcre2-dev libsentencepiece-dev libutf8proc-dev
+  libxxhash-dev libpcre2-dev libsentencepiece-dev libprotobuf-dev libutf8proc-dev
   libgtest-dev libgmock-dev)
 WITH_CORPUS=0
 
@@ -72,7 +73,7 @@ sources_of() {
     Highway) echo "libhwy-dev|highway-devel|highway|libhwy|PKG_CONFIG_PATH" ;;
     PCRE2) echo "libpcre2-dev|pcre2-devel|pcre2|pcre2|PKG_CONFIG_PATH" ;;
     SentencePiece)
-      printf "%s|%s\n" "libsentencepiece-dev|sentencepiece-devel" \
+      printf "%s|%s\n" "libsentencepiece-dev,libprotobuf-dev|sentencepiece-devel" \
         "sentencepiece|sentencepiece|PKG_CONFIG_PATH"
       ;;
     utf8proc)
