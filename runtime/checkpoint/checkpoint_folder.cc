@@ -53,6 +53,17 @@ std::string UnfinishedName(int64_t step) {
   return absl::StrCat(kUnfinishedPrefix, CheckpointName(step));
 }
 
+std::string WithoutSlash(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
+
+std::string UnfinishedPath(const std::string& path) {
+  const fs::path target(WithoutSlash(path));
+  return target.parent_path() /
+         absl::StrCat(kUnfinishedPrefix, target.filename().string());
+}
+
 std::string RankFileName(int64_t rank) {
   return absl::StrFormat("rank-%05d.safetensors", rank);
 }

@@ -36,6 +36,11 @@ std::string CheckpointName(int64_t step);
 std::string UnfinishedName(int64_t step);
 std::string RankFileName(int64_t rank);
 
+// Where what becomes `path` is written: beside it, under a name that no
+// checkpoint has. Slashes at the end do not count.
+std::string UnfinishedPath(const std::string& path);
+std::string WithoutSlash(std::string path);
+
 // The complete checkpoints in a folder, by step; none if there is no folder.
 absl::StatusOr<std::vector<CheckpointPlace>> ListCheckpoints(
     const std::string& folder);

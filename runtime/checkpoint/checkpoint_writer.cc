@@ -254,8 +254,9 @@ absl::Status CheckpointWriter::Complete() {
 
 absl::Status CheckpointWriter::Publish() {
   // Of a run that came this far before it was resumed from an earlier one.
-  if (Exists(report_.path))
+  if (Exists(report_.path)) {
     SWITCHYARD_RETURN_IF_ERROR(DiscardCheckpoint(files_, report_.path));
+  }
   SWITCHYARD_RETURN_IF_ERROR(
       files_.Rename(PathOf(UnfinishedName(report_.step)), report_.path));
   return files_.SyncFolder(options_.folder);

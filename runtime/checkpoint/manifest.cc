@@ -24,6 +24,8 @@ using Tensors = std::map<std::string, SavedTensor>;
 
 constexpr char kFormat[] = "switchyard checkpoint";
 constexpr int64_t kVersion = 1;
+constexpr char kTrainingState[] = "training state";
+constexpr char kWeights[] = "weights";
 // The checksum of the text is written into it; it counts with these digits.
 constexpr char kNoChecksum[] = "0000000000000000";
 
@@ -381,7 +383,7 @@ std::string ToJson(const Manifest& manifest) {
   json["format"] = kFormat;
   json["version"] = kVersion;
   json["checksum"] = kNoChecksum;
-  json["kind"] = manifest.is_training_state ? "training state" : "weights";
+  json["kind"] = manifest.is_training_state ? kTrainingState : kWeights;
   OrderedJson state = OrderedJson::object();
   for (const auto& [name, value] : manifest.integers) state[name] = value;
   for (const auto& [name, value] : manifest.numbers) {
@@ -423,7 +425,12 @@ absl::StatusOr<Manifest> ParseManifest(absl::string_view text,
   SWITCHYARD_RETURN_IF_ERROR(
       CheckChecksum(text, source, members.Text("checksum")));
   Manifest manifest;
-  manifest.is_training_state = members.Text("kind") == "training state";
+  const std::string kind = members.Text("kind");
+  manifest.is_training_state = kind == kTrainingState;
+  if (!manifest.is_training_state && kind != kWeights) {
+    members.Fail(
+        "kind", absl::StrCat("\"", kTrainingState, "\" or \"", kWeights, "\""));
+  }
   SWITCHYARD_RETURN_IF_ERROR(
       ReadState(members.Object("state"), source, &manifest));
   SWITCHYARD_RETURN_IF_ERROR(

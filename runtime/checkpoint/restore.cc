@@ -41,10 +41,49 @@ absl::Status CheckShape(const Checkpoint& checkpoint, const std::string& name,
                                         saved->shape.ToString()));
 }
 
+// Reads into the device's memory, in whatever of fp32 and bf16 it has.
+class ElementReader {
+ public:
+  ElementReader(Checkpoint& checkpoint, Stream& stream)
+      : checkpoint_(checkpoint), stream_(stream) {}
+
+  // Elements of tensor `name`, which the checkpoint has, from `first` on.
+  absl::Status Read(const std::string& name, int64_t first,
+                    const TensorView& values) {
+    const DType stored = checkpoint_.Find(name)->dtype;
+    const int64_t count = values.element_count();
+    for (int64_t at = 0; at < count; at += kElementsAtOnce) {
+      const int64_t end = std::min(count, at + kElementsAtOnce);
+      stored_.resize(static_cast<size_t>(end - at) * SizeOf(stored));
+      SWITCHYARD_RETURN_IF_ERROR(
+          checkpoint_.Read(name, first + at, end - at, stored_.data()));
+      const char* elements = stored_.data();
+      if (stored != values.dtype()) {
+        converted_.resize(static_cast<size_t>(end - at) *
+                          SizeOf(values.dtype()));
+        if (!ConvertElements(StoredTypeOf(stored), elements, values.dtype(),
+                             converted_.data(), end - at)) {
+          return Error(checkpoint_, absl::StrCat("expected tensor \"", name,
+                                                 "\" in fp32 or bf16, found ",
+                                                 NameOf(stored)));
+        }
+        elements = converted_.data();
+      }
+      stream_.CopyToDevice(values.Rows(at, end), elements);
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  Checkpoint& checkpoint_;
+  Stream& stream_;
+  std::vector<char> stored_, converted_;
+};
+
 class StateReader : public StateVisitor {
  public:
   StateReader(Checkpoint& checkpoint, Stream& stream)
-      : checkpoint_(checkpoint), stream_(stream) {}
+      : checkpoint_(checkpoint), elements_(checkpoint, stream) {}
 
   absl::Status Visit(const StateSlice& slice) override {
     const SavedTensor* saved = checkpoint_.Find(slice.name);
@@ -56,7 +95,7 @@ class StateReader : public StateVisitor {
                                 NameOf(slice.values.dtype()), ", found ",
                                 NameOf(saved->dtype)));
     }
-    return ReadInto(slice.name, slice.first_element, slice.values);
+    return elements_.Read(slice.name, slice.first_element, slice.values);
   }
 
   absl::Status Visit(const char* name, int64_t* value) override {
@@ -81,28 +120,14 @@ class StateReader : public StateVisitor {
                                            "\" in its state, found none"));
   }
 
-  absl::Status ReadInto(const std::string& name, int64_t first,
-                        const TensorView& values) {
-    const int64_t count = values.element_count();
-    for (int64_t at = 0; at < count; at += kElementsAtOnce) {
-      const int64_t end = std::min(count, at + kElementsAtOnce);
-      buffer_.resize(static_cast<size_t>(end - at) * SizeOf(values.dtype()));
-      SWITCHYARD_RETURN_IF_ERROR(
-          checkpoint_.Read(name, first + at, end - at, buffer_.data()));
-      stream_.CopyToDevice(values.Rows(at, end), buffer_.data());
-    }
-    return absl::OkStatus();
-  }
-
   Checkpoint& checkpoint_;
-  Stream& stream_;
-  std::vector<char> buffer_;
+  ElementReader elements_;
 };
 
 class WeightReader : public StateVisitor {
  public:
   WeightReader(Checkpoint& checkpoint, Stream& stream)
-      : checkpoint_(checkpoint), stream_(stream) {}
+      : checkpoint_(checkpoint), elements_(checkpoint, stream) {}
 
   absl::Status Visit(const StateSlice& slice) override {
     if (absl::StartsWith(slice.name, kMoment) ||
@@ -115,7 +140,7 @@ class WeightReader : public StateVisitor {
     if (checkpoint_.Find(master) != nullptr) name = master;
     SWITCHYARD_RETURN_IF_ERROR(
         CheckShape(checkpoint_, name, slice.shape, checkpoint_.Find(name)));
-    return ReadInto(name, slice.first_element, slice.values);
+    return elements_.Read(name, slice.first_element, slice.values);
   }
   absl::Status Visit(const char*, int64_t*) override {
     return absl::OkStatus();
@@ -123,30 +148,8 @@ class WeightReader : public StateVisitor {
   absl::Status Visit(const char*, double*) override { return absl::OkStatus(); }
 
  private:
-  absl::Status ReadInto(const std::string& name, int64_t first,
-                        const TensorView& values) {
-    const DType stored = checkpoint_.Find(name)->dtype;
-    const int64_t count = values.element_count();
-    for (int64_t at = 0; at < count; at += kElementsAtOnce) {
-      const int64_t end = std::min(count, at + kElementsAtOnce);
-      stored_.resize(static_cast<size_t>(end - at) * SizeOf(stored));
-      SWITCHYARD_RETURN_IF_ERROR(
-          checkpoint_.Read(name, first + at, end - at, stored_.data()));
-      converted_.resize(static_cast<size_t>(end - at) * SizeOf(values.dtype()));
-      if (!ConvertElements(StoredTypeOf(stored), stored_.data(), values.dtype(),
-                           converted_.data(), end - at)) {
-        return Error(checkpoint_, absl::StrCat("expected tensor \"", name,
-                                               "\" in fp32 or bf16, found ",
-                                               NameOf(stored)));
-      }
-      stream_.CopyToDevice(values.Rows(at, end), converted_.data());
-    }
-    return absl::OkStatus();
-  }
-
   Checkpoint& checkpoint_;
-  Stream& stream_;
-  std::vector<char> stored_, converted_;
+  ElementReader elements_;
 };
 
 // Names that the model has, on whatever rank.

@@ -109,6 +109,14 @@ std::string StoredTensor::ShapeText() const {
   return absl::StrCat("[", absl::StrJoin(shape, ", "), "]");
 }
 
+StoredTensor WholeTensor(std::string name, DType dtype, const Shape& shape) {
+  StoredTensor tensor;
+  tensor.name = std::move(name);
+  tensor.type = StoredTypeOf(dtype);
+  for (int i = 0; i < shape.rank(); ++i) tensor.shape.push_back(shape[i]);
+  return tensor;
+}
+
 absl::Status SafetensorsFile::Error(absl::string_view sentence) const {
   return absl::InvalidArgumentError(
       absl::StrCat(path(), ": ", sentence,

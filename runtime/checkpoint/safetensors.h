@@ -19,7 +19,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "switchyard/base/dtype.h"
 #include "switchyard/base/random_access_file.h"
+#include "switchyard/base/shape.h"
 #include "switchyard/runtime/checkpoint/stored_type.h"
 
 namespace switchyard {
@@ -34,6 +36,9 @@ struct StoredTensor {
   int64_t byte_count() const { return element_count() * SizeOf(type); }
   std::string ShapeText() const;  // "[512, 256]"
 };
+
+// A whole tensor of ours, at no place yet.
+StoredTensor WholeTensor(std::string name, DType dtype, const Shape& shape);
 
 class SafetensorsFile {
  public:

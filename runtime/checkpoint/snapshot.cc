@@ -163,17 +163,10 @@ std::string Snapshot::MakeHeader() const {
         saved.try_emplace(slice.name, SavedTensor{slice.dtype, slice.shape, {}})
             .first->second;
     SavedSlice one = {0, slice.first, slice.count, slice.checksums};
-    StoredTensor place;
-    place.name = SliceName(slice.name, slice.shape, one);
-    place.type = StoredTypeOf(slice.dtype);
-    place.shape = {slice.count};
-    if (slice.count == slice.shape.element_count()) {
-      place.shape.clear();
-      for (int i = 0; i < slice.shape.rank(); ++i) {
-        place.shape.push_back(slice.shape[i]);
-      }
-    }
-    stored.push_back(std::move(place));
+    const bool whole = slice.count == slice.shape.element_count();
+    stored.push_back(WholeTensor(SliceName(slice.name, slice.shape, one),
+                                 slice.dtype,
+                                 whole ? slice.shape : Shape{slice.count}));
     tensor.slices.push_back(std::move(one));
   }
   return MakeSafetensorsHeader(

@@ -20,19 +20,6 @@ namespace fs = std::filesystem;
 
 constexpr char kFileName[] = "weights.safetensors";
 
-std::string WithoutSlash(std::string path) {
-  while (path.size() > 1 && path.back() == '/') path.pop_back();
-  return path;
-}
-
-// Beside `path`, under a name that no checkpoint has.
-std::string UnfinishedPath(const std::string& path) {
-  const fs::path target(path);
-  return (target.parent_path() /
-          absl::StrCat(".unfinished-", target.filename().string()))
-      .string();
-}
-
 }  // namespace
 
 WeightsWriter::WeightsWriter(std::string path,
@@ -63,13 +50,7 @@ absl::Status WeightsWriter::Begin() {
   std::vector<StoredTensor> stored;
   for (const WeightsTensor& tensor : tensors_) {
     SWITCHYARD_CHECK(tensor.shape.element_count() > 0) << tensor.name;
-    StoredTensor place;
-    place.name = tensor.name;
-    place.type = StoredTypeOf(tensor.dtype);
-    for (int i = 0; i < tensor.shape.rank(); ++i) {
-      place.shape.push_back(tensor.shape[i]);
-    }
-    stored.push_back(std::move(place));
+    stored.push_back(WholeTensor(tensor.name, tensor.dtype, tensor.shape));
     manifest_.tensors[tensor.name] = {
         tensor.dtype, tensor.shape, {{0, 0, tensor.shape.element_count(), {}}}};
   }

@@ -77,8 +77,7 @@ class ObjectParser {
     SWITCHYARD_RETURN_IF_ERROR(status_);
     if (!json.is_object()) {
       return Error(source_, absl::StrCat("expected a JSON object, found ",
-                                         json.type_name(),
-                                         "; give ", wanted_));
+                                         json.type_name(), "; give ", wanted_));
     }
     return json;
   }
@@ -96,10 +95,9 @@ class ObjectParser {
       }
     }
     if (depth > kMaxDepth) {
-      status_.Update(
-          Error(source_, absl::StrCat("expected at most ", kMaxDepth,
-                                      " nested levels, found more; give ",
-                                      wanted_)));
+      status_.Update(Error(
+          source_, absl::StrCat("expected at most ", kMaxDepth,
+                                " nested levels, found more; give ", wanted_)));
       return false;  // keeps nothing of what is deeper
     }
     return true;

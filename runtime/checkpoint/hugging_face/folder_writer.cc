@@ -24,19 +24,6 @@ int64_t ByteCount(const WeightsTensor& tensor) {
          static_cast<int64_t>(SizeOf(tensor.dtype));
 }
 
-std::string WithoutSlash(std::string path) {
-  while (path.size() > 1 && path.back() == '/') path.pop_back();
-  return path;
-}
-
-// Beside `path`.
-std::string UnfinishedPath(const std::string& path) {
-  const fs::path target(path);
-  return (target.parent_path() /
-          absl::StrCat(".unfinished-", target.filename().string()))
-      .string();
-}
-
 }  // namespace
 
 FolderWriter::FolderWriter(std::string path, std::vector<WeightsTensor> tensors,
@@ -85,13 +72,8 @@ absl::Status FolderWriter::BeginShard(const Shard& shard) {
   if (file_ != nullptr) SWITCHYARD_RETURN_IF_ERROR(file_->Sync());
   std::vector<StoredTensor> stored;
   for (size_t i = shard.first; i < shard.end; ++i) {
-    StoredTensor place;
-    place.name = tensors_[i].name;
-    place.type = StoredTypeOf(tensors_[i].dtype);
-    for (int axis = 0; axis < tensors_[i].shape.rank(); ++axis) {
-      place.shape.push_back(tensors_[i].shape[axis]);
-    }
-    stored.push_back(std::move(place));
+    const WeightsTensor& tensor = tensors_[i];
+    stored.push_back(WholeTensor(tensor.name, tensor.dtype, tensor.shape));
   }
   SWITCHYARD_ASSIGN_OR_RETURN(
       file_, files_.Create(absl::StrCat(unfinished_, "/", shard.name)));

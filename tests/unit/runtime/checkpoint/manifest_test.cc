@@ -133,6 +133,8 @@ TEST(ManifestTest, RefusesWhatLies) {
            {"\"bytes\": 1000", "\"bytes\": -1"},
            {"\"step\": 12", "\"step\": 99999999999999999999"},
            {"\"step\": 12", "\"step\": \"twelve\""},
+           {"\"training state\"", "\"half a state\""},
+           {"\"training state\"", "\"half a state\""},
            {"\"lr\": \"0.1\"", "\"lr\": 0.1"},
            {"\"checksums\": [", "\"checksums\": [\"0000000000000001\","}}) {
     EXPECT_THAT(Changed(from, to), HasSubstr("expected")) << from << to;
