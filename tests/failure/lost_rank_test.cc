@@ -20,6 +20,7 @@
 #include "gtest/gtest.h"
 #include "switchyard/base/file.h"
 #include "switchyard/tests/support/command_run.h"
+#include "switchyard/tests/support/process.h"
 #include "switchyard/tests/support/temporary_folder.h"
 
 namespace switchyard {
@@ -39,18 +40,8 @@ double Now() {
       .count();
 }
 
-// Ended, or ended and not yet waited for by whoever adopted it. Ranks may
-// outlive mpirun by the blink of an eye.
-bool IsGone(pid_t pid) {
-  const double start = Now();
-  while (Now() - start < 2.0) {
-    std::ifstream stat(absl::StrCat("/proc/", pid, "/stat"));
-    const std::string text(std::istreambuf_iterator<char>(stat), {});
-    if (text.empty() || absl::StrContains(text, ") Z ")) return true;
-    usleep(20000);
-  }
-  return false;
-}
+// Ranks may outlive mpirun by the blink of an eye.
+bool IsGone(pid_t pid) { return testing::IsGoneWithin(pid, 2.0); }
 
 class LostRankTest : public ::testing::Test {
  protected:
