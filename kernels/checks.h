@@ -11,6 +11,17 @@
 #include "switchyard/base/tensor_view.h"
 #include "switchyard/kernels/fixed_point.h"
 
+// Behind the checks of an operator: on a CUDA device `call`, its implementation
+// in kernels/cuda/, is all that is left to do.
+#ifdef SWITCHYARD_WITH_CUDA
+#define SWITCHYARD_RETURN_IF_CUDA(stream, call)                     \
+  do {                                                              \
+    if ((stream).device().kind() == DeviceKind::kCuda) return call; \
+  } while (false)
+#else
+#define SWITCHYARD_RETURN_IF_CUDA(stream, call) CheckCpu(stream)
+#endif
+
 namespace switchyard::kernels {
 
 inline void CheckDType(const ConstTensorView& view, DType dtype) {
