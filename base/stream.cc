@@ -5,20 +5,8 @@
 #include <cstring>
 #include <vector>
 
-#include "switchyard/base/cpu/check_cpu.h"
-
-// The CUDA device will copy through its own stream; until then every stream
-// belongs to a CPU, whose memory the host can address.
 namespace switchyard {
 namespace {
-
-template <typename RowFn>
-void ForEachRow(const ConstTensorView& view, const RowFn& row_fn) {
-  const int64_t rows = view.contiguous() ? 1 : view.dim(0);
-  const int64_t bytes = rows == 0 ? 0 : view.byte_count() / rows;
-  if (bytes == 0) return;
-  for (int64_t row = 0; row < rows; ++row) row_fn(row, bytes);
-}
 
 const char* RowAddress(const ConstTensorView& view, int64_t row) {
   return static_cast<const char*>(view.raw()) +
@@ -33,12 +21,28 @@ char* RowAddress(const TensorView& view, int64_t row) {
 }  // namespace
 
 void Stream::Copy(const TensorView& dst, const ConstTensorView& src) {
-  CheckCpu(*this);
   SWITCHYARD_CHECK(dst.dtype() == src.dtype() && dst.shape() == src.shape())
       << NameOf(dst.dtype()) << dst.shape().ToString() << " from "
       << NameOf(src.dtype()) << src.shape().ToString();
+  if (src.element_count() > 0) CopyRows(dst, src);
+}
+
+void Stream::CopyToHost(void* dst, const ConstTensorView& src) {
+  SWITCHYARD_CHECK(src.contiguous());
+  if (src.byte_count() > 0) CopyBytesToHost(dst, src);
+}
+
+void Stream::CopyToDevice(const TensorView& dst, const void* src) {
+  SWITCHYARD_CHECK(dst.contiguous());
+  if (dst.byte_count() > 0) CopyBytesToDevice(dst, src);
+}
+
+void Stream::Zero(const TensorView& dst) {
+  if (dst.element_count() > 0) ZeroRows(dst);
+}
+
+void Stream::CopyRows(const TensorView& dst, const ConstTensorView& src) {
   Enqueue([dst, src] {
-    if (src.element_count() == 0) return;
     if (dst.contiguous() && src.contiguous()) {
       std::memcpy(dst.raw(), src.raw(), src.byte_count());
       return;
@@ -50,18 +54,11 @@ void Stream::Copy(const TensorView& dst, const ConstTensorView& src) {
   });
 }
 
-void Stream::CopyToHost(void* dst, const ConstTensorView& src) {
-  CheckCpu(*this);
-  SWITCHYARD_CHECK(src.contiguous());
-  Enqueue([dst, src] {
-    if (src.byte_count() > 0) std::memcpy(dst, src.raw(), src.byte_count());
-  });
+void Stream::CopyBytesToHost(void* dst, const ConstTensorView& src) {
+  Enqueue([dst, src] { std::memcpy(dst, src.raw(), src.byte_count()); });
 }
 
-void Stream::CopyToDevice(const TensorView& dst, const void* src) {
-  CheckCpu(*this);
-  SWITCHYARD_CHECK(dst.contiguous());
-  if (dst.byte_count() == 0) return;
+void Stream::CopyBytesToDevice(const TensorView& dst, const void* src) {
   if (runs_at_once_) {
     std::memcpy(dst.raw(), src, dst.byte_count());
     return;
@@ -72,12 +69,13 @@ void Stream::CopyToDevice(const TensorView& dst, const void* src) {
   });
 }
 
-void Stream::Zero(const TensorView& dst) {
-  CheckCpu(*this);
+void Stream::ZeroRows(const TensorView& dst) {
   Enqueue([dst] {
-    ForEachRow(dst, [&dst](int64_t row, int64_t bytes) {
+    const int64_t rows = dst.contiguous() ? 1 : dst.dim(0);
+    const int64_t bytes = dst.byte_count() / rows;
+    for (int64_t row = 0; row < rows; ++row) {
       std::memset(RowAddress(dst, row), 0, bytes);
-    });
+    }
   });
 }
 

@@ -4,6 +4,7 @@
 // An ordered queue of work on one device. Operators enqueue; the host learns a
 // result only after Wait. A stream of the plain CPU runs work at once, which is
 // one legal order; nobody may rely on it, and the guarded CPU does not do it.
+// A CUDA device's (base/cuda/) takes kernels and copies, not work of the host.
 #ifndef SWITCHYARD_BASE_STREAM_H_
 #define SWITCHYARD_BASE_STREAM_H_
 
@@ -50,6 +51,13 @@ class Stream {
   Stream(Device& device, bool runs_at_once)
       : device_(device), runs_at_once_(runs_at_once) {}
   virtual void EnqueueLate(std::function<void()> work) = 0;
+
+  // How a device copies; operands are checked and not empty. These are for
+  // memory that the host can address.
+  virtual void CopyRows(const TensorView& dst, const ConstTensorView& src);
+  virtual void CopyBytesToHost(void* dst, const ConstTensorView& src);
+  virtual void CopyBytesToDevice(const TensorView& dst, const void* src);
+  virtual void ZeroRows(const TensorView& dst);
 
  private:
   Device& device_;

@@ -11,6 +11,17 @@
 #include "switchyard/base/tensor_view.h"
 #include "switchyard/kernels/fixed_point.h"
 
+// Behind the checks of an operator: on a CUDA device `call`, its implementation
+// in kernels/cuda/, is all that is left to do.
+#ifdef SWITCHYARD_WITH_CUDA
+#define SWITCHYARD_RETURN_IF_CUDA(stream, call)                     \
+  do {                                                              \
+    if ((stream).device().kind() == DeviceKind::kCuda) return call; \
+  } while (false)
+#else
+#define SWITCHYARD_RETURN_IF_CUDA(stream, call) CheckCpu(stream)
+#endif
+
 namespace switchyard::kernels {
 
 inline void CheckDType(const ConstTensorView& view, DType dtype) {
@@ -71,8 +82,12 @@ inline void CheckFixedPoint(const FixedPoint& format) {
       << format.fraction_bits << " bits, limit " << format.limit;
 }
 
-inline void CheckGradientSum(const GradientSum& gradient, const Shape& shape) {
-  CheckDType(gradient.sum, DType::kInt64);
+// Sums are int64; on a CUDA device they may be fp32 (`--determinism run`).
+inline void CheckGradientSum(const Stream& stream, const GradientSum& gradient,
+                             const Shape& shape) {
+  const bool wide = gradient.sum.dtype() == DType::kFloat32 &&
+                    stream.device().kind() == DeviceKind::kCuda;
+  CheckDType(gradient.sum, wide ? DType::kFloat32 : DType::kInt64);
   CheckShape(gradient.sum, shape);
   CheckDType(gradient.refused, DType::kInt64);
   CheckShape(gradient.refused, Shape{1});

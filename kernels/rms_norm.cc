@@ -4,6 +4,7 @@
 
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/rms_norm.h"
+#include "switchyard/kernels/cuda/rms_norm.h"
 
 namespace switchyard::kernels {
 namespace {
@@ -34,7 +35,7 @@ void RmsNorm(Stream& stream, const RmsNormArgs& args) {
     CheckTensor("add", args.add, dtype, shape);
     CheckTensor("sum", args.sum, dtype, shape);
   }
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::RmsNorm(stream, args));
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::RmsNorm(args, threads); });
 }
@@ -47,7 +48,7 @@ void RmsNormBackward(Stream& stream, const RmsNormBackwardArgs& args) {
   if (args.dsum.defined()) CheckTensor("dsum", args.dsum, dtype, shape);
   CheckTensor("dx", args.dx, dtype, shape);
   CheckPacked("dweight", args.dweight, DType::kFloat32, args.weight.shape());
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::RmsNormBackward(stream, args));
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::RmsNormBackward(args, threads); });
 }

@@ -10,6 +10,7 @@
 #include "gtest/gtest.h"
 #include "switchyard/base/cpu/cpu_device.h"
 #include "switchyard/base/guarded/guarded_device.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/random_values.h"
 #include "switchyard/tests/support/rounding.h"
@@ -20,6 +21,7 @@ namespace {
 
 using switchyard::testing::AllEqual;
 using switchyard::testing::AllNear;
+using switchyard::testing::AnyDevice;
 using switchyard::testing::Layout;
 using switchyard::testing::RandomValues;
 using switchyard::testing::RoundTo;
@@ -83,7 +85,7 @@ double ForwardTolerance(int64_t width, DType dtype) {
 }
 
 TEST(RmsNormTest, AgreesWithDoubles) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   const auto stream = device.NewStream();
   for (const int64_t rows : {0, 1, 33, 130}) {
     for (const int64_t width : {1, 7, 8, 31, 32, 33, 256, 1001}) {
@@ -124,7 +126,7 @@ TEST(RmsNormTest, AgreesWithDoubles) {
 }
 
 TEST(RmsNormTest, TheSumMayTakeThePlaceOfAnAddend) {
-  CpuDevice device;
+  AnyDevice device;
   const auto stream = device.NewStream();
   const Inputs in = RandomInputs(5, 33, DType::kBFloat16);
   const Shape shape = {5, 33};
@@ -148,7 +150,7 @@ TEST(RmsNormTest, TheSumMayTakeThePlaceOfAnAddend) {
 }
 
 TEST(RmsNormTest, Bf16IsRoundedBeforeTheWeight) {
-  CpuDevice device;
+  AnyDevice device;
   const auto stream = device.NewStream();
   // 64 pairs of values: some of them tell two roundings from one.
   Values weights;
@@ -206,6 +208,7 @@ Gradients BackwardOracle(const Inputs& in, bool with_dsum) {
 }
 
 TEST(RmsNormBackwardTest, OracleIsTheDerivative) {
+  SWITCHYARD_CPU_ONLY();
   Inputs in = RandomInputs(2, 5, DType::kFloat32);
   const Gradients gradient = BackwardOracle(in, false);
   const auto loss = [&] {
@@ -235,7 +238,7 @@ TEST(RmsNormBackwardTest, OracleIsTheDerivative) {
 }
 
 TEST(RmsNormBackwardTest, AgreesWithDoubles) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   const auto stream = device.NewStream();
   for (const int64_t rows : {0, 1, 33, 130, 1001}) {
     for (const int64_t width : {1, 7, 8, 33, 256}) {
@@ -289,6 +292,7 @@ TEST(RmsNormBackwardTest, AgreesWithDoubles) {
 }
 
 TEST(RmsNormBackwardTest, GivesTheSameBitsOnAnyNumberOfThreads) {
+  SWITCHYARD_CPU_ONLY();
   const Inputs in = RandomInputs(1001, 100, DType::kFloat32);
   const Shape shape = {in.rows, in.width};
   const auto run = [&](Device& device, TestTensor& dx, TestTensor& dweight) {
@@ -320,7 +324,7 @@ class RmsNormGroupsTest : public ::testing::TestWithParam<DType> {};
 
 TEST_P(RmsNormGroupsTest, AGroupIsNormalisedAsARow) {
   constexpr int64_t kRows = 70, kGroups = 3, kWidth = 33, kBefore = 5;
-  CpuDevice device(2);
+  AnyDevice device(2);
   const auto stream = device.NewStream();
   const Inputs in = RandomInputs(kRows * kGroups, kWidth, GetParam());
   const Shape flat = {in.rows, kWidth};
@@ -379,6 +383,7 @@ INSTANTIATE_TEST_SUITE_P(DTypes, RmsNormGroupsTest,
                          });
 
 TEST(RmsNormDeathTest, SumGoesWithAdd) {
+  SWITCHYARD_CPU_ONLY();
   CpuDevice device;
   const auto stream = device.NewStream();
   TestTensor x(device, DType::kFloat32, {2, 4}, Values(8, 1.0));

@@ -1,0 +1,41 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Pinned host memory through which copies between a device and ordinary memory
+// pass, so that they need not wait. What was taken is free again when the
+// stream has been waited for. It grows by doubling and never shrinks: a step
+// that needs no more than an earlier one takes nothing.
+#ifndef SWITCHYARD_BASE_CUDA_HOST_STAGING_H_
+#define SWITCHYARD_BASE_CUDA_HOST_STAGING_H_
+
+#include <cstddef>
+#include <vector>
+
+namespace switchyard {
+
+class HostStaging {
+ public:
+  HostStaging() = default;
+  ~HostStaging();
+  HostStaging(const HostStaging&) = delete;
+  HostStaging& operator=(const HostStaging&) = delete;
+
+  // Valid until Reset.
+  char* Take(size_t bytes);
+  // No copy that uses what was taken is under way any more.
+  void Reset();
+
+ private:
+  struct Block {
+    char* data = nullptr;
+    size_t bytes = 0;
+  };
+  void Add(size_t bytes);
+
+  std::vector<Block> blocks_;  // only the last has room
+  size_t used_ = 0;            // of the last one
+};
+
+}  // namespace switchyard
+
+#endif  // SWITCHYARD_BASE_CUDA_HOST_STAGING_H_

@@ -1,0 +1,73 @@
+# SPDX-FileCopyrightText: The Switchyard authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# CUDA comes in three ways. The same sources serve both of the last two.
+#   OFF       none; the program says so when it is asked for a GPU
+#   ON        nvcc, the CUDA toolkit and NCCL
+#   EMULATED  the host compiler and tests/emulation: kernels, streams, cuBLAS
+#             and NCCL run on the host, for machines without a GPU
+set(SWITCHYARD_CUDA OFF CACHE STRING "CUDA: OFF, ON or EMULATED (for tests)")
+set_property(CACHE SWITCHYARD_CUDA PROPERTY STRINGS OFF ON EMULATED)
+if(NOT SWITCHYARD_CUDA MATCHES "^(OFF|ON|EMULATED)$")
+  message(FATAL_ERROR "expected SWITCHYARD_CUDA to be OFF, ON or EMULATED, "
+                      "found ${SWITCHYARD_CUDA}")
+endif()
+
+# switchyard_cuda_sources(target [HOST file.cc...] [DEVICE file.cu...])
+# gives a library its CUDA half, if there is one. Files are relative to the
+# current folder.
+function(switchyard_cuda_sources target)
+  if(NOT SWITCHYARD_CUDA)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "" "HOST;DEVICE" ${ARGN})
+  target_compile_definitions(${target} PRIVATE SWITCHYARD_WITH_CUDA)
+  target_sources(${target} PRIVATE ${ARG_HOST})
+  if(SWITCHYARD_CUDA STREQUAL "ON")
+    target_sources(${target} PRIVATE ${ARG_DEVICE})
+    target_link_libraries(${target} PRIVATE CUDA::cudart)
+    return()
+  endif()
+  target_link_libraries(${target} PRIVATE switchyard::emulation)
+  foreach(file ${ARG_DEVICE})
+    file(RELATIVE_PATH name ${PROJECT_SOURCE_DIR}
+         ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+    set(wrapper ${CMAKE_CURRENT_BINARY_DIR}/${file}.cc)
+    file(CONFIGURE OUTPUT ${wrapper} CONTENT "#include \"switchyard/${name}\"\n")
+    set_source_files_properties(${wrapper} PROPERTIES
+      COMPILE_OPTIONS "${SWITCHYARD_EMULATED_DEVICE_OPTIONS}"
+      OBJECT_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+    target_sources(${target} PRIVATE ${wrapper})
+  endforeach()
+endfunction()
+
+if(SWITCHYARD_CUDA STREQUAL "ON")
+  if(SWITCHYARD_CCACHE AND NOT CMAKE_CUDA_COMPILER_LAUNCHER)
+    set(CMAKE_CUDA_COMPILER_LAUNCHER ${SWITCHYARD_CCACHE})
+  endif()
+  if(NOT CMAKE_CUDA_ARCHITECTURES)
+    # A100, H100, B200, and code that later ones can translate.
+    set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 100-real 100-virtual)
+  endif()
+  enable_language(CUDA)
+  set(CMAKE_CUDA_STANDARD 20)
+  set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+  find_package(CUDAToolkit REQUIRED)
+  find_library(NCCL_LIBRARY nccl HINTS ${CUDAToolkit_LIBRARY_DIR}
+               $ENV{NCCL_HOME}/lib REQUIRED)
+  find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS}
+            $ENV{NCCL_HOME}/include REQUIRED)
+  add_library(switchyard_nccl INTERFACE)
+  add_library(switchyard::nccl ALIAS switchyard_nccl)
+  target_include_directories(switchyard_nccl INTERFACE
+    $<BUILD_INTERFACE:${NCCL_INCLUDE_DIR}>)
+  target_link_libraries(switchyard_nccl INTERFACE ${NCCL_LIBRARY} CUDA::cudart)
+elseif(SWITCHYARD_CUDA STREQUAL "EMULATED")
+  # Accesses to memory are reported to the race checker of tests/emulation,
+  # which is linked in place of the compiler's own. AddressSanitizer excludes it.
+  if(NOT SWITCHYARD_SANITIZER AND EXISTS ${PROJECT_SOURCE_DIR}/tests/emulation/races)
+    set(SWITCHYARD_EMULATED_DEVICE_OPTIONS -fsanitize=thread -O2 -g1
+        --param=tsan-instrument-func-entry-exit=0)
+  endif()
+  list(APPEND SWITCHYARD_EMULATED_DEVICE_OPTIONS -Wno-unknown-pragmas)
+endif()
