@@ -25,23 +25,21 @@
 #include <type_traits>
 
 #include "switchyard/base/tensor_view.h"
+#include "switchyard/kernels/cuda/accesses.cuh"
 #include "switchyard/kernels/cuda/elements.cuh"
 #include "switchyard/kernels/cuda/portable.cuh"
 
 namespace switchyard::kernels::cuda {
 
-// Elements of one dtype that fill 16 bytes.
+// Elements that fill 16 bytes.
 template <typename T>
 inline constexpr int kPerAccess = 16 / sizeof(T);
 
-// Elements that one access moves at once.
-template <typename T, int kCount>
-struct alignas(kCount * sizeof(T)) Neighbours {
-  T element[kCount];
-};
-template <typename T, int kCount>
-using AccessOf =
-    Neighbours<T, (kCount < kPerAccess<T> ? kCount : kPerAccess<T>)>;
+// Of `count` elements, as many as one access moves.
+template <typename T>
+constexpr int AtOnce(int count) {
+  return count < kPerAccess<T> ? count : kPerAccess<T>;
+}
 
 __device__ __forceinline__ float Widen(float x) { return x; }
 __device__ __forceinline__ float Widen(BFloat x) { return ToFloat(x); }
@@ -56,21 +54,22 @@ __device__ __forceinline__ T Narrow(Wide x) {
   }
 }
 
-// The first `count` elements from `from` on, and zeros behind them. More than
-// one means that `from` is aligned.
+// The first `count` elements from `from` on, and zeros behind them. A kCount of
+// more than one means that `from` is aligned.
 template <typename T, typename Wide, int kCount>
 __device__ __forceinline__ void LoadPiece(const T* from, int count,
                                           Wide (&piece)[kCount]) {
-  if (kCount > 1 && count == kCount) {
-    using Access = AccessOf<T, kCount>;
-    constexpr int kStep = sizeof(Access) / sizeof(T);
+  if constexpr (kCount > 1) {
+    if (count == kCount) {
+      constexpr int kStep = AtOnce<T>(kCount);
 #pragma unroll
-    for (int i = 0; i < kCount; i += kStep) {
-      const Access access = *reinterpret_cast<const Access*>(from + i);
-#pragma unroll
-      for (int j = 0; j < kStep; ++j) piece[i + j] = Widen(access.element[j]);
+      for (int i = 0; i < kCount; i += kStep) {
+        uint32_t words[kStep * sizeof(T) / sizeof(uint32_t)];
+        LoadWords(from + i, words);
+        Unpack(words, piece + i, T());
+      }
+      return;
     }
-    return;
   }
 #pragma unroll
   for (int i = 0; i < kCount; ++i) {
@@ -82,19 +81,17 @@ __device__ __forceinline__ void LoadPiece(const T* from, int count,
 template <typename T, typename Wide, int kCount>
 __device__ __forceinline__ void StorePiece(const Wide (&piece)[kCount],
                                            int count, T* to) {
-  if (kCount > 1 && count == kCount) {
-    using Access = AccessOf<T, kCount>;
-    constexpr int kStep = sizeof(Access) / sizeof(T);
+  if constexpr (kCount > 1) {
+    if (count == kCount) {
+      constexpr int kStep = AtOnce<T>(kCount);
 #pragma unroll
-    for (int i = 0; i < kCount; i += kStep) {
-      Access access;
-#pragma unroll
-      for (int j = 0; j < kStep; ++j) {
-        access.element[j] = Narrow<T>(piece[i + j]);
+      for (int i = 0; i < kCount; i += kStep) {
+        uint32_t words[kStep * sizeof(T) / sizeof(uint32_t)];
+        Pack(piece + i, words, T());
+        StoreWords(words, to + i);
       }
-      *reinterpret_cast<Access*>(to + i) = access;
+      return;
     }
-    return;
   }
 #pragma unroll
   for (int i = 0; i < kCount; ++i) {
