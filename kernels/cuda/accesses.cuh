@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Aligned accesses of 8 or 16 bytes to fp32, bf16 and int64 elements. They go
-// through CUDA's vector types: compilers do not reliably join single elements.
+// Aligned accesses of 8 or 16 bytes to fp32, bf16 and int64 elements. They are
+// written out: nvcc does not reliably join stores, even of CUDA's vector types.
 #ifndef SWITCHYARD_KERNELS_CUDA_ACCESSES_CUH_
 #define SWITCHYARD_KERNELS_CUDA_ACCESSES_CUH_
 
@@ -12,19 +12,15 @@
 
 namespace switchyard::kernels::cuda {
 
-// Of memory that holds other types.
-typedef uint2 __attribute__((may_alias)) TwoWords;
-typedef uint4 __attribute__((may_alias)) FourWords;
-
 __device__ __forceinline__ void LoadWords(const void* from,
                                           uint32_t (&word)[2]) {
-  const TwoWords words = *static_cast<const TwoWords*>(from);
+  const uint2 words = *static_cast<const uint2*>(from);
   word[0] = words.x;
   word[1] = words.y;
 }
 __device__ __forceinline__ void LoadWords(const void* from,
                                           uint32_t (&word)[4]) {
-  const FourWords words = *static_cast<const FourWords*>(from);
+  const uint4 words = *static_cast<const uint4*>(from);
   word[0] = words.x;
   word[1] = words.y;
   word[2] = words.z;
@@ -33,11 +29,12 @@ __device__ __forceinline__ void LoadWords(const void* from,
 
 __device__ __forceinline__ void StoreWords(const uint32_t (&word)[2],
                                            void* to) {
-  *static_cast<TwoWords*>(to) = make_uint2(word[0], word[1]);
+  __stcg(static_cast<uint2*>(to), make_uint2(word[0], word[1]));
 }
 __device__ __forceinline__ void StoreWords(const uint32_t (&word)[4],
                                            void* to) {
-  *static_cast<FourWords*>(to) = make_uint4(word[0], word[1], word[2], word[3]);
+  __stcg(static_cast<uint4*>(to),
+         make_uint4(word[0], word[1], word[2], word[3]));
 }
 
 // Elements to and from words; the first element lies in the lowest bits. The

@@ -14,13 +14,13 @@ struct Sum {
   Rows<T> y;
 
   template <int kCount>
-  __device__ void Run(int64_t row, int64_t column, int count) const {
+  __device__ void Run(int64_t row, int64_t column) const {
     float sum[kCount], addend[kCount];
-    LoadPiece(a[row] + column, count, sum);
-    LoadPiece(b[row] + column, count, addend);
+    LoadPiece(a[row] + column, sum);
+    LoadPiece(b[row] + column, addend);
 #pragma unroll
     for (int i = 0; i < kCount; ++i) sum[i] += addend[i];
-    StorePiece(sum, count, y[row] + column);
+    StorePiece(sum, y[row] + column);
   }
 };
 
@@ -30,10 +30,10 @@ struct Conversion {
   Rows<To> y;
 
   template <int kCount>
-  __device__ void Run(int64_t row, int64_t column, int count) const {
+  __device__ void Run(int64_t row, int64_t column) const {
     float values[kCount];
-    LoadPiece(x[row] + column, count, values);
-    StorePiece(values, count, y[row] + column);
+    LoadPiece(x[row] + column, values);
+    StorePiece(values, y[row] + column);
   }
 };
 
@@ -42,11 +42,11 @@ struct Constant {
   Rows<float> y;
 
   template <int kCount>
-  __device__ void Run(int64_t row, int64_t column, int count) const {
+  __device__ void Run(int64_t row, int64_t column) const {
     float values[kCount];
 #pragma unroll
     for (int i = 0; i < kCount; ++i) values[i] = value;
-    StorePiece(values, count, y[row] + column);
+    StorePiece(values, y[row] + column);
   }
 };
 

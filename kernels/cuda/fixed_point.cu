@@ -22,10 +22,10 @@ struct Addition {
   int64_t* refused;
 
   template <int kCount>
-  __device__ void Run(int64_t row, int64_t column, int count) const {
+  __device__ void Run(int64_t row, int64_t column) const {
     float x[kCount];
-    LoadPiece(leaf[row] + column, count, x);
-    AddPiece(adder, x, count, sum[row] + column, refused);
+    LoadPiece(leaf[row] + column, x);
+    AddPiece(adder, x, sum[row] + column, refused);
   }
 };
 
@@ -35,13 +35,13 @@ struct Conversion {
   Rows<float> values;
 
   template <int kCount>
-  __device__ void Run(int64_t row, int64_t column, int count) const {
+  __device__ void Run(int64_t row, int64_t column) const {
     int64_t x[kCount];
     float result[kCount];
-    LoadPiece(sum[row] + column, count, x);
+    LoadPiece(sum[row] + column, x);
 #pragma unroll
     for (int i = 0; i < kCount; ++i) result[i] = __ll2float_rn(x[i]) * unit;
-    StorePiece(result, count, values[row] + column);
+    StorePiece(result, values[row] + column);
   }
 };
 

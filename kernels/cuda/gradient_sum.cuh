@@ -48,18 +48,17 @@ struct FloatAdder {
 // atomic costs nothing in a good step.
 template <typename Adder, int kCount>
 __device__ __forceinline__ void AddPiece(const Adder& adder,
-                                         const float (&leaf)[kCount], int count,
+                                         const float (&leaf)[kCount],
                                          typename Adder::Sum* to,
                                          int64_t* refused) {
   typename Adder::Sum sum[kCount];
-  LoadPiece(to, count, sum);
+  LoadPiece(to, sum);
   unsigned bad = 0;
 #pragma unroll
   for (int i = 0; i < kCount; ++i) {
-    const bool accepted = adder.Add(leaf[i], sum[i]);
-    bad += i < count && !accepted ? 1 : 0;
+    bad += adder.Add(leaf[i], sum[i]) ? 0 : 1;
   }
-  StorePiece(sum, count, to);
+  StorePiece(sum, to);
   if (bad > 0) {
     atomicAdd(reinterpret_cast<unsigned long long*>(refused),
               static_cast<unsigned long long>(bad));

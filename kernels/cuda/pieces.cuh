@@ -1,20 +1,21 @@
 // SPDX-FileCopyrightText: The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Elementwise operators: rows are cut into pieces of up to kCount neighbouring
-// elements, one for each thread. Where all operands are aligned, pieces are
-// read and written by accesses of up to 16 bytes; else they have one element,
-// and the threads of a warp still access neighbours.
+// Elementwise operators: rows are cut into pieces of kCount neighbouring
+// elements, one for each thread. Where all operands are aligned, a piece is
+// read and written by accesses of up to 16 bytes, and only what is left at a
+// row's end element by element; else all pieces have one element, and the
+// threads of a warp still access neighbours.
 //
 //   struct Doubled {
 //     Rows<const float> x;
 //     Rows<float> y;
 //     template <int kCount>
-//     __device__ void Run(int64_t row, int64_t column, int count) const {
+//     __device__ void Run(int64_t row, int64_t column) const {
 //       float v[kCount];
-//       LoadPiece(x[row] + column, count, v);
+//       LoadPiece(x[row] + column, v);
 //       for (int i = 0; i < kCount; ++i) v[i] *= 2;
-//       StorePiece(v, count, y[row] + column);
+//       StorePiece(v, y[row] + column);
 //     }
 //   };
 //   ForEachPiece<4>(stream, FlatPieces<4>(x, y), Doubled{...});
@@ -35,11 +36,9 @@ namespace switchyard::kernels::cuda {
 template <typename T>
 inline constexpr int kPerAccess = 16 / sizeof(T);
 
-// Of `count` elements, as many as one access moves.
-template <typename T>
-constexpr int AtOnce(int count) {
-  return count < kPerAccess<T> ? count : kPerAccess<T>;
-}
+// Of kCount elements, as many as one access moves.
+template <typename T, int kCount>
+inline constexpr int kAtOnce = kCount < kPerAccess<T> ? kCount : kPerAccess<T>;
 
 __device__ __forceinline__ float Widen(float x) { return x; }
 __device__ __forceinline__ float Widen(BFloat x) { return ToFloat(x); }
@@ -54,48 +53,36 @@ __device__ __forceinline__ T Narrow(Wide x) {
   }
 }
 
-// The first `count` elements from `from` on, and zeros behind them. A kCount of
-// more than one means that `from` is aligned.
+// kCount elements from `from` on, which is aligned if they are more than one.
 template <typename T, typename Wide, int kCount>
-__device__ __forceinline__ void LoadPiece(const T* from, int count,
+__device__ __forceinline__ void LoadPiece(const T* from,
                                           Wide (&piece)[kCount]) {
-  if constexpr (kCount > 1) {
-    if (count == kCount) {
-      constexpr int kStep = AtOnce<T>(kCount);
+  if constexpr (kCount == 1) {
+    piece[0] = Widen(*from);
+  } else {
+    constexpr int kStep = kAtOnce<T, kCount>;
 #pragma unroll
-      for (int i = 0; i < kCount; i += kStep) {
-        uint32_t words[kStep * sizeof(T) / sizeof(uint32_t)];
-        LoadWords(from + i, words);
-        Unpack(words, piece + i, T());
-      }
-      return;
+    for (int i = 0; i < kCount; i += kStep) {
+      uint32_t words[kStep * sizeof(T) / sizeof(uint32_t)];
+      LoadWords(from + i, words);
+      Unpack(words, piece + i, T());
     }
-  }
-#pragma unroll
-  for (int i = 0; i < kCount; ++i) {
-    piece[i] = i < count ? Widen(from[i]) : Wide(0);
   }
 }
 
 // Likewise.
 template <typename T, typename Wide, int kCount>
-__device__ __forceinline__ void StorePiece(const Wide (&piece)[kCount],
-                                           int count, T* to) {
-  if constexpr (kCount > 1) {
-    if (count == kCount) {
-      constexpr int kStep = AtOnce<T>(kCount);
+__device__ __forceinline__ void StorePiece(const Wide (&piece)[kCount], T* to) {
+  if constexpr (kCount == 1) {
+    *to = Narrow<T>(piece[0]);
+  } else {
+    constexpr int kStep = kAtOnce<T, kCount>;
 #pragma unroll
-      for (int i = 0; i < kCount; i += kStep) {
-        uint32_t words[kStep * sizeof(T) / sizeof(uint32_t)];
-        Pack(piece + i, words, T());
-        StoreWords(words, to + i);
-      }
-      return;
+    for (int i = 0; i < kCount; i += kStep) {
+      uint32_t words[kStep * sizeof(T) / sizeof(uint32_t)];
+      Pack(piece + i, words, T());
+      StoreWords(words, to + i);
     }
-  }
-#pragma unroll
-  for (int i = 0; i < kCount; ++i) {
-    if (i < count) to[i] = Narrow<T>(piece[i]);
   }
 }
 
@@ -106,26 +93,34 @@ struct Pieces {
   bool aligned = false;
 };
 
-// Whether pieces of `count` elements may be accessed at once, in every one of
-// `rows` rows.
-inline bool IsAligned(const ConstTensorView& view, int64_t rows, int count) {
-  const int64_t size = static_cast<int64_t>(SizeOf(view.dtype()));
-  const int64_t bytes = count * size < 16 ? count * size : 16;
-  return reinterpret_cast<uintptr_t>(view.raw()) % bytes == 0 &&
-         (rows <= 1 || view.row_stride() * size % bytes == 0);
+// Whether pieces of `count` elements may be accessed at once: in the first row,
+// and in every row.
+inline bool BeginsAligned(const ConstTensorView& view, int count) {
+  const int64_t bytes = count * static_cast<int64_t>(SizeOf(view.dtype()));
+  return reinterpret_cast<uintptr_t>(view.raw()) %
+             static_cast<uintptr_t>(bytes < 16 ? bytes : 16) ==
+         0;
+}
+inline bool IsAligned(const ConstTensorView& view, int count) {
+  const bool one_row = view.shape().rank() == 1 || view.dim(0) <= 1;
+  const int64_t unit = 16 / static_cast<int64_t>(SizeOf(view.dtype()));
+  return BeginsAligned(view, count) &&
+         (one_row || view.row_stride() % (count < unit ? count : unit) == 0);
 }
 
-// Row for row.
+// Row for row; operands may have other rows than these.
 template <int kCount, typename... Views>
 Pieces RowPieces(int64_t rows, int64_t width, const Views&... views) {
-  return {rows, width, (IsAligned(views, rows, kCount) && ...)};
+  return {rows, width, (IsAligned(views, kCount) && ...)};
 }
 
 // Of views of one shape, whose rows are joined where all are packed.
 template <int kCount, typename First, typename... Views>
 Pieces FlatPieces(const First& first, const Views&... views) {
   if (first.contiguous() && (views.contiguous() && ...)) {
-    return RowPieces<kCount>(1, first.element_count(), first, views...);
+    return {
+        1, first.element_count(),
+        BeginsAligned(first, kCount) && (BeginsAligned(views, kCount) && ...)};
   }
   return RowPieces<kCount>(first.dim(0), first.shape().row_element_count(),
                            first, views...);
@@ -141,9 +136,11 @@ __global__ void __launch_bounds__(kPieceBlock)
   if (index >= rows * per_row) return;
   const int64_t row = rows == 1 ? 0 : index / per_row;
   const int64_t column = (index - row * per_row) * kCount;
-  const int64_t left = width - column;
-  function.template Run<kCount>(
-      row, column, left < kCount ? static_cast<int>(left) : kCount);
+  if (width - column >= kCount) {
+    function.template Run<kCount>(row, column);
+  } else {
+    for (int64_t i = column; i < width; ++i) function.template Run<1>(row, i);
+  }
 }
 
 template <int kCount, typename Function>
@@ -165,6 +162,25 @@ void ForEachPiece(CudaStream& stream, const Pieces& pieces,
     RunPieces<kCount>(stream, pieces, function);
   } else {
     RunPieces<1>(stream, pieces, function);
+  }
+}
+
+// A number of elements that is known to the compiler.
+template <int kCount>
+struct Count {};
+
+// For a block that has a row to itself: calls function(Count<n>(), column) for
+// its threads' pieces of n = kCount elements, and of one at the row's end.
+template <int kCount, typename Function>
+__device__ __forceinline__ void ForPiecesOfRow(int64_t width,
+                                               const Function& function) {
+  const int64_t whole = width / kCount * kCount;
+  for (int64_t i = int64_t{threadIdx.x} * kCount; i < whole;
+       i += int64_t{blockDim.x} * kCount) {
+    function(Count<kCount>(), i);
+  }
+  for (int64_t i = whole + threadIdx.x; i < width; i += blockDim.x) {
+    function(Count<1>(), i);
   }
 }
 
