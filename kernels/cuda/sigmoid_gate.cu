@@ -15,14 +15,35 @@ namespace {
 
 constexpr int kBlock = 256;
 
+// A piece that one access reads if tensors are aligned. Threads own the same
+// pieces if not: sums have one order.
+template <bool kAligned, typename T, int kCount>
+__device__ __forceinline__ void Load(const T* from, float (&piece)[kCount]) {
+  if constexpr (kAligned) {
+    LoadPiece(from, piece);
+  } else {
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) piece[i] = ToFloat(from[i]);
+  }
+}
+template <bool kAligned, typename T, int kCount>
+__device__ __forceinline__ void Store(const float (&piece)[kCount], T* to) {
+  if constexpr (kAligned) {
+    StorePiece(piece, to);
+  } else {
+#pragma unroll
+    for (int i = 0; i < kCount; ++i) to[i] = FromFloat<T>(piece[i]);
+  }
+}
+
 // Of two rows; every thread of the block gets it.
-template <int kCount, typename T>
+template <bool kAligned, typename T>
 __device__ __forceinline__ float Dot(const T* a, const T* b, int64_t width) {
   float sum = 0.0f;
-  ForPiecesOfRow<kCount>(width, [&]<int n>(Count<n>, int64_t column) {
+  ForPiecesOfRow<kPerAccess<T>>(width, [&]<int n>(Count<n>, int64_t column) {
     float x[n], y[n];
-    LoadPiece(a + column, x);
-    LoadPiece(b + column, y);
+    Load<kAligned>(a + column, x);
+    Load<kAligned>(b + column, y);
 #pragma unroll
     for (int i = 0; i < n; ++i) sum = fmaf(x[i], y[i], sum);
   });
@@ -31,18 +52,22 @@ __device__ __forceinline__ float Dot(const T* a, const T* b, int64_t width) {
 }
 
 // y = factor · x, added to y if told to.
-template <bool kAdd, int kCount, typename T>
+template <bool kAdd, bool kAligned, typename T>
 __device__ __forceinline__ void Scale(const T* x, float factor, int64_t width,
                                       T* y) {
-  ForPiecesOfRow<kCount>(width, [&]<int n>(Count<n>, int64_t column) {
+  ForPiecesOfRow<kPerAccess<T>>(width, [&]<int n>(Count<n>, int64_t column) {
     float from[n], to[n];
-    LoadPiece(x + column, from);
-    if constexpr (kAdd) LoadPiece(y + column, to);
+    Load<kAligned>(x + column, from);
+    if constexpr (kAdd) Load<kAligned>(y + column, to);
 #pragma unroll
     for (int i = 0; i < n; ++i) {
-      to[i] = kAdd ? fmaf(factor, from[i], to[i]) : factor * from[i];
+      if constexpr (kAdd) {
+        to[i] = fmaf(factor, from[i], to[i]);
+      } else {
+        to[i] = factor * from[i];
+      }
     }
-    StorePiece(to, y + column);
+    Store<kAligned>(to, y + column);
   });
 }
 
@@ -57,13 +82,13 @@ struct Forward {
   Rows<T> y;
 };
 
-template <typename T, int kCount>
+template <typename T, bool kAligned>
 __global__ void __launch_bounds__(kBlock) OpenKernel(Forward<T> args) {
   const int64_t token = blockIdx.x;
-  const float logit = Dot<kCount>(args.x[token], args.weight, args.in);
+  const float logit = Dot<kAligned>(args.x[token], args.weight, args.in);
   if (threadIdx.x == 0) *args.logits[token] = logit;
-  Scale<true, kCount>(args.value[token], Sigmoid(logit).sigmoid, args.width,
-                      args.y[token]);
+  Scale<true, kAligned>(args.value[token], Sigmoid(logit).sigmoid, args.width,
+                        args.y[token]);
 }
 
 template <typename T>
@@ -77,16 +102,17 @@ struct Backward {
 };
 
 // dvalue may be value: the dot is complete before it is written.
-template <typename T, int kCount>
+template <typename T, bool kAligned>
 __global__ void __launch_bounds__(kBlock) CloseKernel(Backward<T> args) {
   const int64_t token = blockIdx.x;
   const SigmoidPair gate = Sigmoid(*args.logits[token]);
-  const float dot = Dot<kCount>(args.dy[token], args.value[token], args.width);
+  const float dot =
+      Dot<kAligned>(args.dy[token], args.value[token], args.width);
   const float dlogit = dot * (gate.sigmoid * gate.complement);
   if (threadIdx.x == 0) *args.dlogits[token] = FromFloat<T>(dlogit);
-  Scale<false, kCount>(args.dy[token], gate.sigmoid, args.width,
-                       args.dvalue[token]);
-  Scale<true, kCount>(args.weight, dlogit, args.in, args.dx[token]);
+  Scale<false, kAligned>(args.dy[token], gate.sigmoid, args.width,
+                         args.dvalue[token]);
+  Scale<true, kAligned>(args.weight, dlogit, args.in, args.dx[token]);
 }
 
 template <typename T>
@@ -104,7 +130,7 @@ void Open(CudaStream& stream, const SigmoidGateArgs& args) {
   const bool aligned =
       RowPieces<kCount>(tokens, 0, args.x, args.weight, args.value, args.y)
           .aligned;
-  const auto kernel = aligned ? OpenKernel<T, kCount> : OpenKernel<T, 1>;
+  const auto kernel = aligned ? OpenKernel<T, true> : OpenKernel<T, false>;
   SWITCHYARD_RUN(kernel, dim3(static_cast<unsigned>(tokens)), dim3(kBlock), 0,
                  stream, forward);
 }
@@ -126,7 +152,7 @@ void Close(CudaStream& stream, const SigmoidGateBackwardArgs& args) {
   const bool aligned = RowPieces<kCount>(tokens, 0, args.dy, args.value,
                                          args.weight, args.dvalue, args.dx)
                            .aligned;
-  const auto kernel = aligned ? CloseKernel<T, kCount> : CloseKernel<T, 1>;
+  const auto kernel = aligned ? CloseKernel<T, true> : CloseKernel<T, false>;
   SWITCHYARD_RUN(kernel, dim3(static_cast<unsigned>(tokens)), dim3(kBlock), 0,
                  stream, backward);
 }
