@@ -8,6 +8,7 @@
 #include "switchyard/base/cpu/cpu_device.h"
 #include "switchyard/base/cuda/cuda_device.h"
 #include "switchyard/base/cuda/cuda_device_impl.h"
+#include "switchyard/base/guarded/guarded_device.h"
 
 namespace switchyard::testing {
 namespace {
@@ -58,10 +59,18 @@ bool TestsCuda() {
   return cuda;
 }
 
-AnyDevice::AnyDevice(int threads) {
+AnyDevice::AnyDevice(int threads, Cpu cpu) {
   static_cast<void>(listening);  // so that the linker keeps it
-  if (!TestsCuda()) cpu_ = std::make_unique<CpuDevice>(threads);
-  device_ = TestsCuda() ? &Gpu() : cpu_.get();
+  if (TestsCuda()) {
+    device_ = &Gpu();
+    return;
+  }
+  if (cpu == kGuarded) {
+    cpu_ = std::make_unique<GuardedDevice>(threads);
+  } else {
+    cpu_ = std::make_unique<CpuDevice>(threads);
+  }
+  device_ = cpu_.get();
 }
 
 }  // namespace switchyard::testing

@@ -22,8 +22,11 @@ bool TestsCuda();
 
 class AnyDevice : public Device {
  public:
+  // The CPU plain, or guarded (guarded_device.h).
+  enum Cpu { kPlain, kGuarded };
+
   // `threads` are the CPU's.
-  explicit AnyDevice(int threads = 1);
+  explicit AnyDevice(int threads = 1, Cpu cpu = kPlain);
 
   DeviceKind kind() const override { return device_->kind(); }
   const char* name() const override { return device_->name(); }
@@ -44,6 +47,13 @@ class AnyDevice : public Device {
   if (::switchyard::testing::TestsCuda()) {   \
     GTEST_SKIP() << "of the CPU's operators"; \
   }                                           \
+  static_assert(true, "a semicolon follows")
+
+// First in a test of what only a GPU's operators do.
+#define SWITCHYARD_CUDA_ONLY()               \
+  if (!::switchyard::testing::TestsCuda()) { \
+    GTEST_SKIP() << "of a GPU's operators";  \
+  }                                          \
   static_assert(true, "a semicolon follows")
 
 #endif  // SWITCHYARD_TESTS_SUPPORT_ANY_DEVICE_H_
