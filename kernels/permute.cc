@@ -64,7 +64,8 @@ void ZeroPadding(Stream& stream, absl::Span<const Segment> segments,
         << "a segment of rows " << segment.row << " + " << segment.padded_rows
         << " lies outside a buffer of " << buffer.dim(0);
   }
-  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::ZeroPadding(stream, segments, buffer));
+  SWITCHYARD_RETURN_IF_CUDA(stream,
+                            cuda::ZeroPadding(stream, segments, buffer));
   stream.Enqueue([segments, buffer] { cpu::ZeroPadding(segments, buffer); });
 }
 

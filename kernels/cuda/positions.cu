@@ -6,14 +6,13 @@
 // its scope; rows are the ranks of the kept ones by (token, choice). Each round
 // of rerouting is another ranking of the tokens, which starts where the one
 // before ended: four launches a round, one after the other.
-#include "switchyard/kernels/cuda/positions.h"
-
 #include <algorithm>
 #include <climits>
 #include <cstdint>
 
 #include "switchyard/kernels/cuda/chosen_experts.cuh"
 #include "switchyard/kernels/cuda/elements.cuh"
+#include "switchyard/kernels/cuda/positions.h"
 #include "switchyard/kernels/cuda/stable_ranks.cuh"
 
 namespace switchyard::kernels::cuda {
@@ -209,9 +208,8 @@ void RowIndex(Stream& stream, const RowIndexArgs& args) {
   if (count == 0) return;
   SWITCHYARD_RUN(RowIndexKernel, BlocksFor(count), dim3(kBlock), 0,
                  CudaStreamOf(stream), count, choices, args.base.dim(0),
-                 RowsOf<int32_t>(args.experts),
-                 RowsOf<int32_t>(args.positions), args.base.data<int32_t>(),
-                 MutableRowsOf<int32_t>(args.rows));
+                 RowsOf<int32_t>(args.experts), RowsOf<int32_t>(args.positions),
+                 args.base.data<int32_t>(), MutableRowsOf<int32_t>(args.rows));
 }
 
 }  // namespace switchyard::kernels::cuda

@@ -4,14 +4,13 @@
 // A radix sort by the 32 bits of a probability, from its lowest digit: each
 // pass is stable (stable_ranks.cuh), so equal ones stay by token. Tokens are
 // few: what it takes is the latency of five launches a digit.
-#include "switchyard/kernels/cuda/priority_order.h"
-
 #include <climits>
 #include <cstdint>
 #include <utility>
 
 #include "switchyard/kernels/cuda/chosen_experts.cuh"
 #include "switchyard/kernels/cuda/elements.cuh"
+#include "switchyard/kernels/cuda/priority_order.h"
 #include "switchyard/kernels/cuda/selection.cuh"
 #include "switchyard/kernels/cuda/stable_ranks.cuh"
 
@@ -69,8 +68,8 @@ struct DigitItems {
   }
   __device__ void Place(int64_t item, int key, int rank) const {
     const int64_t scopes_before = item / scope;
-    const int64_t place = scopes_before * scope +
-                          first[scopes_before * kDigits + key] + rank;
+    const int64_t place =
+        scopes_before * scope + first[scopes_before * kDigits + key] + rank;
     to.keys[place] = from.keys[item];
     to.tokens[place] = from.tokens[item];
   }
@@ -101,11 +100,10 @@ void PriorityOrder(Stream& stream, const PriorityOrderArgs& args) {
                               {scopes.count * kDigits});
   Sorted from = {keys.data(), args.order.data<int32_t>()};
   Sorted to = {keys.data() + tokens, other_tokens.data()};
-  SWITCHYARD_RUN(KeysKernel,
-                 dim3(static_cast<unsigned>((tokens + kBlock - 1) / kBlock)),
-                 dim3(kBlock), 0, cuda_stream, tokens,
-                 args.probabilities.dim(1), RowsOf<float>(args.probabilities),
-                 RowsOf<int32_t>(args.experts), from);
+  SWITCHYARD_RUN(
+      KeysKernel, dim3(static_cast<unsigned>((tokens + kBlock - 1) / kBlock)),
+      dim3(kBlock), 0, cuda_stream, tokens, args.probabilities.dim(1),
+      RowsOf<float>(args.probabilities), RowsOf<int32_t>(args.experts), from);
   constexpr int kPasses = 32 / kDigitBits;
   static_assert(kPasses % 2 == 0, "the last pass writes to args.order");
   for (int pass = 0; pass < kPasses; ++pass) {

@@ -4,13 +4,12 @@
 // A warp a token. Bound by memory while k is small: logits are read (again from
 // cache) and probabilities written once; ranks stay in shared memory, where
 // each choice reads them once.
-#include "switchyard/kernels/cuda/router.h"
-
 #include <cfloat>
 #include <cstdint>
 
 #include "switchyard/kernels/cuda/chosen_experts.cuh"
 #include "switchyard/kernels/cuda/elements.cuh"
+#include "switchyard/kernels/cuda/router.h"
 #include "switchyard/kernels/cuda/router_scores.cuh"
 #include "switchyard/kernels/cuda/selection.cuh"
 #include "switchyard/kernels/cuda/token_warps.cuh"
@@ -158,18 +157,17 @@ __global__ void __launch_bounds__(kTokenBlock)
 
 void Router(Stream& stream, const RouterArgs& args) {
   const int64_t experts = args.logits.dim(1);
-  const Forward forward = {
-      args.rule,
-      experts,
-      args.experts.dim(1),
-      RowsOf<float>(args.logits),
-      RowsOf<float>(args.selection_noise),
-      static_cast<const float*>(args.selection_bias.raw()),
-      RowsOf<int32_t>(args.replayed),
-      MutableRowsOf<float>(args.probabilities),
-      args.logsumexp.data<float>(),
-      MutableRowsOf<int32_t>(args.experts),
-      MutableRowsOf<float>(args.gates)};
+  const Forward forward = {args.rule,
+                           experts,
+                           args.experts.dim(1),
+                           RowsOf<float>(args.logits),
+                           RowsOf<float>(args.selection_noise),
+                           static_cast<const float*>(args.selection_bias.raw()),
+                           RowsOf<int32_t>(args.replayed),
+                           MutableRowsOf<float>(args.probabilities),
+                           args.logsumexp.data<float>(),
+                           MutableRowsOf<int32_t>(args.experts),
+                           MutableRowsOf<float>(args.gates)};
   const int64_t groups = args.rule.groups > 1 ? args.rule.groups : 0;
   RunTokenWarps(CudaStreamOf(stream), args.logits.dim(0), experts + groups,
                 RouterKernel, forward);

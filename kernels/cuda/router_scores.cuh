@@ -10,6 +10,7 @@
 #include "switchyard/kernels/cuda/portable.cuh"
 #include "switchyard/kernels/cuda/reductions.cuh"
 #include "switchyard/kernels/cuda/selection.cuh"
+#include "switchyard/kernels/cuda/sigmoid.cuh"
 #include "switchyard/kernels/router.h"
 
 namespace switchyard::kernels::cuda {
@@ -34,20 +35,6 @@ __device__ __forceinline__ SoftmaxSum Softmax(int64_t count, const Logit& logit,
   sum = WarpSum(sum);
   for (int64_t i = Lane(); i < count; i += kWarp) row[i] /= sum;
   return {max, sum};
-}
-
-struct SigmoidPair {
-  float sigmoid;     // 1 / (1 + e^-x)
-  float complement;  // 1 - sigmoid
-};
-
-// Neither is a difference, so both have small relative errors.
-__device__ __forceinline__ SigmoidPair Sigmoid(float x) {
-  const float e = expf(-fabsf(x));
-  const float larger = 1.0f / (1.0f + e);
-  const float smaller = e * larger;
-  if (x >= 0.0f) return {larger, smaller};
-  return {smaller, larger};
 }
 
 __host__ __device__ inline bool DividesBySum(const RouterRule& rule,

@@ -135,8 +135,8 @@ class StableRanks {
   void Count(const Items& items, const RankTotals& totals) {
     using namespace stable_ranks;
     if (chunks_ == 0) return;
-    stream_.Zero(TensorView(counts_.data(), DType::kInt32,
-                            {chunks_ * sequences_.keys}));
+    stream_.Zero(
+        TensorView(counts_.data(), DType::kInt32, {chunks_ * sequences_.keys}));
     SWITCHYARD_RUN((ChunksKernel<false, Items>), Blocks(), dim3(kBlock), 0,
                    stream_, sequences_, items, counts_.data());
     const int64_t columns = sequences_.count * sequences_.keys;

@@ -3,8 +3,8 @@
 //
 // Kernels that give each token a warp and a row of working memory, of whatever
 // length: in shared memory where a row fits there, else in scratch. By
-// convention lane l owns the elements l, l + 32, ... of a row; only what another
-// lane owns needs __syncwarp.
+// convention lane l owns the elements l, l + 32, ... of a row; only what
+// another lane owns needs __syncwarp.
 #ifndef SWITCHYARD_KERNELS_CUDA_TOKEN_WARPS_CUH_
 #define SWITCHYARD_KERNELS_CUDA_TOKEN_WARPS_CUH_
 
