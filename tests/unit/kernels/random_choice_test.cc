@@ -16,6 +16,7 @@
 #include "switchyard/kernels/expert_choice.h"
 #include "switchyard/kernels/hash_router.h"
 #include "switchyard/kernels/no_expert.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/random_values.h"
 #include "switchyard/tests/support/test_tensor.h"
@@ -24,6 +25,7 @@ namespace switchyard::kernels {
 namespace {
 
 using switchyard::testing::AllEqual;
+using switchyard::testing::AnyDevice;
 using switchyard::testing::RandomValues;
 using switchyard::testing::TestTensor;
 
@@ -33,14 +35,15 @@ constexpr DType kFloat = DType::kFloat32;
 constexpr uint64_t kKey = 0x123456789abcdef0;
 
 TEST(HashRouterTest, EveryIdHasItsDistinctExperts) {
-  constexpr int64_t kExperts = 7, kIds = 50;
-  for (const int64_t k : {int64_t{1}, int64_t{3}, kExperts}) {
-    CpuDevice device;
+  constexpr int64_t kExperts = 70, kIds = 1000;
+  for (const int64_t k : {int64_t{1}, int64_t{3}, int64_t{40}, kExperts}) {
+    AnyDevice device;
     const auto stream = device.NewStream();
     Values ids, experts, probabilities;
     std::vector<int64_t> loads(kExperts);
     for (int64_t t = 0; t < 2 * kIds; ++t) {
-      const int64_t id = t % kIds;  // each twice
+      // Each twice; some are negative, for which the formula has 2^32 + id.
+      const int64_t id = t % kIds * 1234567 - 10 * 1234567;
       ids.push_back(static_cast<double>(id));
       std::vector<int64_t> left(kExperts);
       std::iota(left.begin(), left.end(), 0);
@@ -116,24 +119,30 @@ Taken TakeByHand(const Values& p, const Values& valid, int64_t experts,
 }
 
 TEST(ExpertChoiceTest, EachTakesItsBestTokens) {
-  constexpr int64_t kRows = 90;
-  for (const int64_t experts : {1, 5, 8}) {
-    for (const int64_t rows : {1, 17, 200}) {  // 200: more than there are
-      Values p;
-      for (const double x : RandomValues(7, kRows * experts)) {
-        p.push_back(std::round(std::abs(x) * 8.0) / 8.0);  // many ties
-      }
-      Values valid(kRows, 1.0);
-      for (int64_t t = 3; t < kRows; t += 7) valid[t] = 0.0;
-      const Taken expected = TakeByHand(p, valid, experts, rows, 0.5);
-      for (const int threads : {1, 2}) {
-        CpuDevice device(threads);
+  struct Size {
+    int64_t tokens, experts, rows;
+  };
+  for (const Size& size :
+       {Size{0, 5, 3}, Size{1, 1, 1}, Size{90, 1, 1}, Size{90, 5, 17},
+        Size{90, 8, 0}, Size{90, 8, 200},  // more than there are
+        Size{31, 33, 9}, Size{1000, 40, 300}}) {
+    Values p;
+    for (const double x : RandomValues(7, size.tokens * size.experts)) {
+      p.push_back(std::round(std::abs(x) * 8.0) / 8.0);  // many ties
+    }
+    Values valid(size.tokens, 1.0);
+    for (int64_t t = 3; t < size.tokens; t += 7) valid[t] = 0.0;
+    const Taken expected = TakeByHand(p, valid, size.experts, size.rows, 0.5);
+    const Shape shape = {size.tokens, size.experts};
+    for (const int threads : {1, 2}) {
+      for (const Layout layout : {Layout(), Layout::Strided(3, 1)}) {
+        AnyDevice device(threads);
         const auto stream = device.NewStream();
-        const TestTensor scores(device, kFloat, {kRows, experts}, p);
-        const TestTensor marks(device, DType::kUInt8, {kRows}, valid);
-        TestTensor chosen(device, DType::kInt32, {kRows, experts});
-        TestTensor gates(device, kFloat, {kRows, experts});
-        ExpertChoice(*stream, {scores, marks, rows, 0.5f, chosen, gates});
+        const TestTensor scores(device, kFloat, shape, p, layout);
+        const TestTensor marks(device, DType::kUInt8, {size.tokens}, valid);
+        TestTensor chosen(device, DType::kInt32, shape, layout);
+        TestTensor gates(device, kFloat, shape, layout);
+        ExpertChoice(*stream, {scores, marks, size.rows, 0.5f, chosen, gates});
         stream->Wait();
         EXPECT_TRUE(AllEqual(chosen.Read(), expected.experts));
         EXPECT_TRUE(AllEqual(gates.Read(), expected.gates));
@@ -143,7 +152,7 @@ TEST(ExpertChoiceTest, EachTakesItsBestTokens) {
 }
 
 TEST(ExpertChoiceTest, NaNComesLast) {
-  CpuDevice device;
+  AnyDevice device;
   const auto stream = device.NewStream();
   const TestTensor p(device, kFloat, {3, 1},
                      {std::numeric_limits<double>::quiet_NaN(), 0.0, 0.5});
