@@ -24,7 +24,7 @@ CORPUS=/usr/share/dictd/gcide.dict.dz
 PACKAGES=(g++ cmake ninja-build make pkg-config libopenmpi-dev openmpi-bin
   libabsl-dev libdnnl-dev ocl-icd-opencl-dev libhwy-dev nlohmann-json3-dev
   libxxhash-dev libpcre2-dev libsentencepiece-dev libprotobuf-dev libutf8proc-dev
-  libgtest-dev libgmock-dev)
+  libgtest-dev libgmock-dev libboost-context-dev)
 WITH_CORPUS=0
 
 usage() {
@@ -87,6 +87,9 @@ sources_of() {
     GoogleTest)
       printf "%s|%s\n" "libgtest-dev,libgmock-dev|gtest-devel,gmock-devel" \
         "googletest|gtest|$prefix"
+      ;;
+    Boost.Context)
+      echo "libboost-context-dev|boost-devel|boost|libboost-devel|$prefix"
       ;;
     *) echo "-|-|-|-|-" ;;
   esac
@@ -158,7 +161,7 @@ not_found() {
       echo "C++20 compiler"
     fi
     printf '%s\n' OpenMP MPI Abseil oneDNN Highway nlohmann-json xxHash PCRE2 \
-      SentencePiece utf8proc GoogleTest
+      SentencePiece utf8proc GoogleTest Boost.Context
   fi
   rm -rf "$folder"
   [[ $WITH_CORPUS -eq 0 || -r $CORPUS ]] || echo dict-gcide

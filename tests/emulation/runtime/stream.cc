@@ -1,0 +1,132 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/stream.h"
+
+#include <set>
+
+#include "emulation/runtime_api.h"
+#include "runtime/errors.h"
+
+namespace switchyard::emulation {
+namespace {
+
+constexpr int kGreatestPriority = -5;
+
+std::mutex g_mutex;
+int g_streams_made = 0;
+
+std::set<cudaStream_t>& Streams() {
+  static auto* const streams = new std::set<cudaStream_t>;
+  return *streams;
+}
+
+cudaError_t Create(cudaStream_t* stream, unsigned flags, int priority) {
+  SWITCHYARD_EMULATION_RETURN_IF_ERROR(DeviceState());
+  if (stream == nullptr || flags > cudaStreamNonBlocking || priority > 0 ||
+      priority < kGreatestPriority) {
+    return Error(cudaErrorInvalidValue, "stream flags or priority");
+  }
+  const std::lock_guard lock(g_mutex);
+  *stream = new CUstream_st{CurrentDevice(), ++g_streams_made, priority};
+  Streams().insert(*stream);
+  return cudaSuccess;
+}
+
+}  // namespace
+
+cudaError_t CheckStream(const char* call, cudaStream_t stream) {
+  SWITCHYARD_EMULATION_RETURN_IF_ERROR(DeviceState());
+  if (stream == nullptr) {
+    return Error(cudaErrorInvalidResourceHandle,
+                 std::string(call) +
+                     ": stream 0 waits for all others and is not used here; "
+                     "pass a stream");
+  }
+  const std::lock_guard lock(g_mutex);
+  if (Streams().count(stream) == 0) {
+    return Error(cudaErrorInvalidResourceHandle,
+                 std::string(call) + ": no such stream");
+  }
+  if (stream->device != CurrentDevice()) {
+    return Error(cudaErrorInvalidResourceHandle,
+                 std::string(call) + ": a stream of device " +
+                     std::to_string(stream->device) + " while device " +
+                     std::to_string(CurrentDevice()) + " is current");
+  }
+  return cudaSuccess;
+}
+
+cudaError_t Enqueue(cudaStream_t stream, const std::string& name,
+                    std::function<void()> work) {
+  (void)stream;
+  (void)name;
+  work();
+  return cudaSuccess;
+}
+
+cudaError_t Synchronize(cudaStream_t stream) {
+  (void)stream;
+  return DeviceState();
+}
+
+cudaError_t SynchronizeDevice(int device) {
+  (void)device;
+  return DeviceState();
+}
+
+std::mutex& DeviceMutex() {
+  static auto* const mutex = new std::mutex;
+  return *mutex;
+}
+
+}  // namespace switchyard::emulation
+
+using switchyard::emulation::CheckStream;
+using switchyard::emulation::Error;
+
+cudaError_t cudaDeviceGetStreamPriorityRange(int* least, int* greatest) {
+  *least = 0;
+  *greatest = switchyard::emulation::kGreatestPriority;
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned flags) {
+  return switchyard::emulation::Create(stream, flags, 0);
+}
+
+cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned flags,
+                                         int priority) {
+  return switchyard::emulation::Create(stream, flags, priority);
+}
+
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  SWITCHYARD_EMULATION_RETURN_IF_ERROR(
+      CheckStream("cudaStreamDestroy", stream));
+  SWITCHYARD_EMULATION_RETURN_IF_ERROR(
+      switchyard::emulation::Synchronize(stream));
+  const std::lock_guard lock(switchyard::emulation::g_mutex);
+  switchyard::emulation::Streams().erase(stream);
+  delete stream;
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamQuery(cudaStream_t stream) {
+  return CheckStream("cudaStreamQuery", stream);
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  SWITCHYARD_EMULATION_RETURN_IF_ERROR(
+      CheckStream("cudaStreamSynchronize", stream));
+  return switchyard::emulation::Synchronize(stream);
+}
+
+cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t function,
+                               void* data) {
+  SWITCHYARD_EMULATION_RETURN_IF_ERROR(
+      CheckStream("cudaLaunchHostFunc", stream));
+  if (function == nullptr) {
+    return Error(cudaErrorInvalidValue, "cudaLaunchHostFunc: no function");
+  }
+  return switchyard::emulation::Enqueue(stream, "host function",
+                                        [function, data] { function(data); });
+}
