@@ -38,10 +38,6 @@ class Device {
   virtual void* Allocate(size_t bytes) = 0;
   virtual void Free(void* data, size_t bytes) = 0;
 
-  // Likewise, host memory that copies to and from the device are fastest with.
-  virtual void* AllocateHost(size_t bytes);
-  virtual void FreeHost(void* data, size_t bytes);
-
   virtual std::unique_ptr<Stream> NewStream() = 0;
 
   // Counted: memory is open while any opener has not closed.

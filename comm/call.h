@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "absl/types/span.h"
-#include "switchyard/base/device.h"
 #include "switchyard/base/dtype.h"
+#include "switchyard/base/stream.h"
 #include "switchyard/comm/communicator.h"
 
 namespace switchyard::comm {
@@ -49,7 +49,7 @@ struct Call {
   absl::Span<const Block> send_blocks;  // all-to-all-v
   absl::Span<const Block> recv_blocks;  // all-to-all-v
   Caller caller;
-  Device* device = nullptr;  // whose memory the buffers are in; may be null
+  Stream* stream = nullptr;  // behind whose work it begins; may be null
 
   int64_t element_bytes() const { return static_cast<int64_t>(SizeOf(dtype)); }
 };

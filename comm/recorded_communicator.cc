@@ -7,6 +7,8 @@
 
 #include "switchyard/base/check.h"
 #include "switchyard/base/philox.h"
+#include "switchyard/base/status.h"
+#include "switchyard/comm/failure.h"
 
 namespace switchyard::comm {
 namespace {
@@ -90,6 +92,7 @@ RecordedCommunicator::RecordedCommunicator(
 }
 
 RecordedCommunicator::~RecordedCommunicator() {
+  if (flights_ != nullptr) flights_->LandComplete();
   SWITCHYARD_CHECK(free_.size() == pendings_.size())
       << "a group was destroyed before its tickets";
 }
@@ -99,13 +102,57 @@ absl::Status RecordedCommunicator::Pending::Wait() {
 }
 
 bool RecordedCommunicator::Pending::Poll() {
-  return !status.ok() || owner_->dead() || owner_->Advance(*this);
+  if (!status.ok() || owner_->dead()) return true;
+  switch (way_) {
+    case Way::kDirect:
+    case Way::kStaged:
+      return owner_->Advance(*this);
+    case Way::kOnDevice:
+      return true;
+    case Way::kFlight:
+      return flight_->Landed();
+  }
+  return true;
 }
 
 void RecordedCommunicator::Pending::Abandon() {
   SWITCHYARD_CHECK(owner_->dead()) << "a ticket was never waited for";
-  owner_->Settle(*this);
+  owner_->EndFlightsIfDead();
+  if (way_ == Way::kDirect || way_ == Way::kStaged) owner_->Settle(*this);
   owner_->Release(*this);
+}
+
+void RecordedCommunicator::Pending::Land() {
+  flies_ = false;
+  if (!owner_->dead()) {
+    if (owner_->record_.AgreesWithNeighbours(sequence)) {
+      owner_->record_.End(sequence);
+    } else {
+      Crash(MismatchError());
+    }
+  }
+  if (waited_) owner_->Release(*this);
+}
+
+absl::Status RecordedCommunicator::Pending::LookForTrouble() {
+  return owner_->record_.LookForTrouble(sequence);
+}
+
+void RecordedCommunicator::Pending::Crash(const absl::Status& cause) {
+  if (!owner_->dead()) status = owner_->Fail(*this, cause);
+  owner_->EndFlightsIfDead();
+}
+
+void RecordedCommunicator::UseTransport(
+    std::unique_ptr<DeviceTransport> transport, Device& device,
+    double timeout_seconds) {
+  flights_ = std::make_unique<DeviceFlights>(std::move(transport), device,
+                                             timeout_seconds);
+}
+
+bool RecordedCommunicator::Reaches(const Device& device,
+                                   CallKind /*kind*/) const {
+  return device.kind() == DeviceKind::kCpu;
 }
 
 Ticket RecordedCommunicator::AllReduce(Stream& stream, const TensorView& buffer,
@@ -214,6 +261,7 @@ absl::StatusOr<std::unique_ptr<Communicator>> RecordedCommunicator::Split(
   absl::Status status = Start(pending);
   if (status.ok()) status = Finish(pending);
   if (!status.ok()) {
+    EndFlightsIfDead();
     Release(pending);
     return status;
   }
@@ -225,11 +273,25 @@ absl::StatusOr<std::unique_ptr<Communicator>> RecordedCommunicator::Split(
       MakeChild(pending, identity);
   if (child.ok()) record_.End(pending.sequence);
   Release(pending);
+  if (child.ok() && flights_ != nullptr) {
+    SWITCHYARD_RETURN_IF_ERROR(ShareTransport(**child));
+  }
   return child;
+}
+
+absl::Status RecordedCommunicator::ShareTransport(Communicator& child) {
+  // The first rank's number in the world names the group among its siblings.
+  SWITCHYARD_ASSIGN_OR_RETURN(
+      std::unique_ptr<DeviceTransport> transport,
+      flights_->transport().Split(child.members()[0].world_rank, child.rank()));
+  static_cast<RecordedCommunicator&>(child).UseTransport(
+      std::move(transport), flights_->device(), flights_->timeout_seconds());
+  return absl::OkStatus();
 }
 
 RecordedCommunicator::Pending& RecordedCommunicator::Prepare(CallKind kind,
                                                              Caller caller) {
+  if (flights_ != nullptr) flights_->LandComplete();
   if (free_.empty()) {
     pendings_.push_back(NewPending());
     free_.reserve(pendings_.size());
@@ -240,6 +302,9 @@ RecordedCommunicator::Pending& RecordedCommunicator::Prepare(CallKind kind,
   pending.owner_ = this;
   pending.sequence = next_sequence_++;
   pending.status = absl::OkStatus();
+  pending.way_ = Pending::Way::kDirect;
+  pending.flies_ = false;
+  pending.waited_ = false;
   std::vector<int64_t> counts = std::move(pending.call.counts);
   counts.clear();
   pending.call = Call();
@@ -249,28 +314,99 @@ RecordedCommunicator::Pending& RecordedCommunicator::Prepare(CallKind kind,
   return pending;
 }
 
+RecordedCommunicator::Pending::Way RecordedCommunicator::WayOf(
+    const Call& call) const {
+  const Device& device = call.stream->device();
+  if (device.kind() == DeviceKind::kCpu) return Pending::Way::kDirect;
+  if (size() == 1) return Pending::Way::kOnDevice;
+  if (flights_ != nullptr && &device == &flights_->device()) {
+    return Pending::Way::kFlight;
+  }
+  return Reaches(device, call.kind) ? Pending::Way::kDirect
+                                    : Pending::Way::kStaged;
+}
+
 Ticket RecordedCommunicator::Launch(Stream* stream, Pending& pending) {
   if (stream != nullptr) {
+    pending.call.stream = stream;
+    pending.way_ = WayOf(pending.call);
+  }
+  if (pending.way_ == Pending::Way::kDirect && stream != nullptr) {
     stream->Wait();
-    pending.call.device = &stream->device();
-    pending.call.device->OpenMemory();
+    stream->device().OpenMemory();
+  } else if (pending.way_ == Pending::Way::kStaged) {
+    pending.staging_.Begin(pending.call, rank());
   }
   if (!dead()) record_.Begin(pending.sequence, pending.call);
-  pending.status = Start(pending);
+  const bool on_device = pending.way_ == Pending::Way::kOnDevice ||
+                         pending.way_ == Pending::Way::kFlight;
+  pending.status = on_device ? StartOnDevice(pending) : Start(pending);
+  if (!pending.status.ok()) EndFlightsIfDead();
   return Ticket(&pending);
 }
 
+absl::Status RecordedCommunicator::StartOnDevice(Pending& pending) {
+  if (dead()) return LaterFailure(failure());
+  if (pending.way_ == Pending::Way::kFlight) return StartFlight(pending);
+  return CopyOnDevice(pending.call) ? absl::OkStatus()
+                                    : Fail(pending, MismatchError());
+}
+
+absl::Status RecordedCommunicator::StartFlight(Pending& pending) {
+  if (pending.flight_ == nullptr) {
+    pending.flight_ = flights_->transport().NewFlight();
+  }
+  const absl::Status status =
+      flights_->transport().Start(pending.call, *pending.flight_);
+  if (!status.ok()) return Fail(pending, status);
+  pending.flies_ = true;
+  flights_->Add(&pending);
+  return status;
+}
+
 absl::Status RecordedCommunicator::Complete(Pending& pending) {
+  if (pending.way_ == Pending::Way::kOnDevice ||
+      pending.way_ == Pending::Way::kFlight) {
+    return CompleteOnDevice(pending);
+  }
   absl::Status status =
       pending.status.ok() ? Finish(pending) : std::move(pending.status);
-  if (status.ok()) record_.End(pending.sequence);
+  if (status.ok()) {
+    record_.End(pending.sequence);
+    if (pending.way_ == Pending::Way::kStaged) {
+      pending.staging_.End(pending.call, rank());
+    }
+  } else {
+    EndFlightsIfDead();
+  }
   Release(pending);
   return status;
 }
 
+// The host goes on; what it gives the stream from now on begins behind the
+// call. An error that comes later is that of a later call.
+absl::Status RecordedCommunicator::CompleteOnDevice(Pending& pending) {
+  absl::Status status = std::move(pending.status);
+  if (status.ok() && dead()) status = failure();
+  if (pending.way_ == Pending::Way::kOnDevice) {
+    if (status.ok()) record_.End(pending.sequence);
+  } else if (status.ok()) {
+    pending.flight_->HoldBack(*pending.call.stream);
+  }
+  pending.waited_ = true;
+  if (!pending.flies_) Release(pending);
+  return status;
+}
+
 void RecordedCommunicator::Release(Pending& pending) {
-  if (pending.call.device != nullptr) pending.call.device->CloseMemory();
+  if (pending.way_ == Pending::Way::kDirect && pending.call.stream != nullptr) {
+    pending.call.stream->device().CloseMemory();
+  }
   free_.push_back(&pending);
+}
+
+void RecordedCommunicator::EndFlightsIfDead() {
+  if (flights_ != nullptr && dead()) flights_->Abort();
 }
 
 void RecordedCommunicator::CheckCounts(absl::Span<const int64_t> counts,

@@ -5,6 +5,10 @@
 // arguments, waits for the stream, opens the device's memory, writes the
 // ledger, and hands a Call to the implementation, which starts it and later
 // finishes it.
+//
+// Buffers in a GPU's memory go another way: by the group's device transport, if
+// it has one, else through host memory (staging.h), unless the implementation
+// reaches them itself. A group of one rank copies on the device.
 #ifndef SWITCHYARD_COMM_RECORDED_COMMUNICATOR_H_
 #define SWITCHYARD_COMM_RECORDED_COMMUNICATOR_H_
 
@@ -15,7 +19,10 @@
 
 #include "switchyard/comm/call.h"
 #include "switchyard/comm/communicator.h"
+#include "switchyard/comm/device_flights.h"
+#include "switchyard/comm/device_transport.h"
 #include "switchyard/comm/ledger/rank_ledger.h"
+#include "switchyard/comm/staging.h"
 
 namespace switchyard::comm {
 
@@ -57,6 +64,11 @@ class RecordedCommunicator : public Communicator {
       int color, int key, const std::string& name) final;
   int64_t all_to_all_sent_bytes() const final { return sent_bytes_; }
 
+  // From now on calls on buffers of `device` go by `transport`, and so do those
+  // of groups that are split off later. Before the first such call.
+  void UseTransport(std::unique_ptr<DeviceTransport> transport, Device& device,
+                    double timeout_seconds);
+
  protected:
   RecordedCommunicator(std::shared_ptr<ledger::RankLedger> ledger,
                        GroupIdentity identity, int rank,
@@ -64,11 +76,16 @@ class RecordedCommunicator : public Communicator {
 
   // A call under way and what the implementation keeps of it. Reused, so its
   // vectors keep their capacity and a step allocates nothing.
-  class Pending : public Operation {
+  class Pending : public Operation, public FlyingCall {
    public:
     absl::Status Wait() final;
     bool Poll() final;
     void Abandon() final;
+
+    DeviceTransport::Flight& flight() final { return *flight_; }
+    void Land() final;
+    absl::Status LookForTrouble() final;
+    void Crash(const absl::Status& cause) final;
 
     Call call;
     int64_t sequence = 0;  // the group's calls, counted from 1
@@ -76,7 +93,19 @@ class RecordedCommunicator : public Communicator {
 
    private:
     friend class RecordedCommunicator;
+    // How its buffers are reached.
+    enum class Way {
+      kDirect,    // by the implementation
+      kStaged,    // likewise, copies of them
+      kOnDevice,  // they are copied: complete on the stream
+      kFlight,    // by the transport
+    };
     RecordedCommunicator* owner_ = nullptr;
+    Way way_ = Way::kDirect;
+    Staging staging_;
+    std::unique_ptr<DeviceTransport::Flight> flight_;
+    bool flies_ = false;   // the transport has it
+    bool waited_ = false;  // its ticket is gone
   };
 
   virtual std::unique_ptr<Pending> NewPending() = 0;
@@ -95,6 +124,15 @@ class RecordedCommunicator : public Communicator {
       const Pending& split, const GroupIdentity& identity) = 0;
   // A failure has ended the group: no call begins any more.
   virtual bool dead() const = 0;
+  // What did; OK if nothing.
+  virtual absl::Status failure() const = 0;
+  // `pending` has failed because of `cause`, and so has its world: the error
+  // with its report.
+  virtual absl::Status Fail(const Pending& pending,
+                            const absl::Status& cause) = 0;
+  // Whether the implementation itself can read and write the buffers of a call
+  // of this kind in the memory of `device`.
+  virtual bool Reaches(const Device& device, CallKind kind) const;
 
   const GroupIdentity& identity() const { return identity_; }
   const ledger::GroupLedger& record() const { return record_; }
@@ -103,8 +141,16 @@ class RecordedCommunicator : public Communicator {
   // A pending whose call has these fields set and the others empty.
   Pending& Prepare(CallKind kind, Caller caller);
   Ticket Launch(Stream* stream, Pending& pending);
+  Pending::Way WayOf(const Call& call) const;
+  absl::Status StartOnDevice(Pending& pending);
+  absl::Status StartFlight(Pending& pending);
   absl::Status Complete(Pending& pending);
+  absl::Status CompleteOnDevice(Pending& pending);
   void Release(Pending& pending);
+  // Gives a group that was split off its part of the transport.
+  absl::Status ShareTransport(Communicator& child);
+  // The group's end is the end of what is under way on the device.
+  void EndFlightsIfDead();
   void CheckCounts(absl::Span<const int64_t> counts, int64_t total,
                    int64_t mine) const;
   void CheckBlocks(absl::Span<const Block> blocks, int64_t element_count) const;
@@ -117,6 +163,7 @@ class RecordedCommunicator : public Communicator {
   const int rank_;
   const std::vector<Member> members_;
   ledger::GroupLedger record_;
+  std::unique_ptr<DeviceFlights> flights_;  // null: no transport
   std::vector<std::unique_ptr<Pending>> pendings_;
   std::vector<Pending*> free_;
   std::vector<Block> sorted_blocks_;  // kept, so that a step allocates nothing

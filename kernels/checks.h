@@ -82,8 +82,12 @@ inline void CheckFixedPoint(const FixedPoint& format) {
       << format.fraction_bits << " bits, limit " << format.limit;
 }
 
-inline void CheckGradientSum(const GradientSum& gradient, const Shape& shape) {
-  CheckDType(gradient.sum, DType::kInt64);
+// Sums are int64; on a CUDA device they may be fp32 (`--determinism run`).
+inline void CheckGradientSum(const Stream& stream, const GradientSum& gradient,
+                             const Shape& shape) {
+  const bool wide = gradient.sum.dtype() == DType::kFloat32 &&
+                    stream.device().kind() == DeviceKind::kCuda;
+  CheckDType(gradient.sum, wide ? DType::kFloat32 : DType::kInt64);
   CheckShape(gradient.sum, shape);
   CheckDType(gradient.refused, DType::kInt64);
   CheckShape(gradient.refused, Shape{1});

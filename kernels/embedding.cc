@@ -30,7 +30,7 @@ void EmbeddingGradient(Stream& stream, Arena& arena,
   SWITCHYARD_CHECK(sum.shape().rank() == 2)
       << "gradient must be [table rows, width], got " << sum.shape().ToString();
   CheckFixedPoint(args.format);
-  CheckGradientSum(args.gradient, {sum.dim(0), args.dy.dim(1)});
+  CheckGradientSum(stream, args.gradient, {sum.dim(0), args.dy.dim(1)});
   CheckCpu(stream);
   const int threads = stream.device().threads();
   // The stream may run later, but in order: whoever takes this memory from the

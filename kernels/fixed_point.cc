@@ -26,7 +26,7 @@ void AddToFixedPoint(Stream& stream, const ConstTensorView& leaf,
   CheckCpu(stream);
   CheckFixedPoint(format);
   CheckDType(leaf, DType::kFloat32);
-  CheckGradientSum(gradient, leaf.shape());
+  CheckGradientSum(stream, gradient, leaf.shape());
   stream.Enqueue([leaf, format, gradient, threads = stream.device().threads()] {
     cpu::AddToFixedPoint(leaf, format, gradient, threads);
   });

@@ -29,7 +29,9 @@ struct FixedPoint {
   static FixedPoint ForMicroBatches(int fraction_bits, int64_t micro_batches);
 };
 
-// Where a parameter's gradient is summed.
+// Where a parameter's gradient is summed. On a CUDA device a sum may be fp32
+// instead (`--determinism run`): leaves are added in fp32, in the order of the
+// stream, and nothing of a format applies.
 struct GradientSum {
   TensorView sum;      // int64, the parameter's shape
   TensorView refused;  // int64 [1]: elements refused so far

@@ -7,11 +7,11 @@
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/lm_head.h"
 #include "switchyard/kernels/cpu/matmul.h"
+#include "switchyard/kernels/cuda/lm_head.h"
 
 namespace switchyard::kernels {
 
 void LmHeadLoss(Stream& stream, Arena& arena, const LmHeadLossArgs& args) {
-  CheckCpu(stream);
   CheckFloating(args.x);
   CheckRank(args.x, 2);
   CheckRank(args.weight, 2);
@@ -25,21 +25,22 @@ void LmHeadLoss(Stream& stream, Arena& arena, const LmHeadLossArgs& args) {
   if (args.dx.defined()) CheckTensor("dx", args.dx, dtype, {tokens, width});
   if (has_gradient) {
     CheckFixedPoint(args.format);
-    CheckGradientSum(args.gradient, args.weight.shape());
+    CheckGradientSum(stream, args.gradient, args.weight.shape());
   }
   // The stream may run later, but in order: whoever takes this memory from the
   // arena next is enqueued behind.
   ArenaScope scope(arena);
   const int64_t chunk = std::min(tokens, kLmHeadChunk);
-  cpu::LmHeadScratch scratch;
+  LmHeadScratch scratch;
   scratch.losses = arena.Allocate(DType::kFloat64, {tokens});
   scratch.logits = arena.Allocate(DType::kFloat32, {chunk, vocabulary});
   if (dtype == DType::kBFloat16) {
     scratch.dlogits = arena.Allocate(DType::kBFloat16, {chunk, vocabulary});
   }
-  if (has_gradient) {
+  if (has_gradient && args.gradient.sum.dtype() == DType::kInt64) {
     scratch.leaf = arena.Allocate(DType::kFloat32, {vocabulary, width});
   }
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::LmHeadLoss(stream, args, scratch));
   stream.Enqueue([args, scratch, threads = stream.device().threads()] {
     cpu::LmHeadLoss(args, scratch, threads);
   });

@@ -5,6 +5,7 @@
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/matmul.h"
 #include "switchyard/kernels/cpu/onednn_product.h"
+#include "switchyard/kernels/cuda/matmul.h"
 
 namespace switchyard::kernels {
 namespace {
@@ -47,12 +48,13 @@ void CheckSegments(absl::Span<const Segment> segments, int64_t rows,
 }
 
 // `count` parameters whose rows, in order, are the rows of [rows, columns].
-void CheckGradients(const GradientSum* gradients, int64_t count, int64_t rows,
-                    int64_t columns) {
+void CheckGradients(const Stream& stream, const GradientSum* gradients,
+                    int64_t count, int64_t rows, int64_t columns) {
   int64_t found = 0;
   for (int64_t i = 0; i < count; ++i) {
     CheckRank(gradients[i].sum, 2);
-    CheckGradientSum(gradients[i], Shape{gradients[i].sum.dim(0), columns});
+    CheckGradientSum(stream, gradients[i],
+                     Shape{gradients[i].sum.dim(0), columns});
     found += gradients[i].sum.dim(0);
   }
   SWITCHYARD_CHECK(found == rows)
@@ -62,7 +64,6 @@ void CheckGradients(const GradientSum* gradients, int64_t count, int64_t rows,
 }  // namespace
 
 void MatMul(Stream& stream, const MatMulArgs& args) {
-  CheckCpu(stream);
   CheckOperands(args.a, args.b);
   CheckResult(args.c, args.a.dtype());
   SWITCHYARD_CHECK(!args.accumulate || args.c.dtype() == DType::kFloat32)
@@ -72,25 +73,25 @@ void MatMul(Stream& stream, const MatMulArgs& args) {
   SWITCHYARD_CHECK(ColumnsOf(args.a, args.transpose_a) ==
                    RowsOf(args.b, args.transpose_b))
       << args.a.shape().ToString() << " times " << args.b.shape().ToString();
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::MatMul(stream, args));
   stream.Enqueue([args, threads = stream.device().threads()] {
     cpu::MatMul(args, threads);
   });
 }
 
 void WeightGradient(Stream& stream, const WeightGradientArgs& args) {
-  CheckCpu(stream);
   CheckOperands(args.dy, args.x);
   CheckFixedPoint(args.format);
   CheckShape(args.x, Shape{args.dy.dim(0), args.x.dim(1)});
-  CheckGradients(args.gradients.data(), args.gradients.size(), args.dy.dim(1),
-                 args.x.dim(1));
+  CheckGradients(stream, args.gradients.data(), args.gradients.size(),
+                 args.dy.dim(1), args.x.dim(1));
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::WeightGradient(stream, args));
   stream.Enqueue([args, threads = stream.device().threads()] {
     cpu::WeightGradient(args, threads);
   });
 }
 
 void GroupedMatMul(Stream& stream, const GroupedMatMulArgs& args) {
-  CheckCpu(stream);
   CheckFloating(args.x);
   CheckRank(args.x, 2);
   CheckResult(args.y, args.x.dtype());
@@ -102,6 +103,7 @@ void GroupedMatMul(Stream& stream, const GroupedMatMulArgs& args) {
                                                            : Shape{in, out});
   }
   CheckSegments(args.segments, args.x.dim(0), args.weights.size());
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::GroupedMatMul(stream, args));
   stream.Enqueue([args, threads = stream.device().threads()] {
     cpu::GroupedMatMul(args, threads);
   });
@@ -109,7 +111,6 @@ void GroupedMatMul(Stream& stream, const GroupedMatMulArgs& args) {
 
 void GroupedWeightGradient(Stream& stream,
                            const GroupedWeightGradientArgs& args) {
-  CheckCpu(stream);
   CheckOperands(args.dy, args.x);
   CheckFixedPoint(args.format);
   CheckShape(args.x, Shape{args.dy.dim(0), args.x.dim(1)});
@@ -118,10 +119,11 @@ void GroupedWeightGradient(Stream& stream,
   SWITCHYARD_CHECK(per_expert >= 1 && count % per_expert == 0)
       << count << " gradients, " << per_expert << " an expert";
   for (int64_t first = 0; first < count; first += per_expert) {
-    CheckGradients(args.gradients.data() + first, per_expert, args.dy.dim(1),
-                   args.x.dim(1));
+    CheckGradients(stream, args.gradients.data() + first, per_expert,
+                   args.dy.dim(1), args.x.dim(1));
   }
   CheckSegments(args.segments, args.x.dim(0), count / per_expert);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::GroupedWeightGradient(stream, args));
   stream.Enqueue([args, threads = stream.device().threads()] {
     cpu::GroupedWeightGradient(args, threads);
   });

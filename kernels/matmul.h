@@ -7,8 +7,9 @@
 // The bits of a result depend on the operands' values and shapes and on the
 // instruction set only: not on threads, strides, addresses or earlier calls.
 //
-// fp32 products, and bf16 products where the processor has none, are made by
-// code of our own, which needs no preparation and allocates nothing. oneDNN
+// On a CUDA device cuBLAS makes all of them; the rest is about the CPU. fp32
+// products, and bf16 products where the processor has none, are made by code of
+// our own, which needs no preparation and allocates nothing. oneDNN
 // makes bf16 products where the processor does (HasBFloat16Products); there, a
 // shape that is new to the process costs a primitive (about half a
 // millisecond), and every product allocates a few small blocks inside oneDNN.
@@ -69,6 +70,10 @@ struct GroupedMatMulArgs {
   Transpose transpose_w = Transpose::kYes;
   absl::Span<const Segment> segments;
   TensorView y;  // [rows, N], rows that belong to no segment stay as they are
+  // On a CUDA device: the segments of an expert may be one product, and those
+  // of all experts one call (`--determinism run`). The CPU joins by itself what
+  // it may.
+  bool join_segments = false;
 };
 void GroupedMatMul(Stream& stream, const GroupedMatMulArgs& args);
 

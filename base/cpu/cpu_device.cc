@@ -2,9 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/base/cpu/cpu_device.h"
 
+#include <cstdlib>
 #include <functional>
 
 #include "switchyard/base/check.h"
+#include "switchyard/base/out_of_memory.h"
 #include "switchyard/base/stream.h"
 
 namespace switchyard {
@@ -25,9 +27,15 @@ CpuDevice::CpuDevice(int threads) : threads_(threads) {
   SWITCHYARD_CHECK(threads >= 1) << threads;
 }
 
-void* CpuDevice::Allocate(size_t bytes) { return AllocateHost(bytes); }
+void* CpuDevice::Allocate(size_t bytes) {
+  constexpr size_t kAlignment = 64;
+  const size_t rounded = (bytes / kAlignment + 1) * kAlignment;
+  void* data = std::aligned_alloc(kAlignment, rounded);
+  if (data == nullptr) EndOutOfMemory(rounded);
+  return data;
+}
 
-void CpuDevice::Free(void* data, size_t bytes) { FreeHost(data, bytes); }
+void CpuDevice::Free(void* data, size_t /*bytes*/) { std::free(data); }
 
 std::unique_ptr<Stream> CpuDevice::NewStream() {
   return std::make_unique<CpuStream>(*this);

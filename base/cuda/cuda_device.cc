@@ -56,21 +56,6 @@ void CudaDevice::Free(void* data, size_t /*bytes*/) {
   SWITCHYARD_CUDA_CHECK(cudaFree(data));
 }
 
-void* CudaDevice::AllocateHost(size_t bytes) {
-  MakeCurrent();
-  void* data = nullptr;
-  const cudaError_t error =
-      cudaHostAlloc(&data, std::max<size_t>(bytes, 1), cudaHostAllocDefault);
-  if (error == cudaErrorMemoryAllocation) EndOutOfMemory(bytes);
-  SWITCHYARD_CUDA_CHECK(error);
-  return data;
-}
-
-void CudaDevice::FreeHost(void* data, size_t /*bytes*/) {
-  MakeCurrent();
-  SWITCHYARD_CUDA_CHECK(cudaFreeHost(data));
-}
-
 std::unique_ptr<Stream> CudaDevice::NewStream() {
   return std::make_unique<CudaStream>(*this);
 }

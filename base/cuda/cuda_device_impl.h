@@ -25,8 +25,6 @@ class CudaDevice : public Device {
   int threads() const override { return 1; }
   void* Allocate(size_t bytes) override;
   void Free(void* data, size_t bytes) override;
-  void* AllocateHost(size_t bytes) override;
-  void FreeHost(void* data, size_t bytes) override;
   std::unique_ptr<Stream> NewStream() override;
 
   int index() const { return index_; }

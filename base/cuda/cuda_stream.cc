@@ -50,6 +50,7 @@ CudaStream::~CudaStream() {
   SWITCHYARD_CHECK(arrivals_.empty())
       << arrivals_.size() << " copies to the host were never waited for";
   device_.MakeCurrent();
+  products_.reset();  // while the stream is there
   if (owned_) SWITCHYARD_CUDA_CHECK(cudaStreamDestroy(handle_));
 }
 

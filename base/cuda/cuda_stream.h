@@ -9,6 +9,7 @@
 #include <cuda_runtime.h>
 
 #include <functional>
+#include <memory>
 #include <vector>
 
 #include "switchyard/base/cuda/host_staging.h"
@@ -28,6 +29,9 @@ class CudaStream : public Stream {
 
   cudaStream_t handle() const { return handle_; }
   CudaDevice& cuda_device() const { return device_; }
+
+  // What kernels/cuda/blas.h keeps for a stream.
+  std::shared_ptr<void>& products() { return products_; }
 
   void Wait() override;
 
@@ -52,6 +56,7 @@ class CudaStream : public Stream {
   const bool owned_;
   HostStaging staging_;
   std::vector<Arrival> arrivals_;
+  std::shared_ptr<void> products_;
 };
 
 // `stream`, which is a CUDA device's, as such; makes its GPU the thread's

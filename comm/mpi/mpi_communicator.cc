@@ -11,7 +11,7 @@
 #include "switchyard/comm/end_process.h"
 #include "switchyard/comm/failure.h"
 #include "switchyard/comm/mpi/mpi_status.h"
-#include "switchyard/comm/mpi/wait_clock.h"
+#include "switchyard/comm/wait_clock.h"
 
 namespace switchyard::comm {
 

@@ -38,6 +38,8 @@ class MpiCommunicator : public RecordedCommunicator {
   absl::StatusOr<std::unique_ptr<Communicator>> MakeChild(
       const Pending& split, const GroupIdentity& identity) override;
   bool dead() const override { return MpiHasFailed(); }
+  absl::Status failure() const override { return FirstMpiFailure(); }
+  absl::Status Fail(const Pending& pending, const absl::Status& cause) override;
 
  private:
   struct MpiPending : Pending {
@@ -45,7 +47,6 @@ class MpiCommunicator : public RecordedCommunicator {
   };
 
   absl::Status Poll(MpiPending& pending);
-  absl::Status Fail(const Pending& pending, const absl::Status& cause);
 
   const Options options_;
   MpiGroup group_;

@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/comm/mpi/mpi_failure.h"
-#include "switchyard/comm/mpi/wait_clock.h"
+#include "switchyard/comm/wait_clock.h"
 
 namespace switchyard::comm {
 

@@ -69,14 +69,15 @@ class SelfCommunicator : public RecordedCommunicator {
         failure_, record().shared_ledger(), identity, members()[0]);
   }
   bool dead() const override { return !failure_->ok(); }
-
- private:
-  absl::Status Fail(const Pending& pending, const absl::Status& cause) {
+  absl::Status failure() const override { return *failure_; }
+  absl::Status Fail(const Pending& pending,
+                    const absl::Status& cause) override {
     *failure_ = record().Explain(pending.sequence, cause);
     record().ledger().NoteFailed();
     return *failure_;
   }
 
+ private:
   const std::shared_ptr<absl::Status> failure_;
 };
 

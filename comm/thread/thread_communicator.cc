@@ -64,6 +64,11 @@ class ThreadCommunicator : public RecordedCommunicator {
         record().shared_ledger(), identity, std::move(child), child_rank);
   }
   bool dead() const override { return group_->failed(); }
+  absl::Status failure() const override { return group_->failure(); }
+  absl::Status Fail(const Pending& pending,
+                    const absl::Status& cause) override {
+    return group_->EndJob(pending.sequence, record(), cause);
+  }
 
  private:
   const std::shared_ptr<ThreadGroup> group_;

@@ -124,6 +124,18 @@ bool ThreadGroup::failed() const {
   return !job_->failure.ok();
 }
 
+absl::Status ThreadGroup::failure() const {
+  std::lock_guard<std::mutex> lock(job_->mutex);
+  return job_->failure;
+}
+
+absl::Status ThreadGroup::EndJob(int64_t sequence, const Record& record,
+                                 const absl::Status& cause) {
+  std::lock_guard<std::mutex> lock(job_->mutex);
+  if (!job_->failure.ok()) return job_->failure;
+  return Fail(sequence, record, cause);
+}
+
 ThreadGroup::Meeting& ThreadGroup::MeetingOf(int64_t sequence) {
   Meeting* free = nullptr;
   for (const std::unique_ptr<Meeting>& meeting : meetings_) {

@@ -62,6 +62,11 @@ class ThreadGroup {
   // Rank `rank` makes no more calls in this group.
   void Leave(int rank);
   bool failed() const;
+  // Why; OK if it has not.
+  absl::Status failure() const;
+  // Ends the job, if it has not ended, because call `sequence` failed.
+  absl::Status EndJob(int64_t sequence, const Record& record,
+                      const absl::Status& cause);
 
  private:
   struct Meeting {

@@ -4,15 +4,9 @@
 #define SWITCHYARD_KERNELS_CPU_LM_HEAD_H_
 
 #include "switchyard/kernels/lm_head.h"
+#include "switchyard/kernels/lm_head_scratch.h"
 
 namespace switchyard::kernels::cpu {
-
-struct LmHeadScratch {
-  TensorView losses;   // fp64 [tokens]
-  TensorView logits;   // fp32 [chunk, vocabulary]; then their gradients
-  TensorView dlogits;  // bf16, likewise; only for bf16 operands
-  TensorView leaf;     // fp32 [vocabulary, width]; only with a gradient
-};
 
 // Operands are checked; see ../lm_head.h.
 void LmHeadLoss(const LmHeadLossArgs& args, const LmHeadScratch& scratch,

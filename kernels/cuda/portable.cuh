@@ -63,7 +63,7 @@ cudaError_t Launch(void (*kernel)(Params...), dim3 grid, dim3 block,
   do {                                                                         \
     SWITCHYARD_CUDA_CHECK(SWITCHYARD_LAUNCH(kernel, grid, block, shared_bytes, \
                                             (stream).handle(), __VA_ARGS__));  \
-    (stream).cuda_device().CountLaunch();                                                    \
+    (stream).cuda_device().CountLaunch();                                      \
   } while (false)
 
 #endif  // SWITCHYARD_KERNELS_CUDA_PORTABLE_CUH_

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What a waiting rank should do next, by the time that it has waited.
-#ifndef SWITCHYARD_COMM_MPI_WAIT_CLOCK_H_
-#define SWITCHYARD_COMM_MPI_WAIT_CLOCK_H_
+#ifndef SWITCHYARD_COMM_WAIT_CLOCK_H_
+#define SWITCHYARD_COMM_WAIT_CLOCK_H_
 
 #include <chrono>
 
@@ -40,7 +40,7 @@ class WaitClock {
   using Clock = std::chrono::steady_clock;
   static constexpr std::chrono::seconds kLookInterval{1};
 
-  const double timeout_seconds_;
+  double timeout_seconds_;
   bool started_ = false;
   Clock::time_point start_;
   Clock::time_point next_look_;
@@ -48,4 +48,4 @@ class WaitClock {
 
 }  // namespace switchyard::comm
 
-#endif  // SWITCHYARD_COMM_MPI_WAIT_CLOCK_H_
+#endif  // SWITCHYARD_COMM_WAIT_CLOCK_H_

@@ -1,0 +1,51 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Carries collectives whose buffers are in a GPU's memory, on the device's own
+// queues: the host only enqueues. A group that has none moves such buffers
+// through host memory (staging.h).
+#ifndef SWITCHYARD_COMM_DEVICE_TRANSPORT_H_
+#define SWITCHYARD_COMM_DEVICE_TRANSPORT_H_
+
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "switchyard/base/stream.h"
+#include "switchyard/comm/call.h"
+
+namespace switchyard::comm {
+
+class DeviceTransport {
+ public:
+  // What it keeps of one call. Reused.
+  class Flight {
+   public:
+    virtual ~Flight() = default;
+    // Whether the call is complete. Never blocks.
+    virtual bool Landed() = 0;
+    // What `stream` is given from now on begins behind the call.
+    virtual void HoldBack(Stream& stream) = 0;
+  };
+
+  virtual ~DeviceTransport() = default;
+
+  virtual std::unique_ptr<Flight> NewFlight() = 0;
+  // Enqueues `call` behind the work of its stream. Calls of all groups of a
+  // process are carried out in the order in which they are enqueued, which must
+  // be the same on all ranks.
+  virtual absl::Status Start(const Call& call, Flight& flight) = 0;
+  // An error of a call that was enqueued before. Never blocks.
+  virtual absl::Status Health() = 0;
+  // Ends what is under way, in all groups of the process: nothing waits for it
+  // any more, and what it would have written is undefined. May be repeated.
+  virtual void Abort() = 0;
+  // The transport of a group of ranks of this one: those with the same
+  // `color`, at least 0, in the order of `key`. A collective call.
+  virtual absl::StatusOr<std::unique_ptr<DeviceTransport>> Split(int color,
+                                                                 int key) = 0;
+};
+
+}  // namespace switchyard::comm
+
+#endif  // SWITCHYARD_COMM_DEVICE_TRANSPORT_H_
