@@ -29,11 +29,14 @@ size_t RowBytes(const ConstTensorView& view) {
 
 }  // namespace
 
-CudaStream::CudaStream(CudaDevice& device)
+CudaStream::CudaStream(CudaDevice& device, Priority priority)
     : Stream(device, /*runs_at_once=*/false), device_(device), owned_(true) {
   device.MakeCurrent();
-  SWITCHYARD_CUDA_CHECK(
-      cudaStreamCreateWithFlags(&handle_, cudaStreamNonBlocking));
+  int least = 0, greatest = 0;
+  SWITCHYARD_CUDA_CHECK(cudaDeviceGetStreamPriorityRange(&least, &greatest));
+  SWITCHYARD_CUDA_CHECK(cudaStreamCreateWithPriority(
+      &handle_, cudaStreamNonBlocking,
+      priority == Priority::kUrgent ? greatest : least));
 }
 
 CudaStream::CudaStream(CudaDevice& device, cudaStream_t handle)
@@ -136,6 +139,12 @@ CudaStream& CudaStreamOf(Stream& stream) {
   auto& result = static_cast<CudaStream&>(stream);
   result.cuda_device().MakeCurrent();
   return result;
+}
+
+std::unique_ptr<Stream> NewUrgentStream(Device& device) {
+  SWITCHYARD_CHECK(device.kind() == DeviceKind::kCuda) << device.name();
+  return std::make_unique<CudaStream>(static_cast<CudaDevice&>(device),
+                                      CudaStream::Priority::kUrgent);
 }
 
 std::unique_ptr<Stream> StreamFromCuda(Device& device, cudaStream_t stream) {

@@ -21,8 +21,10 @@ class CudaDevice;
 
 class CudaStream : public Stream {
  public:
-  // A new one.
-  explicit CudaStream(CudaDevice& device);
+  // A new one. The work of an urgent one goes before that of others.
+  enum class Priority { kNormal, kUrgent };
+  explicit CudaStream(CudaDevice& device,
+                      Priority priority = Priority::kNormal);
   // The caller's.
   CudaStream(CudaDevice& device, cudaStream_t handle);
   ~CudaStream() override;
@@ -62,6 +64,9 @@ class CudaStream : public Stream {
 // `stream`, which is a CUDA device's, as such; makes its GPU the thread's
 // current one.
 CudaStream& CudaStreamOf(Stream& stream);
+
+// Of a CUDA device.
+std::unique_ptr<Stream> NewUrgentStream(Device& device);
 
 }  // namespace switchyard
 

@@ -11,12 +11,21 @@
 
 #include "switchyard/kernels/cuda/portable.cuh"
 
-#define SWITCHYARD_DEVICE_CHECK(condition)                                 \
-  do {                                                                     \
-    if (!(condition)) {                                                    \
-      printf("%s:%d: check failed: %s\n", __FILE__, __LINE__, #condition); \
-      __trap();                                                            \
-    }                                                                      \
+#define SWITCHYARD_TEXT_OF_INNER(value) #value
+#define SWITCHYARD_TEXT_OF(value) SWITCHYARD_TEXT_OF_INNER(value)
+
+#ifdef __CUDACC__
+#define SWITCHYARD_FAIL_KERNEL(text) (printf("%s\n", text), __trap())
+#else
+#define SWITCHYARD_FAIL_KERNEL(text) ::switchyard::emulation::FailKernel(text)
+#endif
+
+#define SWITCHYARD_DEVICE_CHECK(condition)                    \
+  do {                                                        \
+    if (!(condition)) {                                       \
+      SWITCHYARD_FAIL_KERNEL(__FILE__ ":" SWITCHYARD_TEXT_OF( \
+          __LINE__) ": check failed: " #condition);           \
+    }                                                         \
   } while (false)
 
 #endif  // SWITCHYARD_KERNELS_CUDA_DEVICE_CHECK_CUH_

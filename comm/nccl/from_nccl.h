@@ -1,0 +1,25 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// For a program that already uses NCCL: its communicator for a world of
+// Switchyard. Nothing of Switchyard includes this.
+#ifndef SWITCHYARD_COMM_NCCL_FROM_NCCL_H_
+#define SWITCHYARD_COMM_NCCL_FROM_NCCL_H_
+
+#include <nccl.h>
+
+#include "absl/status/status.h"
+#include "switchyard/base/device.h"
+#include "switchyard/comm/communicator.h"
+
+namespace switchyard::comm {
+
+// As UseNccl (use_nccl.h), with `comm`, whose ranks are those of `world` in the
+// same order. It stays the caller's, who makes no calls with it while `world`
+// lives; but it is aborted if the world fails.
+absl::Status UseNcclFrom(Communicator& world, Device& device, ncclComm_t comm,
+                         double timeout_seconds);
+
+}  // namespace switchyard::comm
+
+#endif  // SWITCHYARD_COMM_NCCL_FROM_NCCL_H_

@@ -1,0 +1,102 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/comm/nccl/nccl_comm.h"
+
+#include <thread>
+
+#include "absl/memory/memory.h"
+#include "absl/strings/str_cat.h"
+#include "switchyard/base/check.h"
+#include "switchyard/base/status.h"
+#include "switchyard/comm/failure.h"
+#include "switchyard/comm/wait_clock.h"
+
+namespace switchyard::comm {
+namespace {
+
+ncclConfig_t NonBlocking() {
+  ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+  config.blocking = 0;
+  return config;
+}
+
+}  // namespace
+
+absl::Status NcclStatus(ncclResult_t result, const char* call,
+                        ncclComm_t comm) {
+  if (result == ncclSuccess) return absl::OkStatus();
+  const char* detail = ncclGetLastError(comm);
+  return absl::UnavailableError(
+      absl::StrCat("failed in ", call, ": ", ncclGetErrorString(result),
+                   detail == nullptr || *detail == '\0' ? "" : ", ",
+                   detail == nullptr ? "" : detail));
+}
+
+absl::StatusOr<std::unique_ptr<NcclComm>> NcclComm::Create(
+    const ncclUniqueId& id, int rank, int size, double timeout_seconds) {
+  auto result = absl::WrapUnique(new NcclComm(timeout_seconds, true));
+  ncclConfig_t config = NonBlocking();
+  const ncclResult_t begun =
+      ncclCommInitRankConfig(&result->comm_, size, id, rank, &config);
+  SWITCHYARD_RETURN_IF_ERROR(result->Taken(begun, "ncclCommInitRankConfig"));
+  return result;
+}
+
+absl::StatusOr<std::unique_ptr<NcclComm>> NcclComm::Split(int color,
+                                                          int key) const {
+  auto result = absl::WrapUnique(new NcclComm(timeout_seconds_, true));
+  ncclConfig_t config = NonBlocking();
+  const ncclResult_t begun =
+      ncclCommSplit(comm_, color, key, &result->comm_, &config);
+  // It is this communicator's call, and the new one begins in it.
+  SWITCHYARD_RETURN_IF_ERROR(Taken(begun, "ncclCommSplit"));
+  SWITCHYARD_RETURN_IF_ERROR(result->Taken(begun, "ncclCommSplit"));
+  return result;
+}
+
+std::unique_ptr<NcclComm> NcclComm::Borrow(ncclComm_t comm,
+                                           double timeout_seconds) {
+  auto result = absl::WrapUnique(new NcclComm(timeout_seconds, false));
+  result->comm_ = comm;
+  return result;
+}
+
+NcclComm::~NcclComm() {
+  if (comm_ == nullptr || !owned_) return;
+  // Ranks leave together; one that fails to has been abandoned.
+  if (Taken(ncclCommFinalize(comm_), "ncclCommFinalize").ok()) {
+    ncclCommDestroy(comm_);
+  } else {
+    ncclCommAbort(comm_);
+  }
+}
+
+absl::Status NcclComm::Taken(ncclResult_t result, const char* call) const {
+  WaitClock clock(timeout_seconds_);
+  while (result == ncclInProgress) {
+    if (clock.Look() == WaitClock::kLate) {
+      return DeadlineError(timeout_seconds_);
+    }
+    std::this_thread::yield();
+    ncclResult_t state = ncclSuccess;
+    result = ncclCommGetAsyncError(comm_, &state);
+    if (result == ncclSuccess) result = state;
+  }
+  return NcclStatus(result, call, comm_);
+}
+
+absl::Status NcclComm::Health() const {
+  if (comm_ == nullptr) return absl::UnavailableError("was aborted");
+  ncclResult_t state = ncclSuccess;
+  const ncclResult_t result = ncclCommGetAsyncError(comm_, &state);
+  if (result == ncclSuccess && state == ncclInProgress) return absl::OkStatus();
+  return NcclStatus(result == ncclSuccess ? state : result, "NCCL", comm_);
+}
+
+void NcclComm::Abort() {
+  if (comm_ == nullptr) return;
+  ncclCommAbort(comm_);
+  comm_ = nullptr;
+}
+
+}  // namespace switchyard::comm

@@ -1,0 +1,53 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// A communicator of NCCL that does not block: whoever calls asks until NCCL has
+// taken the call, or the deadline has passed. Internal to comm/nccl.
+#ifndef SWITCHYARD_COMM_NCCL_NCCL_COMM_H_
+#define SWITCHYARD_COMM_NCCL_NCCL_COMM_H_
+
+#include <nccl.h>
+
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace switchyard::comm {
+
+// Names the call and gives NCCL's texts.
+absl::Status NcclStatus(ncclResult_t result, const char* call, ncclComm_t comm);
+
+class NcclComm {
+ public:
+  // Collective calls.
+  static absl::StatusOr<std::unique_ptr<NcclComm>> Create(
+      const ncclUniqueId& id, int rank, int size, double timeout_seconds);
+  absl::StatusOr<std::unique_ptr<NcclComm>> Split(int color, int key) const;
+  // The caller's: not destroyed here.
+  static std::unique_ptr<NcclComm> Borrow(ncclComm_t comm,
+                                          double timeout_seconds);
+  ~NcclComm();
+  NcclComm(const NcclComm&) = delete;
+  NcclComm& operator=(const NcclComm&) = delete;
+
+  ncclComm_t get() const { return comm_; }
+  // `result` of `call` on it: waits until NCCL has taken the call, so that
+  // what it enqueues is in its stream.
+  absl::Status Taken(ncclResult_t result, const char* call) const;
+  // An error of an earlier call.
+  absl::Status Health() const;
+  void Abort();
+
+ private:
+  NcclComm(double timeout_seconds, bool owned)
+      : timeout_seconds_(timeout_seconds), owned_(owned) {}
+
+  ncclComm_t comm_ = nullptr;  // null: aborted
+  const double timeout_seconds_;
+  const bool owned_;
+};
+
+}  // namespace switchyard::comm
+
+#endif  // SWITCHYARD_COMM_NCCL_NCCL_COMM_H_

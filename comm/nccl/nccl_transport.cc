@@ -1,0 +1,77 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/comm/nccl/nccl_transport.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "switchyard/base/cuda/cuda_event.h"
+#include "switchyard/base/status.h"
+#include "switchyard/comm/nccl/nccl_calls.h"
+
+namespace switchyard::comm {
+namespace {
+
+class NcclFlight : public DeviceTransport::Flight {
+ public:
+  bool Landed() override { return end_.Reached(); }
+  void HoldBack(Stream& stream) override {
+    end_.HoldBack(CudaStreamOf(stream).handle());
+  }
+
+  CudaEvent& begin() { return begin_; }
+  CudaEvent& end() { return end_; }
+
+ private:
+  CudaEvent begin_;  // the caller's work is done
+  CudaEvent end_;    // the collective is
+};
+
+}  // namespace
+
+NcclTransport::NcclTransport(std::shared_ptr<NcclProcess> process,
+                             std::unique_ptr<NcclComm> comm, int rank)
+    : process_(std::move(process)), comm_(std::move(comm)), rank_(rank) {
+  process_->comms.push_back(comm_.get());
+}
+
+NcclTransport::~NcclTransport() {
+  std::vector<NcclComm*>& comms = process_->comms;
+  comms.erase(std::remove(comms.begin(), comms.end(), comm_.get()),
+              comms.end());
+}
+
+std::unique_ptr<DeviceTransport::Flight> NcclTransport::NewFlight() {
+  process_->cuda_stream();  // events belong to the current GPU
+  return std::make_unique<NcclFlight>();
+}
+
+absl::Status NcclTransport::Start(const Call& call, Flight& flight) {
+  if (comm_->get() == nullptr) return comm_->Health();
+  CudaStream& stream = process_->cuda_stream();
+  NcclFlight& mine = static_cast<NcclFlight&>(flight);
+  mine.begin().Record(CudaStreamOf(*call.stream).handle());
+  mine.begin().HoldBack(stream.handle());
+  ncclResult_t result = ncclSuccess;
+  SWITCHYARD_RETURN_IF_ERROR(
+      EnqueueNcclCall({comm_->get(), rank_, stream.handle()}, call, result));
+  SWITCHYARD_RETURN_IF_ERROR(comm_->Taken(result, NameOf(call.kind)));
+  mine.end().Record(stream.handle());
+  return absl::OkStatus();
+}
+
+absl::Status NcclTransport::Health() { return comm_->Health(); }
+
+void NcclTransport::Abort() {
+  for (NcclComm* comm : process_->comms) comm->Abort();
+}
+
+absl::StatusOr<std::unique_ptr<DeviceTransport>> NcclTransport::Split(int color,
+                                                                      int key) {
+  process_->cuda_stream();  // the new one is for the current GPU
+  SWITCHYARD_ASSIGN_OR_RETURN(std::unique_ptr<NcclComm> comm,
+                              comm_->Split(color, key));
+  return std::make_unique<NcclTransport>(process_, std::move(comm), key);
+}
+
+}  // namespace switchyard::comm

@@ -1,0 +1,93 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+#include "switchyard/comm/nccl/use_nccl.h"
+
+#include <nccl.h>
+
+#include <cstring>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "switchyard/base/check.h"
+#include "switchyard/base/cpu/cpu_device.h"
+#include "switchyard/base/cuda/cuda_stream.h"
+#include "switchyard/base/status.h"
+#include "switchyard/base/storage.h"
+#include "switchyard/comm/nccl/from_nccl.h"
+#include "switchyard/comm/nccl/nccl_comm.h"
+#include "switchyard/comm/nccl/nccl_transport.h"
+#include "switchyard/comm/recorded_communicator.h"
+
+namespace switchyard::comm {
+namespace {
+
+// Rank 0's, on all ranks, with its error if it has none.
+absl::StatusOr<ncclUniqueId> ShareUniqueId(Communicator& world) {
+  struct Message {
+    ncclUniqueId id;
+    ncclResult_t result;
+  } message = {};
+  if (world.rank() == 0) message.result = ncclGetUniqueId(&message.id);
+  CpuDevice host;
+  const auto stream = host.NewStream();
+  Storage storage(host, sizeof(message));
+  const TensorView bytes =
+      storage.View(DType::kUInt8, {static_cast<int64_t>(sizeof(message))});
+  stream->CopyToDevice(bytes, &message);
+  SWITCHYARD_RETURN_IF_ERROR(
+      world.Broadcast(*stream, bytes, /*root=*/0, {-1, "NCCL's id"}).Wait());
+  stream->CopyToHost(&message, bytes);
+  stream->Wait();
+  SWITCHYARD_RETURN_IF_ERROR(
+      NcclStatus(message.result, "ncclGetUniqueId", nullptr));
+  return message.id;
+}
+
+void Give(Communicator& world, Device& device, std::unique_ptr<NcclComm> comm,
+          double timeout_seconds) {
+  auto process = std::make_shared<NcclProcess>();
+  process->stream = NewUrgentStream(device);
+  static_cast<RecordedCommunicator&>(world).UseTransport(
+      std::make_unique<NcclTransport>(std::move(process), std::move(comm),
+                                      world.rank()),
+      device, timeout_seconds);
+}
+
+}  // namespace
+
+absl::Status UseNccl(Communicator& world, Device& device,
+                     double timeout_seconds) {
+  SWITCHYARD_CHECK(device.kind() == DeviceKind::kCuda) << device.name();
+  SWITCHYARD_ASSIGN_OR_RETURN(const ncclUniqueId id, ShareUniqueId(world));
+  device.NewStream();  // makes the device the current one, which NCCL takes
+  absl::StatusOr<std::unique_ptr<NcclComm>> comm =
+      NcclComm::Create(id, world.rank(), world.size(), timeout_seconds);
+  if (!comm.ok()) {
+    return absl::Status(
+        comm.status().code(),
+        absl::StrCat("NCCL's communicator ", comm.status().message(),
+                     "; every rank needs a GPU of its own, or --comm mpi"));
+  }
+  Give(world, device, *std::move(comm), timeout_seconds);
+  return absl::OkStatus();
+}
+
+absl::Status UseNcclFrom(Communicator& world, Device& device, ncclComm_t comm,
+                         double timeout_seconds) {
+  SWITCHYARD_CHECK(device.kind() == DeviceKind::kCuda) << device.name();
+  int rank = -1, size = 0;
+  SWITCHYARD_RETURN_IF_ERROR(
+      NcclStatus(ncclCommUserRank(comm, &rank), "ncclCommUserRank", comm));
+  SWITCHYARD_RETURN_IF_ERROR(
+      NcclStatus(ncclCommCount(comm, &size), "ncclCommCount", comm));
+  if (rank != world.rank() || size != world.size()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "expected NCCL's rank ", world.rank(), " of ", world.size(), ", found ",
+        rank, " of ", size, "; order its ranks as those of the world"));
+  }
+  Give(world, device, NcclComm::Borrow(comm, timeout_seconds), timeout_seconds);
+  return absl::OkStatus();
+}
+
+}  // namespace switchyard::comm

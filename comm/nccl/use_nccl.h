@@ -1,0 +1,36 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Collectives on GPUs by NCCL.
+//
+//   SWITCHYARD_ASSIGN_OR_RETURN(auto device, NewCudaDevice(gpu));
+//   SWITCHYARD_RETURN_IF_ERROR(comm::UseNccl(*world, *device, 600));
+//
+// From then on calls of `world`, and of the groups that are split off it, on
+// buffers in the device's memory are enqueued on a stream of the device; those
+// on the host's memory go their way as before. Ticket::Wait then returns at
+// once: what its stream is given afterwards begins behind the collective. The
+// group's deadline runs while the host waits for the device; when it passes, or
+// when NCCL or a rank fails, all of the process' NCCL communicators are aborted
+// and later calls return the error.
+//
+// All collectives of a process are enqueued by one thread on one stream, in the
+// order of its calls: groups cannot wait for each other in a circle.
+#ifndef SWITCHYARD_COMM_NCCL_USE_NCCL_H_
+#define SWITCHYARD_COMM_NCCL_USE_NCCL_H_
+
+#include "absl/status/status.h"
+#include "switchyard/base/device.h"
+#include "switchyard/comm/communicator.h"
+
+namespace switchyard::comm {
+
+// A collective call of `world`'s ranks, each with a GPU of its own (NCCL
+// refuses two ranks on one). Unimplemented where the program was built without
+// CUDA. `device` must live longer than `world` and its groups.
+absl::Status UseNccl(Communicator& world, Device& device,
+                     double timeout_seconds);
+
+}  // namespace switchyard::comm
+
+#endif  // SWITCHYARD_COMM_NCCL_USE_NCCL_H_

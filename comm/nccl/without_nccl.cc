@@ -1,0 +1,16 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// use_nccl.h in a program that was built without CUDA.
+#include "switchyard/comm/nccl/use_nccl.h"
+
+namespace switchyard::comm {
+
+absl::Status UseNccl(Communicator& /*world*/, Device& /*device*/,
+                     double /*timeout_seconds*/) {
+  return absl::UnimplementedError(
+      "this program was built without CUDA, and so without NCCL; configure it "
+      "with -DSWITCHYARD_CUDA=ON");
+}
+
+}  // namespace switchyard::comm
