@@ -65,9 +65,9 @@ struct AttentionBackwardArgs {
   int64_t window = 0;     // as in the forward pass
 };
 
-// Bytes that AttentionBackward takes from its arena on the CPU: keys, values, queries and
-// their gradients in packed tiles of fp32, and up to four shares of dq. A
-// window changes nothing.
+// Bytes that AttentionBackward takes from its arena on the CPU: keys, values,
+// queries and their gradients in packed tiles of fp32, and up to four shares of
+// dq. A window changes nothing.
 int64_t AttentionBackwardScratchBytes(int64_t rows, int64_t heads,
                                       int64_t kv_heads, int64_t head_dim,
                                       int64_t sequence_length);
