@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/comm/device_flights.h"
 
+#include <thread>
 #include <utility>
 
 #include "switchyard/base/status.h"
@@ -26,6 +27,13 @@ void DeviceFlights::LandComplete() {
     calls_.pop_front();
     clock_ = WaitClock(timeout_seconds_);
     call->Land();
+  }
+}
+
+void DeviceFlights::LandAll() {
+  while (!calls_.empty()) {
+    Look();
+    std::this_thread::yield();
   }
 }
 

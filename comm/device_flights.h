@@ -45,6 +45,8 @@ class DeviceFlights : public CudaWatcher {
   void Add(FlyingCall* call) { calls_.push_back(call); }
   // Lets those land that are complete: the first ones.
   void LandComplete();
+  // Waits for all of them.
+  void LandAll();
   // The group is dead: ends all of the process' calls.
   void Abort();
 

@@ -92,7 +92,7 @@ RecordedCommunicator::RecordedCommunicator(
 }
 
 RecordedCommunicator::~RecordedCommunicator() {
-  if (flights_ != nullptr) flights_->LandComplete();
+  DropTransport();
   SWITCHYARD_CHECK(free_.size() == pendings_.size())
       << "a group was destroyed before its tickets";
 }
@@ -148,6 +148,14 @@ void RecordedCommunicator::UseTransport(
     double timeout_seconds) {
   flights_ = std::make_unique<DeviceFlights>(std::move(transport), device,
                                              timeout_seconds);
+}
+
+void RecordedCommunicator::DropTransport() {
+  if (flights_ == nullptr) return;
+  EndFlightsIfDead();
+  flights_->LandAll();
+  for (const auto& pending : pendings_) pending->flight_.reset();
+  flights_.reset();
 }
 
 bool RecordedCommunicator::Reaches(const Device& device,

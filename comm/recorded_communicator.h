@@ -68,6 +68,8 @@ class RecordedCommunicator : public Communicator {
   // of groups that are split off later. Before the first such call.
   void UseTransport(std::unique_ptr<DeviceTransport> transport, Device& device,
                     double timeout_seconds);
+  // When none of its calls is waited for any more.
+  void DropTransport();
 
  protected:
   RecordedCommunicator(std::shared_ptr<ledger::RankLedger> ledger,

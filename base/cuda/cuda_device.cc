@@ -98,6 +98,14 @@ absl::StatusOr<std::unique_ptr<Device>> NewCudaDevice(int index) {
   return std::make_unique<CudaDevice>(index);
 }
 
+CudaMemory MemoryOf(Device& device) {
+  SWITCHYARD_CHECK(device.kind() == DeviceKind::kCuda) << device.name();
+  static_cast<CudaDevice&>(device).MakeCurrent();
+  size_t free = 0, total = 0;
+  SWITCHYARD_CUDA_CHECK(cudaMemGetInfo(&free, &total));
+  return {static_cast<int64_t>(free), static_cast<int64_t>(total)};
+}
+
 void AddWatcher(Device& device, CudaWatcher* watcher) {
   SWITCHYARD_CHECK(device.kind() == DeviceKind::kCuda) << device.name();
   static_cast<CudaDevice&>(device).Add(watcher);

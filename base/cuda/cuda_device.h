@@ -5,6 +5,7 @@
 #ifndef SWITCHYARD_BASE_CUDA_CUDA_DEVICE_H_
 #define SWITCHYARD_BASE_CUDA_CUDA_DEVICE_H_
 
+#include <cstdint>
 #include <memory>
 
 #include "absl/status/status.h"
@@ -23,6 +24,13 @@ absl::StatusOr<int> CudaDeviceCount();
 // that fails is a bug or a broken GPU, and ends the process with the call's
 // name.
 absl::StatusOr<std::unique_ptr<Device>> NewCudaDevice(int index);
+
+struct CudaMemory {
+  int64_t free = 0;   // bytes that nobody has taken
+  int64_t total = 0;  // bytes of the GPU
+};
+// Of a device of NewCudaDevice.
+CudaMemory MemoryOf(Device& device);
 
 // Looks after something that work on a device may wait for in vain, such as a
 // collective. Asked now and then by the thread that waits for the device.

@@ -22,6 +22,11 @@ absl::StatusOr<std::unique_ptr<Device>> NewCudaDevice(int /*index*/) {
   return BuiltWithoutCuda();
 }
 
+CudaMemory MemoryOf(Device& device) {
+  SWITCHYARD_CHECK(false) << device.name();
+  return {};
+}
+
 void AddWatcher(Device& device, CudaWatcher* /*watcher*/) {
   SWITCHYARD_CHECK(false) << device.name();
 }

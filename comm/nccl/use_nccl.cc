@@ -66,11 +66,16 @@ absl::Status UseNccl(Communicator& world, Device& device,
   if (!comm.ok()) {
     return absl::Status(
         comm.status().code(),
-        absl::StrCat("NCCL's communicator ", comm.status().message(),
-                     "; every rank needs a GPU of its own, or --comm mpi"));
+        absl::StrCat(
+            "NCCL's communicator ", comm.status().message(),
+            "; every rank needs a GPU of its own, or --transport mpi"));
   }
   Give(world, device, *std::move(comm), timeout_seconds);
   return absl::OkStatus();
+}
+
+void LeaveNccl(Communicator& world) {
+  static_cast<RecordedCommunicator&>(world).DropTransport();
 }
 
 absl::Status UseNcclFrom(Communicator& world, Device& device, ncclComm_t comm,

@@ -27,9 +27,14 @@ namespace switchyard::comm {
 
 // A collective call of `world`'s ranks, each with a GPU of its own (NCCL
 // refuses two ranks on one). Unimplemented where the program was built without
-// CUDA. `device` must live longer than `world` and its groups.
+// CUDA. `device` must live until LeaveNccl, or longer than `world` and its
+// groups.
 absl::Status UseNccl(Communicator& world, Device& device,
                      double timeout_seconds);
+
+// When the groups that were split off are gone: `world` knows of no device any
+// more. A collective call.
+void LeaveNccl(Communicator& world);
 
 }  // namespace switchyard::comm
 

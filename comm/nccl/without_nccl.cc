@@ -13,4 +13,6 @@ absl::Status UseNccl(Communicator& /*world*/, Device& /*device*/,
       "with -DSWITCHYARD_CUDA=ON");
 }
 
+void LeaveNccl(Communicator& /*world*/) {}
+
 }  // namespace switchyard::comm

@@ -9,7 +9,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "switchyard/base/cpu/cpu_device.h"
 #include "switchyard/base/number_text.h"
 #include "switchyard/base/status.h"
 #include "switchyard/launch/commands/flag_groups.h"
@@ -152,14 +151,13 @@ absl::Status Execute(const EvalFlags& flags, comm::Communicator& world) {
   const auto data = OpenData(flags, model, *options);
   SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, data.status()));
   SWITCHYARD_RETURN_IF_ERROR(CheckSameRun(world, *options, **data));
-  int threads = 1;
-  SWITCHYARD_ASSIGN_OR_RETURN(
-      const Grid grid,
-      PrepareRanks(flags.model, model.config, world, &threads));
+  SWITCHYARD_ASSIGN_OR_RETURN(const RankDevice device,
+                              PrepareRank(flags.model, world));
+  SWITCHYARD_ASSIGN_OR_RETURN(const Grid grid,
+                              MakeGrid(flags.model, model.config, world));
   options->expert_parallel = grid.width();
-  options->threads = threads;
-  CpuDevice device(threads);
-  ModelRunner runner(*options, grid, device, ModelRouters(), Gradients::kNo);
+  options->threads = device->threads();
+  ModelRunner runner(*options, grid, *device, ModelRouters(), Gradients::kNo);
   SWITCHYARD_RETURN_IF_ERROR(
       LoadWeights(model, runner.store(), runner.stream(), world));
   SWITCHYARD_ASSIGN_OR_RETURN(const EvalMetrics metrics,

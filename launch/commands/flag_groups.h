@@ -45,6 +45,7 @@ absl::Status CheckOptimizerFlags(const FlagSet& set, const TrainFlags& flags);
 
 // computation_flags.cc: layout, device, dtype, threads, determinism.
 void AddComputationFlags(TrainFlags* flags, FlagSet* set);
+void AddTransportFlag(Transport* transport, FlagSet* set);
 absl::Status CheckComputationFlags(const TrainFlags& flags);
 
 // evaluation_flags.cc

@@ -8,7 +8,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "switchyard/base/cpu/cpu_device.h"
 #include "switchyard/base/file.h"
 #include "switchyard/base/status.h"
 #include "switchyard/launch/commands/prompt.h"
@@ -148,13 +147,12 @@ absl::Status Execute(GenerateFlags flags, const FlagSet& set,
   options.max_length =
       static_cast<int64_t>(request->prompt.size()) + request->tokens;
   SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, Validate(options)));
-  int threads = 1;
-  SWITCHYARD_ASSIGN_OR_RETURN(
-      const Grid grid,
-      PrepareRanks(flags.model, model.config, world, &threads));
-  CpuDevice device(threads);
+  SWITCHYARD_ASSIGN_OR_RETURN(const RankDevice device,
+                              PrepareRank(flags.model, world));
+  SWITCHYARD_ASSIGN_OR_RETURN(const Grid grid,
+                              MakeGrid(flags.model, model.config, world));
   SWITCHYARD_ASSIGN_OR_RETURN(const std::unique_ptr<Decoder> decoder,
-                              Decoder::Create(options, grid, device));
+                              Decoder::Create(options, grid, *device));
   SWITCHYARD_RETURN_IF_ERROR(
       LoadWeights(model, decoder->store(), decoder->stream(), world));
   return WriteText(*decoder, *request, tokenizer.get(), flags.echo, world);

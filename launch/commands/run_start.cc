@@ -52,7 +52,9 @@ bool IsFree(const std::string& flag) {
                                              "dry_run",
                                              "ranks",
                                              "ranks_per_node",
-                                             "device"};
+                                             "device",
+                                             "overlap_chunks",
+                                             "transport"};
   return free.count(flag) > 0;
 }
 

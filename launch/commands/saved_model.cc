@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/status.h"
+#include "switchyard/launch/commands/flag_groups.h"
 #include "switchyard/launch/cores.h"
 #include "switchyard/launch/messages.h"
 #include "switchyard/runtime/checkpoint/checkpoint_folder.h"
@@ -69,6 +70,10 @@ void AddRankFlags(SavedModelFlags* flags, FlagSet* set) {
   set->Add("expert_parallel", &flags->expert_parallel, "W",
            "ranks that share out the experts",
            "the widest that divides experts, ranks and a node's ranks");
+  set->AddChoice("device", &flags->device,
+                 {{"cpu", DeviceKind::kCpu}, {"cuda", DeviceKind::kCuda}},
+                 "where tensors live; cuda: one GPU a rank");
+  AddTransportFlag(&flags->transport, set);
   set->Add("threads", &flags->threads, "N", "threads of a rank",
            "its share of the node's cores");
   set->Add("isa", &flags->isa, "NAME", "cap of the instruction set",
@@ -107,21 +112,29 @@ absl::StatusOr<SavedModel> OpenSavedModel(const SavedModelFlags& flags,
   return SavedModel{*std::move(checkpoint), *std::move(config), dtype};
 }
 
-absl::StatusOr<Grid> PrepareRanks(const SavedModelFlags& flags,
-                                  const ModelConfig& config,
-                                  comm::Communicator& world, int* threads) {
+absl::StatusOr<RankDevice> PrepareRank(const SavedModelFlags& flags,
+                                       comm::Communicator& world) {
+  SWITCHYARD_ASSIGN_OR_RETURN(const std::vector<RankCores> cores,
+                              GatherCores(world));
+  SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, CheckThreads(flags.threads)));
+  const int64_t threads =
+      flags.threads > 0 ? flags.threads : ShareOfCores(cores, world.rank());
+  SWITCHYARD_RETURN_IF_ERROR(AgreeOnInstructionSet(world, flags.isa).status());
+  return RankDevice::Create(world, {.kind = flags.device,
+                                    .threads = static_cast<int>(threads),
+                                    .transport = flags.transport,
+                                    .timeout_seconds = flags.comm_timeout});
+}
+
+absl::StatusOr<Grid> MakeGrid(const SavedModelFlags& flags,
+                              const ModelConfig& config,
+                              comm::Communicator& world) {
   TrainOptions options;
   options.model = config;
   options.expert_parallel = flags.expert_parallel;
   const absl::StatusOr<RankLayout> layout =
       ResolveLayout(options, world.members());
   SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, layout.status()));
-  SWITCHYARD_ASSIGN_OR_RETURN(const std::vector<RankCores> cores,
-                              GatherCores(world));
-  SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, CheckThreads(flags.threads)));
-  *threads = static_cast<int>(
-      flags.threads > 0 ? flags.threads : ShareOfCores(cores, world.rank()));
-  SWITCHYARD_RETURN_IF_ERROR(AgreeOnInstructionSet(world, flags.isa).status());
   return Grid::Create(world, static_cast<int>(layout->expert_parallel),
                       static_cast<int>(config.experts));
 }

@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "switchyard/comm/communicator.h"
+#include "switchyard/launch/device.h"
 #include "switchyard/launch/flags/flag_set.h"
 #include "switchyard/runtime/checkpoint/checkpoint.h"
 #include "switchyard/runtime/nn/model_config.h"
@@ -24,6 +25,8 @@ struct SavedModelFlags {
   std::string checkpoint;
   std::optional<DType> dtype;  // absent: the checkpoint's
   int64_t expert_parallel = 0;
+  DeviceKind device = DeviceKind::kCpu;
+  Transport transport = Transport::kAuto;
   int64_t threads = 0;
   std::string isa;
   double comm_timeout = 300.0;
@@ -49,11 +52,13 @@ std::string TokenizerOf(const SavedModel& model, const std::string& flag);
 // Rank 0 looks for the checkpoint, all ranks open what it found.
 absl::StatusOr<SavedModel> OpenSavedModel(const SavedModelFlags& flags,
                                           comm::Communicator& world);
-// Fixes the ranks' layout, threads (which become `*threads`) and instruction
-// set.
-absl::StatusOr<Grid> PrepareRanks(const SavedModelFlags& flags,
-                                  const ModelConfig& config,
-                                  comm::Communicator& world, int* threads);
+// Fixes the ranks' instruction set, and this rank's device.
+absl::StatusOr<RankDevice> PrepareRank(const SavedModelFlags& flags,
+                                       comm::Communicator& world);
+// Their layout.
+absl::StatusOr<Grid> MakeGrid(const SavedModelFlags& flags,
+                              const ModelConfig& config,
+                              comm::Communicator& world);
 // Fills the store, and waits for all ranks.
 absl::Status LoadWeights(SavedModel& model, const ParameterStore& store,
                          Stream& stream, comm::Communicator& world);

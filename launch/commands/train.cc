@@ -60,6 +60,7 @@ class Run {
   }
 
   absl::Status Plan();
+  absl::Status TakeGpu();
   absl::Status FitMemory();
   absl::Status OpenData();
   absl::Status ChooseThreads();
@@ -79,6 +80,7 @@ class Run {
   comm::Communicator& world_;
   SignalReporter& reporter_;
   switchyard::Plan plan_;
+  std::optional<RankDevice> gpu_;  // if it is --device cuda
   std::string instruction_set_;
   std::unique_ptr<TextDataSource> data_;
   RunStart start_;
@@ -100,6 +102,19 @@ absl::Status Run::Plan() {
   options.expert_parallel = layout.expert_parallel;
   plan_ = MakePlan(options, layout);
   return absl::OkStatus();
+}
+
+// A GPU, before anything needs it; what the plan says of its ranks, against
+// what it has.
+absl::Status Run::TakeGpu() {
+  const TrainOptions& options = flags_.options;
+  SWITCHYARD_ASSIGN_OR_RETURN(
+      RankDevice device,
+      RankDevice::Create(world_, {.kind = DeviceKind::kCuda,
+                                  .transport = flags_.transport,
+                                  .timeout_seconds = options.comm_timeout}));
+  gpu_.emplace(std::move(device));
+  return CheckGpuMemory(world_, **gpu_, plan_.memory.fixed());
 }
 
 // What the plan says of every rank of this host, against what the host has.
@@ -257,7 +272,10 @@ void Run::Announce() const {
                    layout.nodes == 1 ? " node" : " nodes",
                    ", expert-parallel width ", layout.expert_parallel, ", ",
                    threads, threads == 1 ? " thread" : " threads", " a rank, ",
-                   NameOf(options.dtype), ", ", instruction_set_));
+                   NameOf(options.dtype), ", ", instruction_set_,
+                   gpu_.has_value()
+                       ? absl::StrCat(", ", (*gpu_)->name(), " on rank 0")
+                       : ""));
   Say(absl::StrCat("model: ", GroupedText(plan_.parameters.total),
                    " parameters, ", GroupedText(plan_.parameters.active),
                    " active per token"));
@@ -338,7 +356,8 @@ absl::Status Run::DryRun() {
 }
 
 absl::Status Run::Train() {
-  CpuDevice device(static_cast<int>(flags_.options.threads));
+  CpuDevice host(static_cast<int>(flags_.options.threads));
+  Device& device = gpu_.has_value() ? **gpu_ : host;
   TrainerParts parts;
   parts.data = data_.get();
   parts.sink = &sinks_;
@@ -366,7 +385,11 @@ absl::Status Run::Train() {
 absl::Status Run::Execute() {
   SWITCHYARD_RETURN_IF_ERROR(Agree(Plan()));
   if (flags_.dry_run) return DryRun();
-  SWITCHYARD_RETURN_IF_ERROR(Agree(FitMemory()));
+  if (flags_.options.device == DeviceKind::kCuda) {
+    SWITCHYARD_RETURN_IF_ERROR(TakeGpu());
+  } else {
+    SWITCHYARD_RETURN_IF_ERROR(Agree(FitMemory()));
+  }
   SWITCHYARD_RETURN_IF_ERROR(OpenData());
   SWITCHYARD_RETURN_IF_ERROR(ChooseThreads());
   SWITCHYARD_ASSIGN_OR_RETURN(

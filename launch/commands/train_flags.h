@@ -14,6 +14,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "switchyard/launch/device.h"
 #include "switchyard/runtime/data/text_data_source.h"
 #include "switchyard/runtime/train/options.h"
 
@@ -25,7 +26,7 @@ inline constexpr char kResumeAuto[] = "auto";
 struct TrainFlags {
   TrainOptions options;
   std::string out;
-  std::string device = "cpu";
+  Transport transport = Transport::kAuto;  // of a GPU's memory
   std::vector<std::string> data;
   std::vector<std::string> eval_data;
   double eval_fraction = 0.0;

@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <memory>
 #include <new>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "switchyard/comm/self/self_communicator.h"
 #include "switchyard/launch/commands/train_flags.h"
 #include "switchyard/launch/cores.h"
+#include "switchyard/launch/device.h"
 #include "switchyard/launch/memory.h"
 #include "switchyard/launch/messages.h"
 #include "switchyard/launch/signal_reporter.h"
@@ -83,7 +85,8 @@ class Verification {
   VerifyFlags flags_;
   const PartsOfRank& parts_;  // null: none
   comm::Communicator& world_;
-  int64_t cores_ = 1;  // of this rank
+  std::optional<RankDevice> gpu_;  // if it is --device cuda
+  int64_t cores_ = 1;              // of this rank
   std::vector<RankLayout> layouts_;
 };
 
@@ -136,6 +139,14 @@ absl::Status Verification::Prepare() {
   SWITCHYARD_ASSIGN_OR_RETURN(const kernels::InstructionSet isa,
                               AgreeOnInstructionSet(world_, run.isa));
   run.isa = kernels::NameOf(isa);
+  if (run.device == DeviceKind::kCuda) {
+    SWITCHYARD_ASSIGN_OR_RETURN(
+        RankDevice device,
+        RankDevice::Create(world_, {.kind = run.device,
+                                    .transport = flags_.train.transport,
+                                    .timeout_seconds = run.comm_timeout}));
+    gpu_.emplace(std::move(device));
+  }
   return CheckRoutingFiles(run, world_);
 }
 
@@ -147,7 +158,8 @@ absl::StatusOr<LayoutRecord> Verification::RunRank(
   if (run.threads == 0) run.threads = threads;
   auto data = TextDataSource::Create(DataOptionsOf(flags_.train));
   SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, data.status()));
-  CpuDevice device(static_cast<int>(run.threads));
+  CpuDevice host(static_cast<int>(run.threads));
+  Device& device = gpu_.has_value() ? **gpu_ : host;
   TrainerParts parts = parts_ ? parts_(world) : TrainerParts();
   parts.data = data->get();
   auto trainer = Trainer::Create(run, world, device, std::move(parts));

@@ -72,12 +72,15 @@ ExpertBank::Saved ExpertBank::Forward(
   kernels::GroupedMatMul(run.stream, {.x = input,
                                       .weights = gate_up_weights_,
                                       .segments = segments,
-                                      .y = gate_up});
+                                      .y = gate_up,
+                                      .join_segments = run.join_segments});
   kernels::Activate(run.stream, activation_, gate_up, act);
   dropout.Apply(run, segments, act);
-  kernels::GroupedMatMul(
-      run.stream,
-      {.x = act, .weights = down_weights_, .segments = segments, .y = output});
+  kernels::GroupedMatMul(run.stream, {.x = act,
+                                      .weights = down_weights_,
+                                      .segments = segments,
+                                      .y = output,
+                                      .join_segments = run.join_segments});
   return {input, gate_up, act, dropout};
 }
 
@@ -95,7 +98,8 @@ void ExpertBank::BackwardInput(const Execution& run,
                                       .weights = down_weights_,
                                       .transpose_w = kernels::Transpose::kNo,
                                       .segments = segments,
-                                      .y = dact});
+                                      .y = dact,
+                                      .join_segments = run.join_segments});
   run.Poll();
   saved.dropout.Apply(run, segments, dact);
   const TensorView& dgate_up = saved.gate_up;
@@ -105,7 +109,8 @@ void ExpertBank::BackwardInput(const Execution& run,
                                       .weights = gate_up_weights_,
                                       .transpose_w = kernels::Transpose::kNo,
                                       .segments = segments,
-                                      .y = dinput});
+                                      .y = dinput,
+                                      .join_segments = run.join_segments});
   run.Poll();
 }
 

@@ -52,6 +52,10 @@ struct Execution {
   // Takes weight gradients that can wait; null: none can. Emptied by the end of
   // a backward pass (Transformer::Backward).
   DeferredGradients* deferred = nullptr;
+  // Segments of an expert may be one product (kernels::GroupedMatMulArgs).
+  bool join_segments = false;
+  // Parts in which rows travel to experts and back (moe/token_dispatcher.h).
+  int64_t overlap_chunks = 1;
 
   // For the report of a job that is stuck (comm/ledger.h). `phase` is a string
   // literal.

@@ -100,7 +100,9 @@ const Parameter& ParameterStore::Get(const std::string& name) const {
 }
 
 void ParameterStore::Allocate(Device& device, Gradients gradients) {
-  const bool has_gradients = gradients == Gradients::kYes;
+  const bool has_gradients = gradients != Gradients::kNo;
+  const DType sums =
+      gradients == Gradients::kFloat32 ? DType::kFloat32 : DType::kInt64;
   const Shape refused_shape = {static_cast<int64_t>(parameters_.size())};
   refused_storage_ = Storage(device, DType::kInt64, refused_shape);
   refused_ = refused_storage_.View(DType::kInt64, refused_shape);
@@ -109,8 +111,8 @@ void ParameterStore::Allocate(Device& device, Gradients gradients) {
     group.weight_storage = Storage(device, group.dtype, flat);
     group.weights = group.weight_storage.View(group.dtype, flat);
     if (!has_gradients) continue;
-    group.gradient_storage = Storage(device, DType::kInt64, flat);
-    group.gradients = group.gradient_storage.View(DType::kInt64, flat);
+    group.gradient_storage = Storage(device, sums, flat);
+    group.gradients = group.gradient_storage.View(sums, flat);
   }
   for (const std::unique_ptr<StateTensor>& state : states_) {
     state->storage = Storage(device, DType::kFloat32, state->shape);

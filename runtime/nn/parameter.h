@@ -67,7 +67,7 @@ struct ParameterGroup {
   Storage weight_storage;
   Storage gradient_storage;
   TensorView weights;    // [element_count], dtype
-  TensorView gradients;  // [element_count], int64
+  TensorView gradients;  // [element_count], int64, or fp32 (Gradients)
 };
 
 // How matrices begin (FeedForwardConfig::initializer): normal, cut at `cut`
@@ -78,7 +78,9 @@ struct InitialValueRule {
   double scale = 0.0;
 };
 
-enum class Gradients : bool { kNo = false, kYes = true };
+// Whether there are sums of gradients, and of which type: int64, whose order
+// does not matter, or on a GPU fp32 (kernels::GradientSum).
+enum class Gradients { kNo, kYes, kFloat32 };
 
 class ParameterStore {
  public:

@@ -208,7 +208,23 @@ absl::StatusOr<GradientReport> ShardedAdamW::ReduceGradients() {
   SWITCHYARD_RETURN_IF_ERROR(CountRefused(report));
   SWITCHYARD_RETURN_IF_ERROR(FinishReduction());
   SWITCHYARD_ASSIGN_OR_RETURN(report.norm, GradientNorm());
+  if (report.refused == 0) FindBrokenSums(report);
   return report;
+}
+
+// Sums in fp32 refuse nothing: what is not finite is found in their squares,
+// which all ranks have.
+void ShardedAdamW::FindBrokenSums(GradientReport& report) const {
+  if (std::isfinite(report.norm)) return;
+  for (const auto& parameter : store_.parameters()) {
+    int64_t broken = 0;
+    for (int64_t i = 0; i < parameter->chunk_count(); ++i) {
+      broken +=
+          std::isfinite(host_chunk_sums_[parameter->first_chunk + i]) ? 0 : 1;
+    }
+    if (broken > 0 && report.refused == 0) report.parameter = parameter->name;
+    report.refused += broken;
+  }
 }
 
 absl::StatusOr<double> ShardedAdamW::FromRankZero(double value) {

@@ -46,10 +46,11 @@ struct AdamWOptions {
 struct GradientReport {
   double norm = 0.0;  // of the whole gradient, each parameter once
   // Elements that were not finite or too large, of all ranks. The gradient is
-  // not to be used unless it is 0.
+  // not to be used unless it is 0. Of sums in fp32: norm chunks that are not
+  // finite.
   int64_t refused = 0;
   std::string parameter;  // the first that had one
-  int rank = -1;          // the first rank that met one in it
+  int rank = -1;          // the first rank that met one in it; -1: not known
 };
 
 class ShardedAdamW : public BackwardListener {
@@ -83,9 +84,9 @@ class ShardedAdamW : public BackwardListener {
   absl::Status VisitState(StateVisitor& visitor);
 
   // Shows this rank's shard of the gradients, by their parameters' names:
-  // int64, the sums over all ranks once ReduceGradients has returned and until
-  // they are zeroed. Ranges begin and end where norm chunks do, and every
-  // element is shown by one rank. Not a collective call.
+  // int64 or fp32, the sums over all ranks once ReduceGradients has returned
+  // and until they are zeroed. Ranges begin and end where norm chunks do, and
+  // every element is shown by one rank. Not a collective call.
   absl::Status VisitGradients(StateVisitor& visitor);
 
  private:
@@ -106,6 +107,7 @@ class ShardedAdamW : public BackwardListener {
   absl::Status GatherShard(Shard& shard);
   absl::StatusOr<double> GradientNorm();
   absl::Status CountRefused(GradientReport& report);
+  void FindBrokenSums(GradientReport& report) const;
   absl::StatusOr<double> FromRankZero(double value);
   kernels::AdamWSettings Settings(double learning_rate, double norm) const;
   static absl::Status VisitWeights(const Shard& shard, StateVisitor& visitor);

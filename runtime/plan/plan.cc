@@ -120,8 +120,10 @@ RankMemory CountMemory(const Plan& plan) {
                              : 0;
   memory.weights = (plan.rank_parameters - router) * Bytes(o.dtype) +
                    (router + biases) * kFp32Bytes;
-  memory.gradients = plan.rank_parameters * kGradientBytes;
+  memory.gradients_int64 = plan.rank_parameters * kGradientBytes;
   memory.gradients_fp32 = plan.rank_parameters * kFp32Bytes;
+  memory.gradients =
+      SumsFloats(o) ? memory.gradients_fp32 : memory.gradients_int64;
   memory.moments = 2 * kFp32Bytes * (average.narrow + average.router);
   memory.masters = average.ByteCount(o.dtype) - memory.moments;
   if (o.checkpoint_every > 0) {

@@ -36,11 +36,12 @@ ParameterCounts CountParameters(const ModelConfig& model);
 // Tensors of one rank: what summary.json's peak_rank_bytes counts. Optimizer
 // shards are averages: they are cut in chunks.
 struct RankMemory {
-  int64_t weights = 0;         // in the run's dtype; the router's fp32
-  int64_t gradients = 0;       // int64 sums
-  int64_t gradients_fp32 = 0;  // what fp32 sums would take instead
-  int64_t masters = 0;         // fp32 copies of bf16 weights, sharded
-  int64_t moments = 0;         // AdamW's two, fp32, sharded
+  int64_t weights = 0;          // in the run's dtype; the router's fp32
+  int64_t gradients = 0;        // sums: one of these
+  int64_t gradients_int64 = 0;  // exact
+  int64_t gradients_fp32 = 0;   // on a GPU (SumsFloats)
+  int64_t masters = 0;          // fp32 copies of bf16 weights, sharded
+  int64_t moments = 0;          // AdamW's two, fp32, sharded
   // Of one micro-batch under way, or as many as the balance loss counts
   // together, at the fullest moment
   // (plan/activation_memory.h). Saturated at 10^18.

@@ -99,20 +99,26 @@ std::string WorstNote(const Plan& plan) {
 std::string MemoryPart(const Plan& plan) {
   const RankMemory& memory = plan.memory;
   const char* dtype = NameOf(plan.options.dtype);
+  const bool floats = SumsFloats(plan.options);
   std::string text = absl::StrCat(
       "Memory of a rank\n", Line("weights", ByteText(memory.weights), dtype),
-      Line(
-          "gradient sums", ByteText(memory.gradients),
-          absl::StrCat("int64 (fp32: ", ByteText(memory.gradients_fp32), ")")));
+      Line("gradient sums", ByteText(memory.gradients),
+           floats ? absl::StrCat(
+                        "fp32 (int64: ", ByteText(memory.gradients_int64), ")")
+                  : absl::StrCat("int64 (fp32: ",
+                                 ByteText(memory.gradients_fp32), ")")));
   if (memory.masters > 0) {
     absl::StrAppend(&text, Line("master weights", ByteText(memory.masters),
                                 "fp32, sharded"));
   }
-  const int64_t saved = memory.gradients - memory.gradients_fp32;
+  const int64_t other =
+      memory.fixed() - memory.gradients +
+      (floats ? memory.gradients_int64 : memory.gradients_fp32);
   absl::StrAppend(
       &text, Line("AdamW moments", ByteText(memory.moments), "fp32, sharded"),
       Line("before activations", ByteText(memory.fixed()),
-           absl::StrCat("with fp32 sums ", ByteText(memory.fixed() - saved))),
+           absl::StrCat("with ", floats ? "int64" : "fp32", " sums ",
+                        ByteText(other))),
       Line("activations", ByteText(memory.activations),
            plan.rounds_together > 1
                ? absl::StrCat("of positions, ", plan.rounds_together,

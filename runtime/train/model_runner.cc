@@ -83,11 +83,16 @@ ModelRunner::ModelRunner(const TrainOptions& options, const Grid& grid,
           options.global_batch / options.micro_batch)),
       store_(grid, options.dtype) {
   Transformer::Declare(store_, options.model, routers);
+  if (gradients == Gradients::kYes && SumsFloats(options)) {
+    gradients = Gradients::kFloat32;
+  }
   store_.Allocate(device, gradients);
   store_.Initialize(*stream_, options.seed);
   model_ = std::make_unique<Transformer>(*stream_, store_, grid, options.model,
                                          ModelOptions(options, routers));
-  model_->Prepare(options.micro_batch * options.seq_len);
+  if (device.kind() == DeviceKind::kCpu) {
+    model_->Prepare(options.micro_batch * options.seq_len);
+  }
   loss_ = std::make_unique<NextTokenLoss>(model_->head());
   balance_loss_ = std::make_unique<ExpertBalanceLoss>(BalanceOf(options));
 }
@@ -144,8 +149,18 @@ TokenBatch ModelRunner::ToDevice(const Execution& run, Pass pass,
 }
 
 Execution ModelRunner::NewExecution(BackwardListener* listener) {
-  return {*stream_,         arena_, decision_arena_, host_arena_, format_,
-          &world_.ledger(), step_,  options_.seed,   listener,    &deferred_};
+  return {.stream = *stream_,
+          .arena = arena_,
+          .decision_arena = decision_arena_,
+          .host_arena = host_arena_,
+          .format = format_,
+          .ledger = &world_.ledger(),
+          .step = step_,
+          .seed = options_.seed,
+          .listener = listener,
+          .deferred = &deferred_,
+          .join_segments = SumsFloats(options_),
+          .overlap_chunks = options_.overlap_chunks};
 }
 
 Execution ModelRunner::Keeping(const Execution& run) {

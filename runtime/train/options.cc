@@ -59,6 +59,7 @@ absl::Status CheckIntegers(const TrainOptions& o) {
       {"log_every", o.log_every, 1, kMaxSteps},
       {"layer_metrics_every", o.layer_metrics_every, 0, kMaxSteps},
       {"stop_at", o.stop_at, 0, kMaxSteps},
+      {"overlap_chunks", o.overlap_chunks, 1, 1024},
   };
   for (const auto& range : ranges) {
     SWITCHYARD_RETURN_IF_ERROR(
@@ -224,6 +225,11 @@ int64_t MostExpertRows(const TrainOptions& options) {
   return limited ? std::max(training, evaluation) : 0;
 }
 
+bool SumsFloats(const TrainOptions& options) {
+  return options.device == DeviceKind::kCuda &&
+         options.determinism == Determinism::kRun;
+}
+
 int64_t LastStep(const TrainOptions& options) {
   return options.stop_at > 0 ? std::min(options.stop_at, options.steps)
                              : options.steps;
@@ -251,6 +257,10 @@ void FillDefaults(TrainOptions* options) {
   }
   if (o.warmup_steps == kDefault) {
     o.warmup_steps = std::min<int64_t>(100, o.steps / 10);
+  }
+  if (o.determinism == Determinism::kDefault) {
+    o.determinism =
+        o.device == DeviceKind::kCpu ? Determinism::kLayout : Determinism::kRun;
   }
   if (o.eval_every == kDefault) o.eval_every = o.has_eval_data ? 100 : 0;
   if (o.fraction_bits == kDefault) {
@@ -309,7 +319,19 @@ const char* NameOf(Recompute recompute) {
 }
 
 const char* NameOf(Determinism determinism) {
-  return determinism == Determinism::kLayout ? "layout" : "run";
+  switch (determinism) {
+    case Determinism::kDefault:
+      return "default";
+    case Determinism::kLayout:
+      return "layout";
+    case Determinism::kRun:
+      return "run";
+  }
+  return "";
+}
+
+const char* NameOf(DeviceKind device) {
+  return device == DeviceKind::kCpu ? "cpu" : "cuda";
 }
 
 }  // namespace switchyard

@@ -19,6 +19,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "switchyard/base/device.h"
 #include "switchyard/base/dtype.h"
 #include "switchyard/runtime/moe/balance_options.h"
 #include "switchyard/runtime/moe/exploration_options.h"
@@ -30,7 +31,8 @@ namespace switchyard {
 enum class Schedule { kCosine, kConstant, kWarmupStableDecay };
 enum class BadGradient { kStop, kSkip };
 enum class Recompute { kNone, kBlock };
-enum class Determinism { kLayout, kRun };
+// kDefault: kLayout on the CPU, kRun on a GPU.
+enum class Determinism { kDefault, kLayout, kRun };
 
 // To be derived from the other options.
 inline constexpr int64_t kDefault = -1;
@@ -84,7 +86,13 @@ struct TrainOptions {
   int64_t expert_parallel = 0;  // width; 0: DefaultExpertParallel
   int64_t threads = 0;          // of a rank; 0: its share of the node's cores
   Recompute recompute = Recompute::kNone;
-  Determinism determinism = Determinism::kLayout;
+  DeviceKind device = DeviceKind::kCpu;
+  // kRun changes something on a GPU only: gradients are then summed in fp32,
+  // and a product takes all rows of an expert (docs/gpu.md).
+  Determinism determinism = Determinism::kDefault;
+  // Parts in which the rows of a layer travel, so that a part's experts compute
+  // while others are under way.
+  int64_t overlap_chunks = 1;
   std::string isa;              // kernels/instruction_set.h; empty: the best
   double comm_timeout = 300.0;  // seconds
 
@@ -112,6 +120,9 @@ absl::Status Validate(const TrainOptions& options);
 // global_batch itself.
 int64_t DefaultMicroBatch(const ModelConfig& model, int64_t global_batch,
                           int64_t seq_len);
+
+// Whether gradients are summed in fp32: on a GPU, with Determinism::kRun.
+bool SumsFloats(const TrainOptions& options);
 
 // What happens to overflow in a training step or an evaluation.
 OverflowRule OverflowRuleOf(const TrainOptions& options, bool training);
@@ -145,6 +156,7 @@ const char* NameOf(Schedule schedule);
 const char* NameOf(BadGradient policy);
 const char* NameOf(Recompute recompute);
 const char* NameOf(Determinism determinism);
+const char* NameOf(DeviceKind device);
 
 }  // namespace switchyard
 

@@ -92,6 +92,8 @@ absl::StatusOr<std::unique_ptr<Trainer>> Trainer::Create(
     const TrainOptions& options, comm::Communicator& world, Device& device,
     TrainerParts parts) {
   SWITCHYARD_CHECK(parts.data != nullptr);
+  SWITCHYARD_CHECK(options.device == device.kind())
+      << NameOf(options.device) << " in the options, " << device.name();
   SWITCHYARD_RETURN_IF_ERROR(CheckSameRun(world, options, *parts.data));
   SWITCHYARD_ASSIGN_OR_RETURN(const RankLayout layout,
                               ResolveLayout(options, world.members()));
@@ -223,7 +225,7 @@ absl::Status Trainer::ApplyGradient(StepMetrics& metrics) {
   return absl::OutOfRangeError(absl::StrCat(
       "step ", step_ + 1, ": every gradient must be finite and small, but ",
       report.refused, " elements are not, first in ", report.parameter,
-      " on rank ", report.rank,
+      report.rank < 0 ? "" : absl::StrCat(" on rank ", report.rank),
       "; lower --lr, set --clip_norm, or go on without such steps with "
       "--bad_gradient skip"));
 }

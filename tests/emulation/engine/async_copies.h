@@ -23,9 +23,9 @@ struct PendingCopy {
 
 class AsyncCopies {
  public:
-  void Begin(int thread, PendingCopy copy, bool poison);
+  void Begin(int thread, PendingCopy copy, const void* pc);
   void Commit(int thread) { ++queues_[thread].open_group; }
-  void Wait(int thread, int pending);
+  void Wait(int thread, int pending, const void* pc);
   bool any() const { return count_ > 0; }
   // At the end of a thread: whether a copy was never waited for.
   bool Unfinished(int thread) const { return !queues_[thread].copies.empty(); }

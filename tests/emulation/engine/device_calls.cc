@@ -4,7 +4,6 @@
 // What device code calls, passed on to the engine.
 #include <string>
 
-#include "emulation/control.h"
 #include "emulation/device_thread.h"
 #include "emulation/memory_operations.h"
 #include "engine/engine.h"
@@ -53,7 +52,7 @@ void AsyncCopy(void* destination, const void* source, size_t bytes,
   engine.async_copies().Begin(
       engine.thread(),
       {destination, source, bytes, std::min(source_bytes, bytes), 0},
-      settings().poison);
+      __builtin_return_address(0));
 }
 
 void AsyncCommit() {
@@ -63,7 +62,8 @@ void AsyncCommit() {
 
 void AsyncWait(int pending) {
   Engine& engine = Engine::Get();
-  engine.async_copies().Wait(engine.thread(), pending);
+  engine.async_copies().Wait(engine.thread(), pending,
+                             __builtin_return_address(0));
 }
 
 }  // namespace switchyard::emulation

@@ -9,6 +9,7 @@
 
 #include "emulation/control.h"
 #include "engine/failure.h"
+#include "races/device_checks.h"
 
 uint3 threadIdx, blockIdx;
 dim3 blockDim, gridDim;
@@ -40,6 +41,7 @@ bool Engine::Run(const Kernel& kernel, const LaunchShape& shape,
   }
   fibers_.Reserve(threads_, settings().stack_bytes, ThreadEntry);
   if (std::exchange(failed_, false)) fibers_.Restart();
+  BeginKernelChecks(CurrentOperation());
   ready_.Seed(settings().seed + ++mutable_counters().launches);
   shared_.BeginLaunch(shape.shared_bytes, shared_limit);
   const uint64_t blocks = uint64_t{gridDim.x} * gridDim.y * gridDim.z;
@@ -67,6 +69,7 @@ bool Engine::RunBlock(uint64_t index) {
   blockIdx = {static_cast<unsigned>(index % gridDim.x),
               static_cast<unsigned>(index / gridDim.x % gridDim.y),
               static_cast<unsigned>(index / gridDim.x / gridDim.y)};
+  block_ = static_cast<uint32_t>(index);
   BeginBlock();
   const int first = ready_.Take();
   thread_ = first;
@@ -79,6 +82,7 @@ bool Engine::RunBlock(uint64_t index) {
 
 void Engine::BeginBlock() {
   returned_ = 0;
+  barriers_ = 0;
   barrier_ = {};
   shared_.BeginBlock(settings().poison);
   async_copies_.Reset();
@@ -123,10 +127,11 @@ void Engine::GoTo(int thread) {
   SwitchFiber(from, fibers_[thread]);
 }
 
-void Engine::Fail(const std::string& text) {
+// The fiber is abandoned: what its frames own, such as the text, is freed here.
+void Engine::Fail(std::string text) {
   RecordFailure(std::string("kernel ") + kernel_->name + ", block " +
                 NameOf(blockIdx) + ", thread " + NameOf(threadIdx) + ": " +
-                text);
+                std::exchange(text, std::string()));
   GiveUp();
 }
 
@@ -155,13 +160,38 @@ std::string Engine::DescribeStuck() const {
          std::to_string(threads_) + " returned";
 }
 
+std::string Engine::DescribeDivergence(CallSite site) const {
+  return "divergent __syncthreads: this thread waits at " +
+         emulation::NameOf(site) + ", thread " +
+         std::to_string(barrier_.first) + " at " +
+         emulation::NameOf(barrier_.site);
+}
+
+Record Engine::CurrentRecord() const {
+  Record record;
+  record.block = block_;
+  record.thread = thread_;
+  record.barrier = barriers_;
+  record.warp = warps_[thread_ / kWarpLanes].epoch();
+  return record;
+}
+
+bool Engine::Owns(const void* address) const {
+  const auto within = [address](const void* start, size_t bytes) {
+    return static_cast<size_t>(static_cast<const char*>(address) -
+                               static_cast<const char*>(start)) < bytes;
+  };
+  return within(this, sizeof *this) ||
+         within(kernel_->arguments.get(), kernel_->argument_bytes);
+}
+
 uint64_t Engine::CallWarp(const WarpCall& call, CallSite site) {
   const int index = thread_ / kWarpLanes;
   const int lane = thread_ % kWarpLanes;
   Warp& warp = warps_[index];
   std::string error;
   const uint32_t released = warp.Arrive(lane, call, site, error);
-  if (!error.empty()) Fail(error);
+  if (!error.empty()) Fail(std::move(error));
   if (released != 0) {
     ++mutable_counters().warp_operations;
     ready_.Add(index, released);
@@ -176,10 +206,7 @@ int Engine::WaitAtBarrier(BarrierResult result, bool predicate, CallSite site) {
     barrier_.first = thread_;
     barrier_.count = 0;
   } else if (!(barrier_.site == site)) {
-    Fail("divergent __syncthreads: this thread waits at " +
-         emulation::NameOf(site) + ", thread " +
-         std::to_string(barrier_.first) + " at " +
-         emulation::NameOf(barrier_.site));
+    Fail(DescribeDivergence(site));
   }
   barrier_.count += predicate;
   barrier_.lanes[thread_ / kWarpLanes] |= 1u << thread_ % kWarpLanes;
@@ -190,6 +217,7 @@ int Engine::WaitAtBarrier(BarrierResult result, bool predicate, CallSite site) {
 
 void Engine::ReleaseBarrier(BarrierResult result) {
   ++mutable_counters().barriers;
+  ++barriers_;
   barrier_.result = barrier_.count;
   if (result == BarrierResult::kAnd) {
     barrier_.result = barrier_.count == threads_;
@@ -219,7 +247,7 @@ void* Engine::StaticShared(SharedVariable& variable, size_t bytes,
                            size_t alignment, const char* name) {
   std::string error;
   void* const address = shared_.Static(variable, bytes, alignment, name, error);
-  if (address == nullptr) Fail(error);
+  if (address == nullptr) Fail(std::move(error));
   return address;
 }
 

@@ -17,6 +17,7 @@
 #include "engine/ready_threads.h"
 #include "engine/shared_memory.h"
 #include "engine/warp.h"
+#include "races/shadow.h"
 
 namespace switchyard::emulation {
 
@@ -40,13 +41,21 @@ class Engine {
                      const char* name);
   void* DynamicShared();
   AsyncCopies& async_copies() { return async_copies_; }
-  [[noreturn]] void Fail(const std::string& text);
+  // Who accesses memory now: the thread, and what orders it behind others.
+  Record CurrentRecord() const;
+  std::string DescribeShared(const void* address) const {
+    return shared_.Describe(address);
+  }
+  [[noreturn]] void Fail(std::string text);
 
   // Whether the address is on a stack of a device thread: the caller's frame is
   // if and only if it runs in a kernel.
   bool OnDeviceStack(const void* address) const {
     return fibers_.Contains(address);
   }
+  // Whether it is memory that device code reads on the engine's behalf: the
+  // kernel's arguments, what a warp exchanges.
+  bool Owns(const void* address) const;
 
  private:
   struct Barrier {
@@ -70,11 +79,14 @@ class Engine {
   [[noreturn]] void GiveUp();
   void ReleaseBarrier(BarrierResult result);
   std::string DescribeStuck() const;
+  std::string DescribeDivergence(CallSite site) const;
 
   const Kernel* kernel_ = nullptr;
-  int threads_ = 0;   // of a block
-  int thread_ = 0;    // that runs
-  int returned_ = 0;  // threads of the block
+  int threads_ = 0;        // of a block
+  int thread_ = 0;         // that runs
+  int returned_ = 0;       // threads of the block
+  uint32_t block_ = 0;     // that runs, counted along x, y, z
+  uint32_t barriers_ = 0;  // of the block so far
   bool failed_ = false;
   Fiber launcher_;
   FiberPool fibers_;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "emulation/memory_operations.h"
+#include "engine/address_space.h"
 
 namespace switchyard::emulation {
 
@@ -31,14 +32,19 @@ class SharedMemory {
   void* Static(SharedVariable& variable, size_t bytes, size_t alignment,
                const char* name, std::string& error);
   void* Dynamic() const { return dynamic_.address; }
+  // The variable at or before this address, for messages.
+  std::string Describe(const void* address) const;
 
  private:
   struct Piece {
-    void* address = nullptr;
+    char* address = nullptr;
     size_t bytes = 0;
+    const char* name = "";
   };
-  static Piece Allocate(size_t bytes, size_t alignment);
+  Piece Allocate(size_t bytes, size_t alignment, const char* name);
+  void Free(const Piece& piece);
 
+  RegionAllocator allocator_{Region::kShared};
   uint64_t launch_ = 0;
   size_t limit_ = 0;
   size_t static_bytes_ = 0;

@@ -4,6 +4,7 @@
 // Allocation, pinned memory and memory pools.
 #include "emulation/control.h"
 #include "emulation/runtime_api.h"
+#include "races/race_checks.h"
 #include "runtime/errors.h"
 #include "runtime/memory.h"
 #include "runtime/stream.h"
@@ -38,13 +39,18 @@ cudaError_t CheckPool(const char* call, cudaMemPool_t pool) {
 }  // namespace
 }  // namespace switchyard::emulation
 
+using switchyard::emulation::AccessKind;
 using switchyard::emulation::CheckPool;
 using switchyard::emulation::CheckStream;
 using switchyard::emulation::CurrentDevice;
+using switchyard::emulation::DeviceMutex;
 using switchyard::emulation::DeviceState;
+using switchyard::emulation::Enqueue;
 using switchyard::emulation::Error;
 using switchyard::emulation::Memory;
 using switchyard::emulation::MemoryKind;
+using switchyard::emulation::NoteRange;
+using switchyard::emulation::NoteUninitialised;
 
 cudaError_t cudaMalloc(void** address, size_t bytes) {
   return switchyard::emulation::Allocate("cudaMalloc", address, bytes);
@@ -61,7 +67,14 @@ cudaError_t cudaFree(void* address) {
 
 cudaError_t cudaMallocAsync(void** address, size_t bytes, cudaStream_t stream) {
   SWITCHYARD_EMULATION_RETURN_IF_ERROR(CheckStream("cudaMallocAsync", stream));
-  return switchyard::emulation::Allocate("cudaMallocAsync", address, bytes);
+  SWITCHYARD_EMULATION_RETURN_IF_ERROR(
+      switchyard::emulation::Allocate("cudaMallocAsync", address, bytes));
+  // It exists in the order of this stream.
+  return Enqueue(stream, "cudaMallocAsync", [memory = *address, bytes] {
+    const std::lock_guard lock(DeviceMutex());
+    NoteRange(memory, bytes, AccessKind::kWrite);
+    NoteUninitialised(memory, bytes);
+  });
 }
 
 cudaError_t cudaFreeAsync(void* address, cudaStream_t stream) {
@@ -72,7 +85,9 @@ cudaError_t cudaFreeAsync(void* address, cudaStream_t stream) {
                  "cudaFreeAsync: not the address of an allocation of a device "
                  "that is still in use");
   }
-  return switchyard::emulation::Enqueue(stream, "cudaFreeAsync", [address] {
+  return Enqueue(stream, "cudaFreeAsync", [address] {
+    const std::lock_guard lock(DeviceMutex());
+    NoteRange(address, Memory::Get().Find(address)->bytes, AccessKind::kWrite);
     Memory::Get().Free(MemoryKind::kDevice, address);
   });
 }

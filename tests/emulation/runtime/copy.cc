@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "emulation/runtime_api.h"
+#include "races/race_checks.h"
 #include "runtime/errors.h"
 #include "runtime/memory.h"
 #include "runtime/stream.h"
@@ -60,7 +61,10 @@ cudaMemcpyKind Resolve(cudaMemcpyKind kind, Place to, Place from) {
 }
 
 void CopyRows(const Rows& to, const Rows& from) {
+  const std::lock_guard lock(DeviceMutex());
   for (size_t i = 0; i < to.height; ++i) {
+    NoteCopy(to.address + i * to.pitch, from.address + i * from.pitch,
+             to.width);
     std::memcpy(to.address + i * to.pitch, from.address + i * from.pitch,
                 to.width);
   }
@@ -125,7 +129,9 @@ cudaError_t Fill(const char* call, const Rows& rows, int value,
   SWITCHYARD_EMULATION_RETURN_IF_ERROR(CheckSide(
       std::string(call) + ": the address", rows, true, stream->device));
   return Enqueue(stream, call, [rows, value] {
+    const std::lock_guard lock(DeviceMutex());
     for (size_t i = 0; i < rows.height; ++i) {
+      NoteRange(rows.address + i * rows.pitch, rows.width, AccessKind::kWrite);
       std::memset(rows.address + i * rows.pitch, value, rows.width);
     }
   });

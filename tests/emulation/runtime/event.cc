@@ -68,8 +68,11 @@ cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
                  "cudaEventRecord: event and stream are of two devices");
   }
   event->recorded = true;
-  return Enqueue(stream, "cudaEventRecord",
-                 [event] { event->time = std::chrono::steady_clock::now(); });
+  const cudaError_t result = Enqueue(stream, "cudaEventRecord", [event] {
+    event->time = std::chrono::steady_clock::now();
+  });
+  event->clock = stream->clock;
+  return result;
 }
 
 cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event,
@@ -79,15 +82,20 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event,
   if (flags != 0) {
     return Error(cudaErrorInvalidValue, "cudaStreamWaitEvent: flags");
   }
-  return CheckEvent("cudaStreamWaitEvent", event);
+  SWITCHYARD_EMULATION_RETURN_IF_ERROR(
+      CheckEvent("cudaStreamWaitEvent", event));
+  stream->clock.Join(event->clock);
+  return cudaSuccess;
 }
 
 cudaError_t cudaEventQuery(cudaEvent_t event) {
-  return CheckEvent("cudaEventQuery", event);
+  SWITCHYARD_EMULATION_RETURN_IF_ERROR(CheckEvent("cudaEventQuery", event));
+  switchyard::emulation::HostKnows(event->clock);
+  return cudaSuccess;
 }
 
 cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-  return CheckEvent("cudaEventSynchronize", event);
+  return cudaEventQuery(event);  // nothing is ever under way
 }
 
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start,

@@ -3,10 +3,10 @@
 #include "runtime/memory.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 
 #include "emulation/control.h"
+#include "races/race_checks.h"
 
 namespace switchyard::emulation {
 namespace {
@@ -26,11 +26,11 @@ void* Memory::Allocate(MemoryKind kind, size_t bytes, int device) {
   if (on_device && bytes > settings().memory_bytes - used_[device]) {
     return nullptr;
   }
-  void* address = nullptr;
-  if (posix_memalign(&address, kAlignment, bytes) != 0) return nullptr;
+  char* const address = allocator(kind).Allocate(bytes, kAlignment);
+  if (address == nullptr) return nullptr;
+  NoteAllocated(address, bytes);
   if (settings().poison) std::memset(address, 0xff, bytes);
-  allocations_[static_cast<char*>(address)] = {static_cast<char*>(address),
-                                               bytes, kind, device, false};
+  allocations_[address] = {address, bytes, kind, device, false};
   if (on_device) {
     used_[device] += bytes;
     most_used_[device] = std::max(most_used_[device], used_[device]);
@@ -54,8 +54,9 @@ bool Memory::Free(MemoryKind kind, void* address) {
   }
   if (kind == MemoryKind::kDevice) used_[found->device] -= found->bytes;
   if (settings().poison) std::memset(address, 0xff, found->bytes);
+  NoteFreed(address, found->bytes);
+  allocator(kind).Free(found->address, found->bytes);
   allocations_.erase(static_cast<char*>(address));
-  std::free(address);
   return true;
 }
 
@@ -76,6 +77,22 @@ std::optional<Allocation> Memory::Find(const void* address) const {
       const_cast<Memory*>(this)->FindMutable(address);
   if (found == nullptr) return std::nullopt;
   return *found;
+}
+
+std::optional<Allocation> Memory::FindBefore(const void* address) const {
+  const std::lock_guard lock(mutex_);
+  auto next = allocations_.upper_bound(static_cast<const char*>(address));
+  if (next == allocations_.begin()) return std::nullopt;
+  return std::prev(next)->second;
+}
+
+std::vector<Allocation> Memory::All() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Allocation> all;
+  for (const auto& [address, allocation] : allocations_) {
+    all.push_back(allocation);
+  }
+  return all;
 }
 
 size_t Memory::used(int device) const {

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Every allocation of the device and of pinned host memory. Device memory is
-// ordinary memory of the process, of the exact size that was asked for.
+// ordinary memory of the process.
 #ifndef SWITCHYARD_TESTS_EMULATION_RUNTIME_MEMORY_H_
 #define SWITCHYARD_TESTS_EMULATION_RUNTIME_MEMORY_H_
 
@@ -12,6 +12,8 @@
 #include <optional>
 #include <string>
 #include <vector>
+
+#include "engine/address_space.h"
 
 namespace switchyard::emulation {
 
@@ -38,6 +40,9 @@ class Memory {
 
   // The allocation that the address lies in.
   std::optional<Allocation> Find(const void* address) const;
+  // The one that begins at or before it.
+  std::optional<Allocation> FindBefore(const void* address) const;
+  std::vector<Allocation> All() const;
   size_t used(int device) const;
   size_t most_used(int device) const;
 
@@ -45,7 +50,13 @@ class Memory {
   Memory() = default;
   Allocation* FindMutable(const void* address);
 
+  RegionAllocator& allocator(MemoryKind kind) {
+    return kind == MemoryKind::kDevice ? device_ : pinned_;
+  }
+
   mutable std::mutex mutex_;
+  RegionAllocator device_{Region::kDevice};
+  RegionAllocator pinned_{Region::kPinned};
   std::map<const char*, Allocation> allocations_;
   std::map<int, size_t> used_;
   std::map<int, size_t> most_used_;

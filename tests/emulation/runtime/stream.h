@@ -11,11 +11,13 @@
 #include <string>
 
 #include "emulation/driver_types.h"
+#include "races/clocks.h"
 
 struct CUstream_st {
   int device;
   int id;
   int priority;
+  switchyard::emulation::VectorClock clock;
 };
 
 struct CUevent_st {
@@ -23,6 +25,7 @@ struct CUevent_st {
   bool timed = false;
   bool recorded = false;
   std::chrono::steady_clock::time_point time;
+  switchyard::emulation::VectorClock clock;
 };
 
 namespace switchyard::emulation {
@@ -38,11 +41,11 @@ cudaError_t CheckStream(const char* call, cudaStream_t stream);
 cudaError_t Enqueue(cudaStream_t stream, const std::string& name,
                     std::function<void()> work);
 
-// Returns when all that was enqueued has run.
+// Returns when all that was enqueued has run; the host then knows it.
 cudaError_t Synchronize(cudaStream_t stream);
 cudaError_t SynchronizeDevice(int device);
 
-// Held while a kernel runs.
+// Held while anything touches memory of the device.
 std::mutex& DeviceMutex();
 
 }  // namespace switchyard::emulation

@@ -9,6 +9,7 @@
 //   SWITCHYARD_EMULATION_POISON   0 leaves fresh memory as it is
 //   SWITCHYARD_EMULATION_DEVICES  number of devices
 //   SWITCHYARD_EMULATION_MEMORY   bytes of memory of a device
+//   SWITCHYARD_EMULATION_RACES    1 checks for races; see SetRaceChecks()
 //   SWITCHYARD_EMULATION_SHARED   bytes of shared memory a block may opt in to
 #ifndef SWITCHYARD_TESTS_EMULATION_CONTROL_H_
 #define SWITCHYARD_TESTS_EMULATION_CONTROL_H_
@@ -56,6 +57,10 @@ void ResetCounters();
 std::string LastFailure();
 // Forgets it, and cudaGetLastError()'s state: only here a device recovers.
 void ClearFailure();
+
+// Checks for races, uninitialised reads and bounds (races/race_checks.h).
+// Change it while nothing runs; what was written before counts as initialised.
+void SetRaceChecks(bool on);
 
 }  // namespace switchyard::emulation
 
