@@ -12,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "switchyard/base/cpu/cpu_device.h"
 #include "switchyard/base/guarded/guarded_device.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/rounding.h"
 #include "switchyard/tests/support/test_tensor.h"
@@ -23,6 +24,7 @@ namespace {
 
 using switchyard::testing::AllEqual;
 using switchyard::testing::AllNear;
+using switchyard::testing::AnyDevice;
 using switchyard::testing::Layout;
 using switchyard::testing::SameBits;
 using switchyard::testing::TestTensor;
@@ -72,10 +74,22 @@ const AttentionCase kCases[] = {
     {2, 130, 2, 1, 16, 129},
     {2, 130, 2, 1, 16, 130},
     {2, 130, 2, 1, 16, 131},
+    // Heads that tensor cores take, and their groups across tiles of 64.
+    {1, 31, 5, 1, 64},
+    {1, 64, 3, 3, 128},
+    {1, 65, 6, 2, 64},
+    {2, 130, 3, 1, 128},
+    {1, 257, 2, 1, 64},
+    {1, 150, 5, 1, 64, 40},
+    {1, 200, 2, 2, 128, 65},
+    {1, 129, 4, 1, 32, 64},
+    // The widest heads of a GPU.
+    {1, 70, 3, 1, 130},
+    {1, 33, 2, 2, 256, 9},
 };
 
 TEST(AttentionTest, AgreesWithDoubles) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   const auto stream = device.NewStream();
   Arena arena(device);
   for (const AttentionCase& c : kCases) {
@@ -86,13 +100,20 @@ TEST(AttentionTest, AgreesWithDoubles) {
       const double weights = WeightError(c, expected.score_size);
       const double fp32 =
           2 * weights + (static_cast<double>(c.length) + 4) * 0x1p-24;
+      const double rounding =
+          dtype == DType::kBFloat16 ? UnitRoundoff(dtype) : 0;
+      Values tolerance;
+      for (size_t i = 0; i < expected.out.size(); ++i) {
+        tolerance.push_back(fp32 + rounding * std::abs(expected.out[i]));
+        if (RoundsWeights(c, dtype)) {
+          tolerance[i] += rounding * expected.out_size[i];
+        }
+      }
       for (const Layout layout : {Layout(), Layout::Strided(7, 1)}) {
         Tensors t(device, c, dtype, in, layout);
         t.Forward(*stream, arena, c);
         stream->Wait();
-        EXPECT_TRUE(
-            AllNear(t.out.Read(), expected.out, fp32,
-                    dtype == DType::kBFloat16 ? UnitRoundoff(dtype) : 0))
+        EXPECT_TRUE(AllNear(t.out.Read(), expected.out, tolerance))
             << NameOfCase(c, dtype);
         EXPECT_TRUE(AllNear(t.logsumexp.Read(), expected.logsumexp,
                             weights + (static_cast<double>(c.length)) * 0x1p-24,
@@ -104,7 +125,7 @@ TEST(AttentionTest, AgreesWithDoubles) {
 }
 
 TEST(AttentionTest, EqualKeysGiveTheMeanExactly) {
-  CpuDevice device;
+  AnyDevice device;
   const auto stream = device.NewStream();
   Arena arena(device);
   // Scores are 0; the mean of 1, 2, ..., t + 1 is (t + 2) / 2.
@@ -125,7 +146,7 @@ TEST(AttentionTest, EqualKeysGiveTheMeanExactly) {
 }
 
 TEST(AttentionTest, SharedHeadsEqualRepeatedOnes) {
-  CpuDevice device;
+  AnyDevice device;
   const auto stream = device.NewStream();
   Arena arena(device);
   const AttentionCase grouped = {2, 70, 6, 2, 24}, plain = {2, 70, 6, 6, 24};
@@ -150,7 +171,7 @@ TEST(AttentionTest, SharedHeadsEqualRepeatedOnes) {
 }
 
 TEST(AttentionTest, LargeScoresDoNotOverflow) {
-  CpuDevice device;
+  AnyDevice device;
   const auto stream = device.NewStream();
   Arena arena(device);
   // Scores ascend by 1000 from row to row, so the running maximum always moves
@@ -170,6 +191,7 @@ TEST(AttentionTest, LargeScoresDoNotOverflow) {
 }
 
 TEST(AttentionTest, TakesItsScratchFromTheArena) {
+  SWITCHYARD_CPU_ONLY();
   CpuDevice device;
   const auto stream = device.NewStream();
   Arena arena(device);
@@ -185,6 +207,7 @@ TEST(AttentionTest, TakesItsScratchFromTheArena) {
 class AttentionDerivativeTest : public ::testing::TestWithParam<int64_t> {};
 
 TEST_P(AttentionDerivativeTest, OracleIsTheDerivative) {
+  SWITCHYARD_CPU_ONLY();
   const AttentionCase c = {2, 4, 4, 2, 3, GetParam()};
   Inputs in(c, DType::kFloat32);
   const Values out = AttentionOracle(c, in.q, in.k, in.v).out;
@@ -214,7 +237,7 @@ INSTANTIATE_TEST_SUITE_P(Windows, AttentionDerivativeTest,
                          ::testing::Values(0, 1, 2, 3));
 
 TEST(AttentionBackwardTest, AgreesWithDoubles) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   const auto stream = device.NewStream();
   for (const AttentionCase& c : kCases) {
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
@@ -236,20 +259,25 @@ TEST(AttentionBackwardTest, AgreesWithDoubles) {
         const AttentionGradients expected =
             AttentionBackwardOracle(c, in.q, in.k, in.v, t.out.Read(), in.dout);
         const auto near = [&](const TestTensor& actual, const Values& gradient,
-                              Values tolerance) {
+                              Values tolerance, const Values& terms) {
           for (size_t i = 0; i < tolerance.size(); ++i) {
             tolerance[i] *= relative;
             if (dtype == DType::kBFloat16) {
               tolerance[i] += UnitRoundoff(dtype) * std::abs(gradient[i]);
             }
+            if (RoundsWeights(c, dtype)) {
+              tolerance[i] += UnitRoundoff(dtype) * terms[i];
+            }
           }
           return AllNear(actual.Read(), gradient, tolerance);
         };
-        EXPECT_TRUE(near(t.dq, expected.dq, expected.dq_size))
+        EXPECT_TRUE(
+            near(t.dq, expected.dq, expected.dq_size, expected.dq_terms))
             << NameOfCase(c, dtype);
-        EXPECT_TRUE(near(t.dk, expected.dk, expected.dk_size))
+        EXPECT_TRUE(
+            near(t.dk, expected.dk, expected.dk_size, expected.dk_terms))
             << NameOfCase(c, dtype);
-        EXPECT_TRUE(near(t.dv, expected.dv, expected.dv_size))
+        EXPECT_TRUE(near(t.dv, expected.dv, expected.dv_size, expected.dv_size))
             << NameOfCase(c, dtype);
       }
     }
@@ -257,6 +285,7 @@ TEST(AttentionBackwardTest, AgreesWithDoubles) {
 }
 
 TEST(AttentionTest, GivesTheSameBitsOnAnyNumberOfThreads) {
+  SWITCHYARD_CPU_ONLY();
   for (const int64_t window : {0, 150}) {
     const AttentionCase c = {2, 500, 4, 2, 16, window};
     const Inputs in(c, DType::kFloat32);
@@ -283,9 +312,38 @@ TEST(AttentionTest, GivesTheSameBitsOnAnyNumberOfThreads) {
   }
 }
 
+TEST(AttentionTest, BitsDoNotDependOnWhereOperandsLie) {
+  AnyDevice device(2);
+  const auto stream = device.NewStream();
+  Arena arena(device);
+  for (const AttentionCase& c : {AttentionCase{2, 150, 4, 2, 64},
+                                 {1, 100, 3, 1, 128, 70},
+                                 {1, 100, 4, 2, 24}}) {
+    for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+      const Inputs in(c, dtype);
+      Tensors t(device, c, dtype, in);
+      t.Forward(*stream, arena, c);
+      t.Backward(*stream, arena, c);
+      // Once more in the same places, rows that may be vectors, and not.
+      for (const Layout layout :
+           {Layout(), Layout::Strided(16, 8), Layout::Strided(7, 1)}) {
+        Tensors other(device, c, dtype, in, layout);
+        other.Forward(*stream, arena, c);
+        other.Backward(*stream, arena, c);
+        stream->Wait();
+        EXPECT_TRUE(SameBits(t.out, other.out)) << NameOfCase(c, dtype);
+        EXPECT_TRUE(SameBits(t.logsumexp, other.logsumexp));
+        EXPECT_TRUE(SameBits(t.dq, other.dq)) << NameOfCase(c, dtype);
+        EXPECT_TRUE(SameBits(t.dk, other.dk)) << NameOfCase(c, dtype);
+        EXPECT_TRUE(SameBits(t.dv, other.dv)) << NameOfCase(c, dtype);
+      }
+    }
+  }
+}
+
 // Queries, keys and values are columns of one product's result.
 TEST(AttentionTest, TakesColumnsOfOneMatrix) {
-  CpuDevice device;
+  AnyDevice device;
   const auto stream = device.NewStream();
   const AttentionCase c = {2, 60, 4, 2, 8};
   const Inputs in(c, DType::kFloat32);
@@ -342,6 +400,7 @@ TEST(AttentionTest, TakesColumnsOfOneMatrix) {
 }
 
 TEST(AttentionDeathTest, HeadsMustBeMultiplesOfKeyHeads) {
+  SWITCHYARD_CPU_ONLY();
   CpuDevice device;
   const auto stream = device.NewStream();
   Arena arena(device);
