@@ -3,7 +3,8 @@
 //
 // The device that operator tests run on: the CPU, or, with
 // SWITCHYARD_TEST_DEVICE=cuda, the first GPU. Then a test that ran nothing on
-// the GPU fails, unless it says that it is of the CPU alone.
+// the GPU fails, unless it says that it is of the CPU alone, or has nothing to
+// run.
 //
 //   AnyDevice device(2);  // in place of CpuDevice device(2)
 #ifndef SWITCHYARD_TESTS_SUPPORT_ANY_DEVICE_H_

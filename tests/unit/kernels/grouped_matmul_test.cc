@@ -176,7 +176,8 @@ TEST(GroupedMatMulTest, JoiningChangesNoBit) {
 
 // Whatever the weights, and whether segments are joined.
 TEST(GroupedMatMulTest, PaddingBecomesZero) {
-  AnyDevice device(2);
+  SWITCHYARD_CPU_ONLY();
+  CpuDevice device(2);
   const auto stream = device.NewStream();
   const std::vector<Segment> segments = {
       {0, 0, 5, 8}, {0, 8, 3, 8}, {0, 16, 8, 8}};

@@ -169,6 +169,7 @@ TEST(WeightGradientTest, FloatSumsAgreeWithTheOracle) {
 
 TEST(WeightGradientTest, NoRowsAddNothing) {
   AnyDevice device;
+  device.MayStayIdle();
   Sums sums(device, {5}, 6);
   Add(device, RandomLeaf(1, 0, 5, 6, DType::kFloat32), sums);
   EXPECT_EQ(sums.Bits(), std::vector<uint64_t>(30, 0));
