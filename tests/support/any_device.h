@@ -29,6 +29,9 @@ class AnyDevice : public Device {
   // `threads` are the CPU's.
   explicit AnyDevice(int threads = 1, Cpu cpu = kPlain);
 
+  // For a test whose operators may have nothing to do.
+  void MayStayIdle();
+
   DeviceKind kind() const override { return device_->kind(); }
   const char* name() const override { return device_->name(); }
   int threads() const override { return device_->threads(); }
