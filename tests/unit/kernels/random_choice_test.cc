@@ -26,6 +26,7 @@ namespace {
 
 using switchyard::testing::AllEqual;
 using switchyard::testing::AnyDevice;
+using switchyard::testing::Layout;
 using switchyard::testing::RandomValues;
 using switchyard::testing::TestTensor;
 
