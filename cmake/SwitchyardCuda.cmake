@@ -65,8 +65,8 @@ if(SWITCHYARD_CUDA STREQUAL "ON")
 elseif(SWITCHYARD_CUDA STREQUAL "EMULATED")
   # Accesses to memory are reported to the race checker of tests/emulation,
   # which is linked in place of the compiler's own. AddressSanitizer excludes it.
-  if(NOT SWITCHYARD_SANITIZER AND EXISTS ${PROJECT_SOURCE_DIR}/tests/emulation/races)
-    set(SWITCHYARD_EMULATED_DEVICE_OPTIONS -fsanitize=thread -O2 -g1
+  if(NOT SWITCHYARD_SANITIZER)
+    set(SWITCHYARD_EMULATED_DEVICE_OPTIONS -fsanitize=thread -O2 -g
         --param=tsan-instrument-func-entry-exit=0)
   endif()
   list(APPEND SWITCHYARD_EMULATED_DEVICE_OPTIONS -Wno-unknown-pragmas)

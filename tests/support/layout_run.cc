@@ -10,11 +10,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/cpu/cpu_device.h"
+#include "switchyard/base/cuda/cuda_device.h"
 #include "switchyard/base/guarded/guarded_device.h"
 #include "switchyard/base/status.h"
 #include "switchyard/comm/thread/thread_communicator.h"
 #include "switchyard/runtime/nn/weights_checksum.h"
 #include "switchyard/runtime/train/trainer.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/state_values.h"
 #include "switchyard/tests/support/synthetic_data.h"
 
@@ -123,8 +125,18 @@ std::string FirstDifference(const char* what,
 }  // namespace
 
 std::unique_ptr<Device> MakeDevice(const Layout& layout) {
+  if (TestsCuda()) {
+    auto gpu = NewCudaDevice(0);
+    SWITCHYARD_CHECK(gpu.ok()) << gpu.status();
+    return *std::move(gpu);
+  }
   if (layout.guarded) return std::make_unique<GuardedDevice>(layout.threads);
   return std::make_unique<CpuDevice>(layout.threads);
+}
+
+TrainOptions OnTestDevice(TrainOptions options) {
+  options.device = TestsCuda() ? DeviceKind::kCuda : DeviceKind::kCpu;
+  return options;
 }
 
 std::string Layout::ToString() const {
@@ -186,7 +198,7 @@ absl::StatusOr<RunRecord> RunOn(const Layout& layout,
                                 const TrainOptions& options,
                                 const std::function<void(Batch&)>& edit,
                                 const RouterFactory* routers) {
-  TrainOptions run = options;
+  TrainOptions run = OnTestDevice(options);
   run.expert_parallel = layout.width;
   SWITCHYARD_RETURN_IF_ERROR(Validate(run));
   std::vector<RunRecord> records(layout.ranks);

@@ -8,7 +8,7 @@
 
 #include "gtest/gtest.h"
 #include "switchyard/base/cpu/cpu_device.h"
-#include "switchyard/base/guarded/guarded_device.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/random_values.h"
 #include "switchyard/tests/support/rounding.h"
@@ -19,6 +19,7 @@ namespace {
 
 using switchyard::testing::AllEqual;
 using switchyard::testing::AllNear;
+using switchyard::testing::AnyDevice;
 using switchyard::testing::Layout;
 using switchyard::testing::RandomValues;
 using switchyard::testing::RoundTo;
@@ -28,7 +29,7 @@ using switchyard::testing::TestTensor;
 using Values = std::vector<double>;
 
 TEST(BiasTest, IsAddedToEveryRowAndRoundedOnce) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   const auto stream = device.NewStream();
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
     for (const int64_t rows : {0, 1, 65, 130}) {
@@ -53,7 +54,7 @@ TEST(BiasTest, IsAddedToEveryRowAndRoundedOnce) {
 }
 
 TEST(BiasGradientTest, IsTheSumOfColumns) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   const auto stream = device.NewStream();
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
     for (const int64_t rows : {0, 1, 64, 65, 500}) {
@@ -89,11 +90,11 @@ TEST(BiasGradientTest, GivesTheSameBitsOnAnyNumberOfThreads) {
     BiasGradient(*stream, gradient, leaf);
     stream->Wait();
   };
-  GuardedDevice one(1);
+  AnyDevice one(1, AnyDevice::kGuarded);
   TestTensor expected(one, DType::kFloat32, {200});
   run(one, expected);
   for (const int threads : {2, 3}) {
-    CpuDevice device(threads);
+    AnyDevice device(threads);
     TestTensor leaf(device, DType::kFloat32, {200});
     run(device, leaf);
     EXPECT_TRUE(SameBits(leaf, expected));
@@ -101,6 +102,7 @@ TEST(BiasGradientTest, GivesTheSameBitsOnAnyNumberOfThreads) {
 }
 
 TEST(BiasDeathTest, TheBiasIsAsWideAsTheRows) {
+  SWITCHYARD_CPU_ONLY();
   CpuDevice device;
   const auto stream = device.NewStream();
   TestTensor y(device, DType::kFloat32, {2, 4}, Values(8, 1.0));

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "switchyard/base/guarded/guarded_device.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/test_tensor.h"
 
@@ -13,11 +13,12 @@ namespace switchyard::kernels {
 namespace {
 
 using switchyard::testing::AllEqual;
+using switchyard::testing::AnyDevice;
 using switchyard::testing::TestTensor;
 using Values = std::vector<double>;
 
 Values Update(const Values& counts, const Values& biases) {
-  GuardedDevice device(1);
+  AnyDevice device(1, AnyDevice::kGuarded);
   const auto stream = device.NewStream();
   const Shape shape = {static_cast<int64_t>(counts.size())};
   TestTensor count(device, DType::kInt64, shape, counts);

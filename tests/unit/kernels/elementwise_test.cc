@@ -8,7 +8,7 @@
 
 #include "gtest/gtest.h"
 #include "switchyard/base/cpu/cpu_device.h"
-#include "switchyard/base/guarded/guarded_device.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/random_values.h"
 #include "switchyard/tests/support/rounding.h"
@@ -18,6 +18,7 @@ namespace switchyard::kernels {
 namespace {
 
 using switchyard::testing::AllEqual;
+using switchyard::testing::AnyDevice;
 using switchyard::testing::Layout;
 using switchyard::testing::RandomValues;
 using switchyard::testing::RoundTo;
@@ -37,7 +38,7 @@ Values Sum(const Values& a, const Values& b, DType dtype) {
 }
 
 TEST(AddTest, RoundsOnceAtEveryLengthAndLayout) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   const auto stream = device.NewStream();
   for (const int64_t count : kCounts) {
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
@@ -61,7 +62,7 @@ TEST(AddTest, RoundsOnceAtEveryLengthAndLayout) {
 }
 
 TEST(AddTest, TakesOperandsOfDifferentStrides) {
-  GuardedDevice device(3);
+  AnyDevice device(3, AnyDevice::kGuarded);
   const auto stream = device.NewStream();
   const Values values = RandomValues(3, 5 * 33);
   TestTensor a(device, DType::kFloat32, {5, 33}, values, Layout::Strided(7, 2));
@@ -73,7 +74,7 @@ TEST(AddTest, TakesOperandsOfDifferentStrides) {
 }
 
 TEST(CastTest, RoundsToNearestEvenAndWidensExactly) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   const auto stream = device.NewStream();
   for (const int64_t count : kCounts) {
     for (const Layout layout : kLayouts) {
@@ -103,7 +104,7 @@ TEST(CastTest, RoundsToNearestEvenAndWidensExactly) {
 }
 
 TEST(CastTest, KeepsWhatIsNotFinite) {
-  GuardedDevice device;
+  AnyDevice device(1, AnyDevice::kGuarded);
   const auto stream = device.NewStream();
   const double inf = std::numeric_limits<double>::infinity();
   const double nan = std::numeric_limits<double>::quiet_NaN();
@@ -122,7 +123,7 @@ TEST(CastTest, KeepsWhatIsNotFinite) {
 
 TEST(FillTest, WritesEveryElementAndNothingElse) {
   for (const int threads : {1, 3}) {
-    GuardedDevice device(threads);
+    AnyDevice device(threads, AnyDevice::kGuarded);
     const auto stream = device.NewStream();
     for (const int64_t count : kCounts) {
       for (const Layout layout : kLayouts) {
@@ -136,6 +137,7 @@ TEST(FillTest, WritesEveryElementAndNothingElse) {
 }
 
 TEST(ElementwiseDeathTest, WrongOperandsAreBugs) {
+  SWITCHYARD_CPU_ONLY();
   CpuDevice device;
   const auto stream = device.NewStream();
   TestTensor a(device, DType::kFloat32, {4}), b(device, DType::kFloat32, {5});

@@ -2,12 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/kernels/reroute.h"
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "switchyard/base/cpu/cpu_device.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/compare.h"
+#include "switchyard/tests/support/random_values.h"
 #include "switchyard/tests/support/test_tensor.h"
 
 namespace switchyard::kernels {
@@ -15,13 +18,15 @@ namespace {
 
 using switchyard::testing::AllEqual;
 using switchyard::testing::AllNear;
+using switchyard::testing::AnyDevice;
 using switchyard::testing::Layout;
+using switchyard::testing::RandomIntegers;
 using switchyard::testing::TestTensor;
 
 using Values = std::vector<double>;
 
 TEST(NextExpertsTest, AreTheBestThatWereNotChosen) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   const auto stream = device.NewStream();
   const double nan = std::nan("");
   for (const Layout layout : {Layout(), Layout::Strided(2, 1)}) {
@@ -40,9 +45,42 @@ TEST(NextExpertsTest, AreTheBestThatWereNotChosen) {
   }
 }
 
+TEST(NextExpertsTest, AgreeWithSorting) {
+  AnyDevice device(2);
+  const auto stream = device.NewStream();
+  for (const int64_t tokens : {0, 1, 33}) {
+    for (const int64_t experts : {5, 32, 100}) {
+      const int64_t k = 3, tries = experts == 5 ? 2 : 34 % (experts - k);
+      Values p = RandomIntegers(1, tokens * experts, 0, 40);  // many ties
+      for (double& value : p) value /= 64;
+      Values chosen, expected;
+      for (int64_t t = 0; t < tokens; ++t) {
+        std::vector<int64_t> left(experts);
+        std::iota(left.begin(), left.end(), 0);
+        for (int64_t j = 0; j < k; ++j) {
+          const int64_t at =
+              (t * 7 + j * 3) % static_cast<int64_t>(left.size());
+          chosen.push_back(static_cast<double>(left[at]));
+          left.erase(left.begin() + at);
+        }
+        std::stable_sort(left.begin(), left.end(), [&](int64_t a, int64_t b) {
+          return p[t * experts + a] > p[t * experts + b];
+        });
+        expected.insert(expected.end(), left.begin(), left.begin() + tries);
+      }
+      TestTensor all(device, DType::kFloat32, {tokens, experts}, p);
+      TestTensor chosen_tensor(device, DType::kInt32, {tokens, k}, chosen);
+      TestTensor next(device, DType::kInt32, {tokens, tries});
+      NextExperts(*stream, {all, chosen_tensor, next});
+      stream->Wait();
+      EXPECT_TRUE(AllEqual(next.Read(), expected)) << experts;
+    }
+  }
+}
+
 Values Gates(const Values& p, const Values& chosen, const Values& gates,
              const Values& experts, bool normalize, float scaling) {
-  CpuDevice device;
+  AnyDevice device;
   const auto stream = device.NewStream();
   const int64_t tokens = 2, width = 4;
   const int64_t k = static_cast<int64_t>(chosen.size()) / tokens;

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "switchyard/base/cpu/cpu_device.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/random_values.h"
 #include "switchyard/tests/support/test_tensor.h"
@@ -15,6 +15,7 @@ namespace {
 
 using switchyard::testing::AllEqual;
 using switchyard::testing::AllNear;
+using switchyard::testing::AnyDevice;
 using switchyard::testing::Layout;
 using switchyard::testing::RandomIntegers;
 using switchyard::testing::RandomValues;
@@ -41,7 +42,7 @@ Values Survivors(const Values& gates, const Values& experts,
 
 Values SurvivorsOf(const Values& gates, const Values& experts,
                    const Values& rows, int64_t k, Layout layout = {}) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   const auto stream = device.NewStream();
   const Shape shape = {static_cast<int64_t>(gates.size()) / k, k};
   TestTensor g(device, DType::kFloat32, shape, gates, layout);
@@ -66,7 +67,7 @@ TEST(SurvivorGatesTest, TakeOverWhatTheDroppedHad) {
 }
 
 TEST(SurvivorGatesTest, ATokenThatLostNothingKeepsItsBits) {
-  CpuDevice device;
+  AnyDevice device;
   const auto stream = device.NewStream();
   const Shape shape = {100, 3};
   TestTensor gates(device, DType::kFloat32, shape, RandomValues(1, 300, 0, 1));
@@ -94,7 +95,7 @@ TEST(SurvivorGatesTest, TheGradientIsTheCentralDifference) {
     experts.push_back(word == 0 ? -1 : word);
     rows.push_back(word <= 2 ? -1 : word);
   }
-  CpuDevice device(2);
+  AnyDevice device(2);
   const auto stream = device.NewStream();
   const Shape shape = {kTokens, kChoices};
   for (const Layout layout : {Layout(), Layout::Strided(1, 3)}) {
