@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -27,6 +28,7 @@ using switchyard::testing::AllNear;
 using switchyard::testing::AnyDevice;
 using switchyard::testing::Layout;
 using switchyard::testing::SameBits;
+using switchyard::testing::TestsCuda;
 using switchyard::testing::TestTensor;
 using switchyard::testing::UnitRoundoff;
 
@@ -88,11 +90,26 @@ const AttentionCase kCases[] = {
     {1, 33, 2, 2, 256, 9},
 };
 
+// An emulated GPU is slow. There one layout is enough, because
+// BitsDoNotDependOnWhereOperandsLie, and so are the lengths that its tiles of
+// 32 and 64 divide or not.
+std::vector<Layout> LayoutsFor(DType dtype) {
+  if (!TestsCuda()) return {Layout(), Layout::Strided(7, 1)};
+  return {dtype == DType::kBFloat16 ? Layout() : Layout::Strided(7, 1)};
+}
+std::vector<AttentionCase> Cases() {
+  std::vector<AttentionCase> cases;
+  std::copy_if(
+      std::begin(kCases), std::end(kCases), std::back_inserter(cases),
+      [](const AttentionCase& c) { return !TestsCuda() || c.length <= 1000; });
+  return cases;
+}
+
 TEST(AttentionTest, AgreesWithDoubles) {
   AnyDevice device(2);
   const auto stream = device.NewStream();
   Arena arena(device);
-  for (const AttentionCase& c : kCases) {
+  for (const AttentionCase& c : Cases()) {
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
       const Inputs in(c, dtype);
       const AttentionResult expected = AttentionOracle(c, in.q, in.k, in.v);
@@ -109,7 +126,7 @@ TEST(AttentionTest, AgreesWithDoubles) {
           tolerance[i] += rounding * expected.out_size[i];
         }
       }
-      for (const Layout layout : {Layout(), Layout::Strided(7, 1)}) {
+      for (const Layout layout : LayoutsFor(dtype)) {
         Tensors t(device, c, dtype, in, layout);
         t.Forward(*stream, arena, c);
         stream->Wait();
@@ -239,7 +256,7 @@ INSTANTIATE_TEST_SUITE_P(Windows, AttentionDerivativeTest,
 TEST(AttentionBackwardTest, AgreesWithDoubles) {
   AnyDevice device(2);
   const auto stream = device.NewStream();
-  for (const AttentionCase& c : kCases) {
+  for (const AttentionCase& c : Cases()) {
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
       const Inputs in(c, dtype);
       const double score_size = AttentionOracle(c, in.q, in.k, in.v).score_size;
@@ -250,7 +267,7 @@ TEST(AttentionBackwardTest, AgreesWithDoubles) {
           static_cast<double>(2 * c.head_dim + c.heads / c.kv_heads * c.length +
                               8) *
               0x1p-24;
-      for (const Layout layout : {Layout(), Layout::Strided(7, 1)}) {
+      for (const Layout layout : LayoutsFor(dtype)) {
         Arena arena(device);
         Tensors t(device, c, dtype, in, layout);
         t.Forward(*stream, arena, c);
