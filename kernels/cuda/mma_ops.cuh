@@ -93,21 +93,21 @@ inline void CheckMultipleOf16(const void* address) {
 }
 
 // The two bf16 of a register.
-inline void Unpack(uint32_t pair, float* to) {
+__attribute__((no_sanitize("thread"))) inline void Unpack(uint32_t pair,
+                                                          float* to) {
   const uint32_t words[2] = {pair << 16, pair & 0xffff0000u};
   std::memcpy(to, words, sizeof(words));
 }
 
-inline void MultiplyAdd(float (&d)[4], const uint32_t (&a)[4], uint32_t b0,
-                        uint32_t b1, CallSite site = CallSite::Here()) {
-  struct Registers {
-    uint32_t a[4], b[2];
-  };
-  const Registers own = {{a[0], a[1], a[2], a[3]}, {b0, b1}};
-  const auto* lanes = static_cast<const Registers*>(
-      ::switchyard::emulation::WarpExchange(&own, sizeof(own), site));
-  const int g = ::switchyard::emulation::LaneIndex() / 4;
-  const int t = ::switchyard::emulation::LaneIndex() % 4;
+struct OperandRegisters {
+  uint32_t a[4], b[2];
+};
+
+// One lane's sums of the products of all lanes' registers, which are no memory
+// of the device: its accesses are not reported.
+__attribute__((no_sanitize("thread"))) inline void AddLaneProducts(
+    float* d, const OperandRegisters* lanes, int lane) {
+  const int g = lane / 4, t = lane % 4;
   float rows[2][16], columns[2][16];
   for (int pair = 0; pair < 8; ++pair) {
     const int right = pair / 4;
@@ -119,6 +119,15 @@ inline void MultiplyAdd(float (&d)[4], const uint32_t (&a)[4], uint32_t b0,
   for (int i = 0; i < 4; ++i) {
     for (int k = 0; k < 16; ++k) d[i] += rows[i / 2][k] * columns[i % 2][k];
   }
+}
+
+inline void MultiplyAdd(float (&d)[4], const uint32_t (&a)[4], uint32_t b0,
+                        uint32_t b1, CallSite site = CallSite::Here()) {
+  const OperandRegisters own = {{a[0], a[1], a[2], a[3]}, {b0, b1}};
+  const void* lanes =
+      ::switchyard::emulation::WarpExchange(&own, sizeof(own), site);
+  AddLaneProducts(d, static_cast<const OperandRegisters*>(lanes),
+                  ::switchyard::emulation::LaneIndex());
 }
 
 // The rows' addresses of all lanes.
