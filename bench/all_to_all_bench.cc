@@ -82,8 +82,8 @@ class Exchange {
         .Wait();
   }
 
-  // An error here if this rank received something else than it was sent.
-  absl::StatusOr<absl::Status> Verify(int64_t count) {
+  // An error on all ranks if one received something else than it was sent.
+  absl::Status Verify(int64_t count) {
     std::vector<int32_t> values(world_.size() * count, -1);
     stream_->CopyToDevice(View(received_, count), values.data());
     for (const comm::Block& block : Blocks(count)) {
@@ -96,7 +96,7 @@ class Exchange {
     std::vector<int32_t> arrived(world_.size() * count);
     stream_->CopyToHost(arrived.data(), View(received_, count));
     stream_->Wait();
-    return Compare(arrived, count);
+    return AgreeOnStatus(world_, Compare(arrived, count));
   }
 
  private:
@@ -162,14 +162,12 @@ absl::Status Measure(const Flags& flags, comm::Communicator& world) {
                               launch::RankDevice::Create(world, flags.device));
   Exchange exchange(*device, world, flags.most / 4);
   if (world.rank() == 0) {
-    std::printf("%d ranks, %s\n%12s %12s %10s\n", world.size(),
-                device->name(), "bytes/peer", "microsec", "GB/s");
+    std::printf("%d ranks, %s\n%12s %12s %10s\n", world.size(), device->name(),
+                "bytes/peer", "microsec", "GB/s");
   }
   for (int64_t bytes = flags.least; bytes <= flags.most; bytes *= 4) {
     const int64_t count = bytes / 4;
-    SWITCHYARD_ASSIGN_OR_RETURN(const absl::Status same,
-                                exchange.Verify(count));
-    SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, same));
+    SWITCHYARD_RETURN_IF_ERROR(exchange.Verify(count));
     SWITCHYARD_ASSIGN_OR_RETURN(
         const double seconds,
         MedianSeconds(world, exchange, count, flags.turns));
