@@ -4,6 +4,7 @@
 
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/activation.h"
+#include "switchyard/kernels/cuda/activation.h"
 #include "switchyard/kernels/swiglu.h"
 
 namespace switchyard::kernels {
@@ -27,7 +28,7 @@ void Activate(Stream& stream, ActivationKind kind, const ConstTensorView& inner,
               const TensorView& act) {
   CheckOperands(kind, inner, act);
   if (IsSwiGlu(kind)) return SwiGlu(stream, inner, act);
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::Activate(stream, kind, inner, act));
   const int threads = stream.device().threads();
   stream.Enqueue([kind, inner, act, threads] {
     cpu::Activate(kind, inner, act, threads);
@@ -40,7 +41,8 @@ void ActivateBackward(Stream& stream, ActivationKind kind,
   CheckOperands(kind, inner, dact);
   CheckOperands(kind, dinner, dact);
   if (IsSwiGlu(kind)) return SwiGluBackward(stream, inner, dact, dinner);
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(
+      stream, cuda::ActivateBackward(stream, kind, inner, dact, dinner));
   const int threads = stream.device().threads();
   stream.Enqueue([kind, inner, dact, dinner, threads] {
     cpu::ActivateBackward(kind, inner, dact, dinner, threads);

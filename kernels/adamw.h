@@ -3,16 +3,17 @@
 //
 // AdamW (Loshchilov and Hutter, 1711.05101) on a range of elements:
 //
-//   g = gradient · 2^-fraction_bits · gradient_scale
+//   g = gradient · 2^-fraction_bits · gradient_scale   (int64 gradient)
+//   g = gradient · gradient_scale                      (fp32)
 //   m = beta1·m + (1-beta1)·g;   v = beta2·v + (1-beta2)·g²
 //   w = w - learning_rate·weight_decay·w
 //         - step_size · m / (sqrt(v)·inverse_sqrt_correction2 + eps)
 // with step_size = learning_rate / (1 - beta1^t) and inverse_sqrt_correction2 =
-// 1 / sqrt(1 - beta2^t), computed by the caller in double. g is computed in
-// double (the sum is rounded to 53 bits, then the product) and rounded to fp32,
-// the same on every instruction set. The rest is fp32, fused operations written
-// out, whole vectors only. Elements are independent of each other: a range may
-// be cut anywhere.
+// 1 / sqrt(1 - beta2^t), computed by the caller in double. g of int64 is computed
+// in double (the sum is rounded to 53 bits, then the product) and rounded to
+// fp32, the same on every instruction set. The rest is fp32, fused operations
+// written out, whole vectors only. Elements are independent of each other: a
+// range may be cut anywhere.
 //
 // An operand of another shape or dtype is a bug: a check ends the process.
 #ifndef SWITCHYARD_KERNELS_ADAMW_H_
@@ -35,7 +36,7 @@ struct AdamWSettings {
 };
 
 struct AdamWArgs {
-  ConstTensorView gradient;  // int64 [n]
+  ConstTensorView gradient;  // int64 [n]; on a CUDA device it may be fp32
   TensorView master;         // fp32 [n]
   TensorView m;              // fp32 [n]
   TensorView v;              // fp32 [n]

@@ -4,6 +4,7 @@
 
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/attention.h"
+#include "switchyard/kernels/cuda/attention.h"
 
 namespace switchyard::kernels {
 namespace {
@@ -34,7 +35,7 @@ void Attention(Stream& stream, Arena& arena, const AttentionArgs& args) {
   CheckTensor("out", args.out, args.q.dtype(), args.q.shape());
   CheckTensor("logsumexp", args.logsumexp, DType::kFloat32,
               {args.q.dim(0), args.q.dim(1)});
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::Attention(stream, args));
   const int threads = stream.device().threads();
   // The stream may run later, but in order: whoever takes this memory from the
   // arena next is enqueued behind.
@@ -70,7 +71,7 @@ void AttentionBackward(Stream& stream, Arena& arena,
   CheckTensor("dq", args.dq, dtype, args.q.shape());
   CheckTensor("dk", args.dk, dtype, args.k.shape());
   CheckTensor("dv", args.dv, dtype, args.k.shape());
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::AttentionBackward(stream, args));
   const int threads = stream.device().threads();
   ArenaScope scope(arena);  // as above
   const TensorView scratch =

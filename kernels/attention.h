@@ -17,6 +17,13 @@
 // a function of the rows that it sees alone, bit for bit, as long as all are
 // finite. Any head_dim; multiples of 16 are fastest.
 //
+// On a GPU head_dim is at most 256. There, bf16 with a head_dim of 32, 64 or 128
+// is multiplied by tensor cores, for which p, and ds in the backward pass, are
+// rounded to bf16; everything else is fp32 between operands and results, as on
+// the CPU. Scratch memory then comes from the device's pool instead of an arena:
+// for the backward pass 8 bytes for each sequence, query head and position, with
+// positions rounded up to a multiple of 64.
+//
 // An operand of another shape or dtype is a bug: a check ends the process.
 #ifndef SWITCHYARD_KERNELS_ATTENTION_H_
 #define SWITCHYARD_KERNELS_ATTENTION_H_
@@ -58,9 +65,9 @@ struct AttentionBackwardArgs {
   int64_t window = 0;     // as in the forward pass
 };
 
-// Bytes that AttentionBackward takes from its arena: keys, values, queries and
-// their gradients in packed tiles of fp32, and up to four shares of dq. A
-// window changes nothing.
+// Bytes that AttentionBackward takes from its arena on the CPU: keys, values,
+// queries and their gradients in packed tiles of fp32, and up to four shares of
+// dq. A window changes nothing.
 int64_t AttentionBackwardScratchBytes(int64_t rows, int64_t heads,
                                       int64_t kv_heads, int64_t head_dim,
                                       int64_t sequence_length);

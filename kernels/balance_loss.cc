@@ -4,6 +4,7 @@
 
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/balance_loss.h"
+#include "switchyard/kernels/cuda/balance_loss.h"
 
 namespace switchyard::kernels {
 namespace {
@@ -34,7 +35,7 @@ void ExpertCounts(Stream& stream, const ExpertCountsArgs& args) {
   CheckCounts(args.counts, shape[0], args.counts.dim(1) - args.devices);
   SWITCHYARD_CHECK(0 <= args.choices && args.choices <= shape[1])
       << "expected at most " << shape[1] << " choices, found " << args.choices;
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::ExpertCounts(stream, args));
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::ExpertCounts(args, threads); });
 }
@@ -56,7 +57,7 @@ void BalanceLoss(Stream& stream, const BalanceLossArgs& args) {
   }
   CheckPacked("balance_gradient", args.balance_gradient, DType::kFloat32,
               {args.counts.dim(0), shape[1]});
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::BalanceLoss(stream, args));
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::BalanceLoss(args, threads); });
 }

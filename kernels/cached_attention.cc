@@ -6,6 +6,7 @@
 
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/cached_attention.h"
+#include "switchyard/kernels/cuda/cached_attention.h"
 
 namespace switchyard::kernels {
 namespace {
@@ -52,7 +53,7 @@ void CachedAttention(Stream& stream, Arena& arena,
       << "expected a cache of the " << seen
       << " positions that are seen of those before, found "
       << args.cached_k.dim(1) << " entries";
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::CachedAttention(stream, args));
   const int threads = stream.device().threads();
   ArenaScope scope(arena);  // the stream may run later, but in order
   const TensorView scratch =
@@ -65,7 +66,7 @@ void CachedAttention(Stream& stream, Arena& arena,
 void AppendToCache(Stream& stream, const AppendToCacheArgs& args) {
   CheckCache(args.k, args.v, args.cached_k, args.cached_v, args.sequences,
              args.past);
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::AppendToCache(stream, args));
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::AppendToCache(args, threads); });
 }

@@ -19,6 +19,10 @@
 // function of the rows that it sees alone: not of n, C, threads, or of which of
 // them are in the cache.
 //
+// On a GPU head_dim is at most 256, and scratch memory comes from the device's
+// pool instead of an arena: 4 (head_dim + 2) bytes for each query head and piece
+// of 256 positions, for up to 256 rows at a time.
+//
 // An operand of another shape or dtype is a bug: a check ends the process.
 #ifndef SWITCHYARD_KERNELS_CACHED_ATTENTION_H_
 #define SWITCHYARD_KERNELS_CACHED_ATTENTION_H_

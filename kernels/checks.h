@@ -82,12 +82,18 @@ inline void CheckFixedPoint(const FixedPoint& format) {
       << format.fraction_bits << " bits, limit " << format.limit;
 }
 
-// Sums are int64; on a CUDA device they may be fp32 (`--determinism run`).
+// What a sum of gradients must be: int64; on a CUDA device it may be fp32
+// (`--determinism run`).
+inline DType GradientSumDType(const Stream& stream,
+                              const ConstTensorView& sum) {
+  const bool narrow = sum.dtype() == DType::kFloat32 &&
+                      stream.device().kind() == DeviceKind::kCuda;
+  return narrow ? DType::kFloat32 : DType::kInt64;
+}
+
 inline void CheckGradientSum(const Stream& stream, const GradientSum& gradient,
                              const Shape& shape) {
-  const bool wide = gradient.sum.dtype() == DType::kFloat32 &&
-                    stream.device().kind() == DeviceKind::kCuda;
-  CheckDType(gradient.sum, wide ? DType::kFloat32 : DType::kInt64);
+  CheckDType(gradient.sum, GradientSumDType(stream, gradient.sum));
   CheckShape(gradient.sum, shape);
   CheckDType(gradient.refused, DType::kInt64);
   CheckShape(gradient.refused, Shape{1});

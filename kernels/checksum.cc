@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/kernels/checksum.h"
 
-#include "switchyard/base/cpu/check_cpu.h"
+#include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/checksum.h"
+#include "switchyard/kernels/cuda/checksum.h"
 
 namespace switchyard::kernels {
 
@@ -14,7 +15,7 @@ void Checksum(Stream& stream, const ConstTensorView& x,
   SWITCHYARD_CHECK(result.dtype() == DType::kInt64 &&
                    result.shape() == Shape{1})
       << result.shape().ToString();
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::Checksum(stream, x, result));
   stream.Enqueue([x, result] { cpu::Checksum(x, result); });
 }
 

@@ -4,6 +4,7 @@
 
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/dropout.h"
+#include "switchyard/kernels/cuda/dropout.h"
 
 namespace switchyard::kernels {
 
@@ -21,7 +22,7 @@ void SegmentDropout(Stream& stream, const SegmentDropoutArgs& args) {
         << "expected segments within " << args.x.dim(0) << " rows, found "
         << segment.rows << " from " << segment.row;
   }
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::SegmentDropout(stream, args));
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::SegmentDropout(args, threads); });
 }

@@ -4,6 +4,7 @@
 
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/embedding.h"
+#include "switchyard/kernels/cuda/embedding.h"
 
 namespace switchyard::kernels {
 
@@ -15,7 +16,7 @@ void Embedding(Stream& stream, const ConstTensorView& table,
   CheckRank(y, 2);
   CheckTensor("y", y, table.dtype(), {y.dim(0), table.dim(1)});
   CheckPacked("ids", ids, DType::kInt32, {y.dim(0)});
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::Embedding(stream, table, ids, y));
   const int threads = stream.device().threads();
   stream.Enqueue(
       [table, ids, y, threads] { cpu::Embedding(table, ids, y, threads); });
@@ -31,7 +32,7 @@ void EmbeddingGradient(Stream& stream, Arena& arena,
       << "gradient must be [table rows, width], got " << sum.shape().ToString();
   CheckFixedPoint(args.format);
   CheckGradientSum(stream, args.gradient, {sum.dim(0), args.dy.dim(1)});
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::EmbeddingGradient(stream, args));
   const int threads = stream.device().threads();
   // The stream may run later, but in order: whoever takes this memory from the
   // arena next is enqueued behind.

@@ -4,6 +4,7 @@
 
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/expert_choice.h"
+#include "switchyard/kernels/cuda/expert_choice.h"
 
 namespace switchyard::kernels {
 
@@ -15,7 +16,7 @@ void ExpertChoice(Stream& stream, const ExpertChoiceArgs& args) {
   CheckTensor("experts", args.experts, DType::kInt32, all);
   CheckTensor("gates", args.gates, DType::kFloat32, all);
   SWITCHYARD_CHECK(args.rows >= 0) << args.rows << " rows";
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::ExpertChoice(stream, args));
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::ExpertChoice(args, threads); });
 }

@@ -6,6 +6,7 @@
 
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/fixed_point.h"
+#include "switchyard/kernels/cuda/fixed_point.h"
 
 namespace switchyard::kernels {
 
@@ -23,10 +24,11 @@ FixedPoint FixedPoint::ForMicroBatches(int fraction_bits,
 
 void AddToFixedPoint(Stream& stream, const ConstTensorView& leaf,
                      const FixedPoint& format, const GradientSum& gradient) {
-  CheckCpu(stream);
   CheckFixedPoint(format);
   CheckDType(leaf, DType::kFloat32);
   CheckGradientSum(stream, gradient, leaf.shape());
+  SWITCHYARD_RETURN_IF_CUDA(
+      stream, cuda::AddToFixedPoint(stream, leaf, format, gradient));
   stream.Enqueue([leaf, format, gradient, threads = stream.device().threads()] {
     cpu::AddToFixedPoint(leaf, format, gradient, threads);
   });
@@ -34,11 +36,12 @@ void AddToFixedPoint(Stream& stream, const ConstTensorView& leaf,
 
 void FromFixedPoint(Stream& stream, const ConstTensorView& sum,
                     const FixedPoint& format, const TensorView& values) {
-  CheckCpu(stream);
   CheckFixedPoint(format);
-  CheckDType(sum, DType::kInt64);
+  CheckDType(sum, GradientSumDType(stream, sum));
   CheckDType(values, DType::kFloat32);
   CheckShape(values, sum.shape());
+  SWITCHYARD_RETURN_IF_CUDA(stream,
+                            cuda::FromFixedPoint(stream, sum, format, values));
   stream.Enqueue([sum, format, values, threads = stream.device().threads()] {
     cpu::FromFixedPoint(sum, format, values, threads);
   });

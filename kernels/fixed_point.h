@@ -31,7 +31,8 @@ struct FixedPoint {
 
 // Where a parameter's gradient is summed. On a CUDA device a sum may be fp32
 // instead (`--determinism run`): leaves are added in fp32, in the order of the
-// stream, and nothing of a format applies.
+// stream, and nothing of a format applies; only elements that are not finite
+// are refused.
 struct GradientSum {
   TensorView sum;      // int64, the parameter's shape
   TensorView refused;  // int64 [1]: elements refused so far
@@ -41,7 +42,7 @@ struct GradientSum {
 void AddToFixedPoint(Stream& stream, const ConstTensorView& leaf,
                      const FixedPoint& format, const GradientSum& gradient);
 
-// values (fp32) = sum * 2^-fraction_bits, rounded once.
+// values (fp32) = sum * 2^-fraction_bits, rounded once; an fp32 sum as it is.
 void FromFixedPoint(Stream& stream, const ConstTensorView& sum,
                     const FixedPoint& format, const TensorView& values);
 

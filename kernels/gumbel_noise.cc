@@ -4,6 +4,7 @@
 
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/gumbel_noise.h"
+#include "switchyard/kernels/cuda/gumbel_noise.h"
 
 namespace switchyard::kernels {
 
@@ -11,7 +12,7 @@ void GumbelNoise(Stream& stream, const GumbelNoiseArgs& args) {
   CheckRank(args.noise, 2);
   CheckTensor("noise", args.noise, DType::kFloat32, args.noise.shape());
   SWITCHYARD_CHECK(args.first_token >= 0) << args.first_token;
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::GumbelNoise(stream, args));
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::GumbelNoise(args, threads); });
 }

@@ -4,6 +4,7 @@
 
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/hash_router.h"
+#include "switchyard/kernels/cuda/hash_router.h"
 
 namespace switchyard::kernels {
 
@@ -19,7 +20,7 @@ void HashRouter(Stream& stream, const HashRouterArgs& args) {
   CheckTensor("gates", args.gates, DType::kFloat32, chosen);
   SWITCHYARD_CHECK(chosen[1] >= 1 && chosen[1] <= all[1])
       << chosen[1] << " of " << all[1] << " experts";
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::HashRouter(stream, args));
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::HashRouter(args, threads); });
 }

@@ -58,7 +58,8 @@ struct WeightGradientArgs {
 };
 void WeightGradient(Stream& stream, const WeightGradientArgs& args);
 
-// For each segment s (its padding rows are zero, and become zero in y):
+// For each segment s (its padding rows are zero, and become zero in y; on a
+// CUDA device if the weights are finite):
 //   y[s] = x[s] · wᵀ           (transpose_w = kYes, w [N, K])
 //   y[s] = x[s] · w            (transpose_w = kNo,  w [K, N])
 // with w = weights[s.expert]. `segments` and `weights` must live until the

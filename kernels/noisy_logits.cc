@@ -4,6 +4,7 @@
 
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/noisy_logits.h"
+#include "switchyard/kernels/cuda/noisy_logits.h"
 
 namespace switchyard::kernels {
 
@@ -14,7 +15,7 @@ void NoisyLogits(Stream& stream, const NoisyLogitsArgs& args) {
   CheckTensor("noise", args.noise, DType::kFloat32, shape);
   CheckTensor("width", args.width, DType::kFloat32, shape);
   CheckTensor("slope", args.slope, DType::kFloat32, shape);
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::NoisyLogits(stream, args));
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::NoisyLogits(args, threads); });
 }
@@ -25,7 +26,7 @@ void NoisyLogitsBackward(Stream& stream, const NoisyLogitsBackwardArgs& args) {
   CheckTensor("dwidth", args.dwidth, DType::kFloat32, shape);
   CheckTensor("slope", args.slope, DType::kFloat32, shape);
   CheckTensor("dh", args.dh, DType::kFloat32, shape);
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::NoisyLogitsBackward(stream, args));
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::NoisyLogitsBackward(args, threads); });
 }

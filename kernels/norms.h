@@ -4,7 +4,8 @@
 // Sums of squares for the global gradient norm: in double, over one chunk of at
 // most kNormChunk elements (NUMERICS.md, section 2). Element i of a chunk adds
 // to sum i mod 16 and the sums are added in order, nothing is fused: the bits
-// are the same on every instruction set.
+// are the same on every instruction set. On a CUDA device there are 256 sums,
+// and a tree joins them: other bits, but again those of the chunk alone.
 //
 // An operand of another shape or dtype is a bug: a check ends the process.
 #ifndef SWITCHYARD_KERNELS_NORMS_H_
@@ -19,7 +20,8 @@ inline constexpr int64_t kNormChunk = 65536;
 
 // result[i] = sum over chunk i of (g · 2^-fraction_bits)². `chunks` are int64
 // views, each of at most kNormChunk elements; they must live until the stream
-// has run.
+// has run. On a CUDA device all may be fp32 instead: then of g²; what is not
+// finite stays so.
 struct SumOfSquaresArgs {
   absl::Span<const ConstTensorView> chunks;
   int fraction_bits = 44;

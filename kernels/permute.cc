@@ -4,6 +4,7 @@
 
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/permute.h"
+#include "switchyard/kernels/cuda/permute.h"
 
 namespace switchyard::kernels {
 namespace {
@@ -29,7 +30,7 @@ void Permute(Stream& stream, const PermuteArgs& args) {
   if (args.gates.defined()) {
     CheckTensor("gates", args.gates, DType::kFloat32, args.rows.shape());
   }
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::Permute(stream, args));
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::Permute(args, threads); });
 }
@@ -39,7 +40,7 @@ void Unpermute(Stream& stream, const UnpermuteArgs& args) {
   if (args.gates.defined()) {
     CheckTensor("gates", args.gates, DType::kFloat32, args.rows.shape());
   }
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::Unpermute(stream, args));
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::Unpermute(args, threads); });
 }
@@ -47,7 +48,7 @@ void Unpermute(Stream& stream, const UnpermuteArgs& args) {
 void GateGradient(Stream& stream, const GateGradientArgs& args) {
   CheckPermutation(args.dy, args.rows, args.buffer);
   CheckTensor("dgates", args.dgates, DType::kFloat32, args.rows.shape());
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::GateGradient(stream, args));
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::GateGradient(args, threads); });
 }
@@ -63,7 +64,8 @@ void ZeroPadding(Stream& stream, absl::Span<const Segment> segments,
         << "a segment of rows " << segment.row << " + " << segment.padded_rows
         << " lies outside a buffer of " << buffer.dim(0);
   }
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream,
+                            cuda::ZeroPadding(stream, segments, buffer));
   stream.Enqueue([segments, buffer] { cpu::ZeroPadding(segments, buffer); });
 }
 

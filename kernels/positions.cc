@@ -4,6 +4,7 @@
 
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/positions.h"
+#include "switchyard/kernels/cuda/positions.h"
 
 namespace switchyard::kernels {
 namespace {
@@ -56,7 +57,7 @@ void Positions(Stream& stream, const PositionsArgs& args) {
       << "capacity must be a number of rows, or 0 for no limit, got "
       << args.capacity;
   CheckOverflow(args);
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::Positions(stream, args));
   stream.Enqueue([args] { cpu::Positions(args); });
 }
 
@@ -65,7 +66,7 @@ void RowIndex(Stream& stream, const RowIndexArgs& args) {
   CheckTensor("positions", args.positions, DType::kInt32, args.experts.shape());
   CheckPerExpert("base", args.base);
   CheckTensor("rows", args.rows, DType::kInt32, args.experts.shape());
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::RowIndex(stream, args));
   stream.Enqueue([args] { cpu::RowIndex(args); });
 }
 

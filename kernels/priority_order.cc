@@ -4,6 +4,7 @@
 
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/priority_order.h"
+#include "switchyard/kernels/cuda/priority_order.h"
 
 namespace switchyard::kernels {
 
@@ -19,7 +20,7 @@ void PriorityOrder(Stream& stream, const PriorityOrderArgs& args) {
   SWITCHYARD_CHECK(args.scope_tokens >= 0 &&
                    (args.scope_tokens == 0 || tokens % args.scope_tokens == 0))
       << tokens << " tokens in scopes of " << args.scope_tokens;
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::PriorityOrder(stream, args));
   stream.Enqueue([args] { cpu::PriorityOrder(args); });
 }
 

@@ -4,6 +4,7 @@
 
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/reroute.h"
+#include "switchyard/kernels/cuda/reroute.h"
 
 namespace switchyard::kernels {
 
@@ -21,7 +22,7 @@ void NextExperts(Stream& stream, const NextExpertsArgs& args) {
   SWITCHYARD_CHECK(choices + tries <= all[1])
       << "cannot choose " << choices << " and then " << tries << " of "
       << all[1] << " experts";
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::NextExperts(stream, args));
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::NextExperts(args, threads); });
 }
@@ -36,7 +37,7 @@ void ReroutedGates(Stream& stream, const ReroutedGatesArgs& args) {
   CheckTensor("chosen_gates", args.chosen_gates, DType::kFloat32, shape);
   CheckTensor("experts", args.experts, DType::kInt32, shape);
   CheckTensor("gates", args.gates, DType::kFloat32, shape);
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::ReroutedGates(stream, args));
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::ReroutedGates(args, threads); });
 }

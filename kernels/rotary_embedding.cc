@@ -4,6 +4,7 @@
 
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/rotary_embedding.h"
+#include "switchyard/kernels/cuda/rotary_embedding.h"
 
 namespace switchyard::kernels {
 
@@ -14,7 +15,7 @@ void RotaryTable(Stream& stream, double theta, const TensorView& cos,
   CheckTensor("cos", cos, DType::kFloat32, cos.shape());
   CheckTensor("sin", sin, DType::kFloat32, cos.shape());
   SWITCHYARD_CHECK(theta > 0.0) << "theta must be positive, got " << theta;
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::RotaryTable(stream, theta, cos, sin));
   const int threads = stream.device().threads();
   stream.Enqueue([theta, cos, sin, threads] {
     cpu::RotaryTable(theta, cos, sin, threads);
@@ -38,7 +39,7 @@ void Rotate(Stream& stream, const RotaryArgs& args) {
   const Shape table = {args.cos.dim(0), head_dim / 2};
   CheckTensor("cos", args.cos, DType::kFloat32, table);
   CheckTensor("sin", args.sin, DType::kFloat32, table);
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::Rotate(stream, args));
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::Rotate(args, threads); });
 }

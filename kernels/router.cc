@@ -4,6 +4,7 @@
 
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/router.h"
+#include "switchyard/kernels/cuda/router.h"
 
 namespace switchyard::kernels {
 namespace {
@@ -68,7 +69,7 @@ void Router(Stream& stream, const RouterArgs& args) {
   if (args.replayed.defined()) {
     CheckTensor("replayed", args.replayed, DType::kInt32, chosen);
   }
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::Router(stream, args));
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::Router(args, threads); });
 }
@@ -97,7 +98,7 @@ void RouterBackward(Stream& stream, const RouterBackwardArgs& args) {
                 {sequences, all[1]});
   }
   CheckTensor("dlogits", args.dlogits, DType::kFloat32, all);
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::RouterBackward(stream, args));
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::RouterBackward(args, threads); });
 }

@@ -4,6 +4,7 @@
 
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/router_jitter.h"
+#include "switchyard/kernels/cuda/router_jitter.h"
 
 namespace switchyard::kernels {
 
@@ -14,7 +15,7 @@ void RouterJitter(Stream& stream, const RouterJitterArgs& args) {
   SWITCHYARD_CHECK(args.eps >= 0.0 && args.eps < 1.0)
       << "expected eps of at least 0 and below 1, found " << args.eps;
   SWITCHYARD_CHECK(args.first_token >= 0) << args.first_token;
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::RouterJitter(stream, args));
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::RouterJitter(args, threads); });
 }

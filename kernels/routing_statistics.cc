@@ -4,6 +4,7 @@
 
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/routing_statistics.h"
+#include "switchyard/kernels/cuda/routing_statistics.h"
 
 namespace switchyard::kernels {
 
@@ -22,7 +23,7 @@ void RoutingStatistics(Stream& stream, const RoutingStatisticsArgs& args) {
       << "expected whole sequences of " << args.sequence_length
       << " tokens with a choice each, found experts "
       << args.experts.shape().ToString();
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::RoutingStatistics(stream, args));
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::RoutingStatistics(args, threads); });
 }
@@ -32,7 +33,7 @@ void ValueRange(Stream& stream, const ValueRangeArgs& args) {
   CheckPacked("values", args.values, DType::kFloat32, args.values.shape());
   CheckPacked("range", args.range, DType::kFloat32, {2});
   SWITCHYARD_CHECK(args.values.dim(0) > 0) << "expected a value, found none";
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::ValueRange(stream, args));
   stream.Enqueue([args] { cpu::ValueRange(args); });
 }
 

@@ -4,6 +4,7 @@
 
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/sigmoid_gate.h"
+#include "switchyard/kernels/cuda/sigmoid_gate.h"
 
 namespace switchyard::kernels {
 
@@ -17,7 +18,7 @@ void SigmoidGate(Stream& stream, const SigmoidGateArgs& args) {
   CheckTensor("value", args.value, dtype, {tokens, args.value.dim(1)});
   CheckTensor("logits", args.logits, DType::kFloat32, {tokens});
   CheckTensor("y", args.y, dtype, args.value.shape());
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::SigmoidGate(stream, args));
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::SigmoidGate(args, threads); });
 }
@@ -34,7 +35,7 @@ void SigmoidGateBackward(Stream& stream, const SigmoidGateBackwardArgs& args) {
   CheckTensor("dvalue", args.dvalue, dtype, args.dy.shape());
   CheckTensor("dlogits", args.dlogits, dtype, {tokens, 1});
   CheckTensor("dx", args.dx, dtype, {tokens, args.dx.dim(1)});
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::SigmoidGateBackward(stream, args));
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::SigmoidGateBackward(args, threads); });
 }

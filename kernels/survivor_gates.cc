@@ -4,6 +4,7 @@
 
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/survivor_gates.h"
+#include "switchyard/kernels/cuda/survivor_gates.h"
 
 namespace switchyard::kernels {
 
@@ -14,7 +15,7 @@ void SurvivorGates(Stream& stream, const SurvivorGatesArgs& args) {
   CheckTensor("experts", args.experts, DType::kInt32, shape);
   CheckTensor("rows", args.rows, DType::kInt32, shape);
   CheckTensor("survivors", args.survivors, DType::kFloat32, shape);
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::SurvivorGates(stream, args));
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::SurvivorGates(args, threads); });
 }
@@ -28,7 +29,7 @@ void SurvivorGatesBackward(Stream& stream,
   CheckTensor("rows", args.rows, DType::kInt32, shape);
   CheckTensor("dsurvivors", args.dsurvivors, DType::kFloat32, shape);
   CheckTensor("dgates", args.dgates, DType::kFloat32, shape);
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::SurvivorGatesBackward(stream, args));
   const int threads = stream.device().threads();
   stream.Enqueue(
       [args, threads] { cpu::SurvivorGatesBackward(args, threads); });

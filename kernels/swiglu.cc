@@ -4,6 +4,7 @@
 
 #include "switchyard/kernels/checks.h"
 #include "switchyard/kernels/cpu/swiglu.h"
+#include "switchyard/kernels/cuda/activation.h"
 
 namespace switchyard::kernels {
 namespace {
@@ -23,7 +24,7 @@ void SwiGlu(Stream& stream, const ConstTensorView& gate_up,
   CheckGateUp(gate_up);
   CheckTensor("act", act, gate_up.dtype(),
               {gate_up.dim(0), gate_up.dim(1) / 2});
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(stream, cuda::Activate(stream, {}, gate_up, act));
   const int threads = stream.device().threads();
   stream.Enqueue(
       [gate_up, act, threads] { cpu::SwiGlu(gate_up, act, threads); });
@@ -35,7 +36,8 @@ void SwiGluBackward(Stream& stream, const ConstTensorView& gate_up,
   CheckTensor("dact", dact, gate_up.dtype(),
               {gate_up.dim(0), gate_up.dim(1) / 2});
   CheckTensor("dgate_up", dgate_up, gate_up.dtype(), gate_up.shape());
-  CheckCpu(stream);
+  SWITCHYARD_RETURN_IF_CUDA(
+      stream, cuda::ActivateBackward(stream, {}, gate_up, dact, dgate_up));
   const int threads = stream.device().threads();
   stream.Enqueue([gate_up, dact, dgate_up, threads] {
     cpu::SwiGluBackward(gate_up, dact, dgate_up, threads);

@@ -77,19 +77,23 @@ struct Frequencies {};
 
 }  // namespace
 
-void RotaryTable(double theta, const TensorView& cos, const TensorView& sin,
-                 int threads) {
-  const ScopedFloatingPointMode mode;  // frequencies are made here
-  const int64_t half = cos.dim(1);
-  float* frequencies = ThreadScratch<Frequencies, float>(half);
+void RotaryFrequencies(double theta, int64_t half, float* frequencies) {
+  const ScopedFloatingPointMode mode;
   for (int64_t j = 0; j < half; ++j) {
-    // fp32 at each step, as Hugging Face computes it.
+    // As Hugging Face computes it.
     const float exponent =
         static_cast<float>(2 * j) / static_cast<float>(2 * half);
     const float power =
         static_cast<float>(std::pow(theta, static_cast<double>(exponent)));
     frequencies[j] = 1.0f / power;
   }
+}
+
+void RotaryTable(double theta, const TensorView& cos, const TensorView& sin,
+                 int threads) {
+  const int64_t half = cos.dim(1);
+  float* frequencies = ThreadScratch<Frequencies, float>(half);
+  RotaryFrequencies(theta, half, frequencies);
   ParallelForBlocks(
       threads, cos.dim(0), kRowBlock, [&](int64_t begin, int64_t end) {
         for (int64_t p = begin; p < end; ++p) {

@@ -7,6 +7,9 @@
 
 namespace switchyard::kernels::cpu {
 
+// Of the pairs [0, half): theta^(-j/half), fp32 at each step.
+void RotaryFrequencies(double theta, int64_t half, float* frequencies);
+
 void RotaryTable(double theta, const TensorView& cos, const TensorView& sin,
                  int threads);
 void Rotate(const RotaryArgs& args, int threads);

@@ -6,7 +6,7 @@
 // kernels, of which the first makes dweight, for dx may overwrite dy.
 #include <cstdint>
 
-#include "switchyard/base/cuda/stream_scratch.h"
+#include "switchyard/kernels/cuda/column_sums.cuh"
 #include "switchyard/kernels/cuda/elements.cuh"
 #include "switchyard/kernels/cuda/reductions.cuh"
 #include "switchyard/kernels/cuda/rms_norm.h"
@@ -15,7 +15,6 @@ namespace switchyard::kernels::cuda {
 namespace {
 
 constexpr int kBlock = 256;
-constexpr int64_t kRowChunk = 64;      // rows of one partial sum of dweight
 constexpr int64_t kNarrowWidth = 512;  // up to it a warp is enough for an item
 
 // The items of a tensor: `groups` of `width` elements in every row.
@@ -136,35 +135,23 @@ __global__ void __launch_bounds__(kBlock)
 }
 
 // partial[chunk, column] = the sum of dy · n over a chunk of rows, in order.
+// What a row adds to dweight: the terms of its groups.
 template <typename T>
-__global__ void __launch_bounds__(kBlock)
-    PartialWeightGradientKernel(Backward<T> args, float* partial) {
-  const int64_t column = int64_t{blockIdx.y} * kBlock + threadIdx.x;
-  const Items& items = args.items;
-  if (column >= items.width) return;
-  const int64_t begin = int64_t{blockIdx.x} * kRowChunk * items.groups;
-  const int64_t end =
-      min(begin + kRowChunk * items.groups, items.rows * items.groups);
-  float sum = 0.0f;
-  for (int64_t item = begin; item < end; ++item) {
-    const float n =
-        ToFloat(ItemOf(args.x, items, item)[column]) * args.inverse_rms[item];
-    sum = fmaf(ToFloat(ItemOf(args.dy, items, item)[column]), n, sum);
-  }
-  partial[blockIdx.x * items.width + column] = sum;
-}
+struct WeightTerms {
+  Backward<T> args;
 
-__global__ void __launch_bounds__(kBlock)
-    AddPartialKernel(const float* partial, int64_t chunks, int64_t width,
-                     float* result) {
-  const int64_t column = int64_t{blockIdx.x} * kBlock + threadIdx.x;
-  if (column >= width) return;
-  float sum = 0.0f;
-  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    sum += partial[chunk * width + column];
+  __device__ __forceinline__ float operator()(int64_t row, int64_t column,
+                                              float sum) const {
+    const Items& items = args.items;
+    const int64_t first = row * items.groups;
+    for (int64_t item = first; item < first + items.groups; ++item) {
+      const float n =
+          ToFloat(ItemOf(args.x, items, item)[column]) * args.inverse_rms[item];
+      sum = fmaf(ToFloat(ItemOf(args.dy, items, item)[column]), n, sum);
+    }
+    return sum;
   }
-  result[column] = sum;
-}
+};
 
 // A warp an item where that keeps all lanes busy long enough, else a block.
 dim3 BlocksFor(const Items& items) {
@@ -195,23 +182,6 @@ void Normalize(CudaStream& stream, const RmsNormArgs& args) {
 }
 
 template <typename T>
-void WeightGradientOf(CudaStream& stream, const Backward<T>& backward,
-                      float* dweight) {
-  const Items& items = backward.items;
-  const int64_t chunks = (items.rows + kRowChunk - 1) / kRowChunk;
-  const unsigned columns =
-      static_cast<unsigned>((items.width + kBlock - 1) / kBlock);
-  StreamScratch<float> partial(stream, chunks * items.width);
-  if (chunks > 0) {
-    SWITCHYARD_RUN(PartialWeightGradientKernel<T>,
-                   dim3(static_cast<unsigned>(chunks), columns), dim3(kBlock),
-                   0, stream, backward, partial.data());
-  }
-  SWITCHYARD_RUN(AddPartialKernel, dim3(columns), dim3(kBlock), 0, stream,
-                 partial.data(), chunks, items.width, dweight);
-}
-
-template <typename T>
 void Differentiate(CudaStream& stream, const RmsNormBackwardArgs& args) {
   const Items items = ItemsOf(args.x, args.weight);
   const Backward<T> backward = {items,
@@ -221,7 +191,8 @@ void Differentiate(CudaStream& stream, const RmsNormBackwardArgs& args) {
                                 args.inverse_rms.data<float>(),
                                 RowsOf<T>(args.dsum),
                                 MutableRowsOf<T>(args.dx)};
-  WeightGradientOf(stream, backward, args.dweight.data<float>());
+  ColumnSums(stream, items.rows, items.width, WeightTerms<T>{backward},
+             args.dweight.data<float>());
   if (items.count() == 0) return;
   if (items.width <= kNarrowWidth) {
     SWITCHYARD_RUN((InputGradientKernel<T, kWarp>), BlocksFor(items),

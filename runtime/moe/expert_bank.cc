@@ -14,9 +14,16 @@ std::string WeightName(const std::string& prefix, int64_t expert,
   return absl::StrCat(prefix, ".experts.", expert, ".", name, ".weight");
 }
 
-int64_t SegmentRows(absl::Span<const kernels::Segment> segments) {
-  return segments.empty() ? 0
-                          : segments.back().row + segments.back().padded_rows;
+// The rows of a chunk's segments, which follow one another.
+struct RowRange {
+  int64_t begin = 0;
+  int64_t end = 0;
+};
+
+RowRange RowsOf(const RoutingChunk& chunk) {
+  if (chunk.segments.empty()) return {};
+  const kernels::Segment& last = chunk.segments.back();
+  return {chunk.segments.front().row, last.row + last.padded_rows};
 }
 
 }  // namespace
@@ -59,56 +66,63 @@ ExpertBank::ExpertBank(const ParameterStore& store, const Grid& grid,
   }
 }
 
-ExpertBank::Saved ExpertBank::Forward(
-    const Execution& run, absl::Span<const kernels::Segment> segments,
-    const ConstTensorView& buffer, const TensorView& output_buffer,
-    const ExpertDropout& dropout) const {
-  const int64_t rows = SegmentRows(segments);
+ExpertBank::Saved ExpertBank::Begin(const Execution& run,
+                                    const Routing& routing,
+                                    const ConstTensorView& buffer,
+                                    const ExpertDropout& dropout) const {
+  const int64_t rows = routing.segment_rows;
   const ConstTensorView input = buffer.Rows(0, rows);
-  const TensorView output = output_buffer.Rows(0, rows);
   const TensorView gate_up =
       run.New(input.dtype(), {rows, activation_.InnerWidth(intermediate_)});
   const TensorView act = run.New(input.dtype(), {rows, intermediate_});
-  kernels::GroupedMatMul(run.stream, {.x = input,
-                                      .weights = gate_up_weights_,
-                                      .segments = segments,
-                                      .y = gate_up,
-                                      .join_segments = run.join_segments});
-  kernels::Activate(run.stream, activation_, gate_up, act);
-  dropout.Apply(run, segments, act);
-  kernels::GroupedMatMul(run.stream, {.x = act,
-                                      .weights = down_weights_,
-                                      .segments = segments,
-                                      .y = output,
-                                      .join_segments = run.join_segments});
   return {input, gate_up, act, dropout};
 }
 
-void ExpertBank::BackwardInput(const Execution& run,
-                               absl::Span<const kernels::Segment> segments,
+void ExpertBank::Forward(const Execution& run, const RoutingChunk& chunk,
+                         const Saved& saved,
+                         const TensorView& output_buffer) const {
+  const RowRange rows = RowsOf(chunk);
+  const TensorView output = output_buffer.Rows(0, saved.input.dim(0));
+  kernels::GroupedMatMul(run.stream, {.x = saved.input,
+                                      .weights = gate_up_weights_,
+                                      .segments = chunk.segments,
+                                      .y = saved.gate_up,
+                                      .join_segments = run.join_segments});
+  kernels::Activate(run.stream, activation_,
+                    saved.gate_up.Rows(rows.begin, rows.end),
+                    saved.act.Rows(rows.begin, rows.end));
+  saved.dropout.Of(chunk).Apply(run, chunk.segments, saved.act);
+  kernels::GroupedMatMul(run.stream, {.x = saved.act,
+                                      .weights = down_weights_,
+                                      .segments = chunk.segments,
+                                      .y = output,
+                                      .join_segments = run.join_segments});
+}
+
+void ExpertBank::BackwardInput(const Execution& run, const RoutingChunk& chunk,
                                const Saved& saved,
                                const ConstTensorView& doutput_buffer,
                                const TensorView& dinput_buffer) const {
-  const int64_t rows = SegmentRows(segments);
-  const ConstTensorView doutput = doutput_buffer.Rows(0, rows);
-  const TensorView dinput = dinput_buffer.Rows(0, rows);
+  const RowRange rows = RowsOf(chunk);
+  const ConstTensorView doutput = doutput_buffer.Rows(0, saved.act.dim(0));
+  const TensorView dinput = dinput_buffer.Rows(0, saved.act.dim(0));
   ArenaScope scratch(run.arena);
   const TensorView dact = run.New(saved.act.dtype(), saved.act.shape());
   kernels::GroupedMatMul(run.stream, {.x = doutput,
                                       .weights = down_weights_,
                                       .transpose_w = kernels::Transpose::kNo,
-                                      .segments = segments,
+                                      .segments = chunk.segments,
                                       .y = dact,
                                       .join_segments = run.join_segments});
   run.Poll();
-  saved.dropout.Apply(run, segments, dact);
-  const TensorView& dgate_up = saved.gate_up;
-  kernels::ActivateBackward(run.stream, activation_, saved.gate_up, dact,
-                            dgate_up);
-  kernels::GroupedMatMul(run.stream, {.x = dgate_up,
+  saved.dropout.Of(chunk).Apply(run, chunk.segments, dact);
+  const TensorView dgate_up = saved.gate_up.Rows(rows.begin, rows.end);
+  kernels::ActivateBackward(run.stream, activation_, dgate_up,
+                            dact.Rows(rows.begin, rows.end), dgate_up);
+  kernels::GroupedMatMul(run.stream, {.x = saved.gate_up,
                                       .weights = gate_up_weights_,
                                       .transpose_w = kernels::Transpose::kNo,
-                                      .segments = segments,
+                                      .segments = chunk.segments,
                                       .y = dinput,
                                       .join_segments = run.join_segments});
   run.Poll();
@@ -120,7 +134,7 @@ void ExpertBank::BackwardWeights(const Execution& run,
                                  const ConstTensorView& doutput_buffer) const {
   // Of rows that the caller needs back: not to be put off.
   kernels::GroupedWeightGradient(
-      run.stream, {.dy = doutput_buffer.Rows(0, SegmentRows(segments)),
+      run.stream, {.dy = doutput_buffer.Rows(0, saved.act.dim(0)),
                    .x = saved.act,
                    .segments = segments,
                    .format = run.format,

@@ -19,6 +19,7 @@
 #include "switchyard/kernels/activation.h"
 #include "switchyard/kernels/segments.h"
 #include "switchyard/runtime/moe/expert_dropout.h"
+#include "switchyard/runtime/moe/routing.h"
 #include "switchyard/runtime/nn/execution.h"
 #include "switchyard/runtime/nn/model_config.h"
 #include "switchyard/runtime/nn/parameter.h"
@@ -36,24 +37,26 @@ class ExpertBank {
   struct Saved {
     ConstTensorView input;  // [segment rows, hidden]
     TensorView gate_up;     // [segment rows, 2 · intermediate or less]
-    ConstTensorView act;    // [segment rows, intermediate]: f, dropped, if so
+    TensorView act;         // [segment rows, intermediate]: f, dropped, if so
     ExpertDropout dropout;
   };
   // Buffers hold the segments in their first rows, and maybe others behind
-  // them. Fills those rows of `output_buffer`.
-  Saved Forward(const Execution& run,
-                absl::Span<const kernels::Segment> segments,
-                const ConstTensorView& buffer, const TensorView& output_buffer,
-                const ExpertDropout& dropout = {}) const;
+  // them. Makes room for all of the routing's.
+  Saved Begin(const Execution& run, const Routing& routing,
+              const ConstTensorView& buffer,
+              const ExpertDropout& dropout = {}) const;
+  // Fills the rows of a chunk's segments in `output_buffer`.
+  void Forward(const Execution& run, const RoutingChunk& chunk,
+               const Saved& saved, const TensorView& output_buffer) const;
 
   // Likewise: gradients of the inputs, for which other ranks wait. Overwrites
   // the saved gate_up by its gradient.
-  void BackwardInput(const Execution& run,
-                     absl::Span<const kernels::Segment> segments,
+  void BackwardInput(const Execution& run, const RoutingChunk& chunk,
                      const Saved& saved, const ConstTensorView& doutput_buffer,
                      const TensorView& dinput_buffer) const;
-  // Afterwards: gradients of the weights. Those of gate and up are put off
-  // where `run` allows it; they need what was saved, but not `doutput_buffer`.
+  // Afterwards, of all segments: gradients of the weights. Those of gate and up
+  // are put off where `run` allows it; they need what was saved, but not
+  // `doutput_buffer`.
   void BackwardWeights(const Execution& run,
                        absl::Span<const kernels::Segment> segments,
                        const Saved& saved,

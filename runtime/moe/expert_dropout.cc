@@ -8,6 +8,11 @@
 
 namespace switchyard {
 
+ExpertDropout ExpertDropout::Of(const RoutingChunk& chunk) const {
+  if (rate == 0.0) return {};
+  return {rate, keys.subspan(chunk.first_segment, chunk.segments.size())};
+}
+
 void ExpertDropout::Apply(const Execution& run,
                           absl::Span<const kernels::Segment> segments,
                           const TensorView& act) const {

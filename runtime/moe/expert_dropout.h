@@ -13,6 +13,7 @@
 
 #include "absl/types/span.h"
 #include "switchyard/kernels/segments.h"
+#include "switchyard/runtime/moe/routing.h"
 #include "switchyard/runtime/nn/execution.h"
 #include "switchyard/runtime/parallel/grid.h"
 
@@ -22,6 +23,8 @@ struct ExpertDropout {
   double rate = 0.0;                // 0: none
   absl::Span<const uint64_t> keys;  // of each segment
 
+  // Of the chunk's segments.
+  ExpertDropout Of(const RoutingChunk& chunk) const;
   // In place, on the rows of all segments.
   void Apply(const Execution& run, absl::Span<const kernels::Segment> segments,
              const TensorView& act) const;

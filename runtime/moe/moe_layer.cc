@@ -86,9 +86,15 @@ absl::StatusOr<MoeLayer::Decision> MoeLayer::Decide(
   TokenBatch of_layer = OfLayer(batch);
   of_layer.selection_noise =
       exploration_.SelectionNoise(run, batch, expert_count_);
-  const Execution keep{
-      run.stream, run.decision_arena, run.decision_arena, run.host_arena,
-      run.format, run.ledger,         run.step,           run.seed};
+  const Execution keep{.stream = run.stream,
+                       .arena = run.decision_arena,
+                       .decision_arena = run.decision_arena,
+                       .host_arena = run.host_arena,
+                       .format = run.format,
+                       .ledger = run.ledger,
+                       .step = run.step,
+                       .seed = run.seed,
+                       .overlap_chunks = run.overlap_chunks};
   Decision decision;
   decision.router = router_->Forward(keep, router_input, of_layer);
   const OverflowRule& rule = batch.training ? overflow_ : eval_overflow_;
@@ -131,15 +137,22 @@ absl::StatusOr<MoeLayer::Saved> MoeLayer::Forward(
       run, routing, input, ConstTensorView(), "dispatch");
   // While the rows travel.
   if (shared_ != nullptr) saved.shared = shared_->Forward(run, input);
-  SWITCHYARD_RETURN_IF_ERROR(
-      TokenDispatcher::Finish(run, std::move(arriving.ticket)));
-  const TensorView& rows = arriving.buffer;
-  const TensorView results =
+  TokenDispatcher::Movement returning;
+  returning.buffer =
       dispatcher_.NewBuffer(run, routing, input.dtype(), input.dim(1));
+  const TensorView& results = returning.buffer;
   saved.experts =
-      experts_.Forward(run, routing.segments, rows, results, decision.dropout);
-  SWITCHYARD_RETURN_IF_ERROR(TokenDispatcher::Finish(
-      run, dispatcher_.Return(run, routing, results, "combine")));
+      experts_.Begin(run, routing, arriving.buffer, decision.dropout);
+  for (size_t c = 0; c < routing.chunks.size(); ++c) {
+    const RoutingChunk& chunk = routing.chunks[c];
+    SWITCHYARD_RETURN_IF_ERROR(
+        TokenDispatcher::Finish(run, std::move(arriving.tickets[c])));
+    experts_.Forward(run, chunk, saved.experts, results);
+    returning.tickets[c] = dispatcher_.Return(run, chunk, results, "combine");
+  }
+  for (comm::Ticket& ticket : returning.tickets) {
+    SWITCHYARD_RETURN_IF_ERROR(TokenDispatcher::Finish(run, std::move(ticket)));
+  }
   saved.expert_output = results;
   kernels::Unpermute(run.stream, {.buffer = results,
                                   .rows = routing.rows,
@@ -161,18 +174,24 @@ absl::Status MoeLayer::BackwardThroughExperts(
   if (shared_ != nullptr) {
     shared_->Backward(run, saved.shared, doutput, shared_dinput);
   }
-  SWITCHYARD_RETURN_IF_ERROR(
-      TokenDispatcher::Finish(run, std::move(arriving.ticket)));
   const TensorView& drows = arriving.buffer;
-  const TensorView dresults =
+  TokenDispatcher::Movement returning;
+  returning.buffer =
       dispatcher_.NewBuffer(run, routing, doutput.dtype(), doutput.dim(1));
-  experts_.BackwardInput(run, routing.segments, saved.experts, drows, dresults);
-  comm::Ticket returning =
-      dispatcher_.Return(run, routing, dresults, "dispatch backward");
+  const TensorView& dresults = returning.buffer;
+  for (size_t c = 0; c < routing.chunks.size(); ++c) {
+    const RoutingChunk& chunk = routing.chunks[c];
+    SWITCHYARD_RETURN_IF_ERROR(
+        TokenDispatcher::Finish(run, std::move(arriving.tickets[c])));
+    experts_.BackwardInput(run, chunk, saved.experts, drows, dresults);
+    returning.tickets[c] =
+        dispatcher_.Return(run, chunk, dresults, "dispatch backward");
+  }
   // While the rows travel.
   experts_.BackwardWeights(run, routing.segments, saved.experts, drows);
-  SWITCHYARD_RETURN_IF_ERROR(
-      TokenDispatcher::Finish(run, std::move(returning)));
+  for (comm::Ticket& ticket : returning.tickets) {
+    SWITCHYARD_RETURN_IF_ERROR(TokenDispatcher::Finish(run, std::move(ticket)));
+  }
   kernels::Unpermute(run.stream, {.buffer = dresults,
                                   .rows = routing.rows,
                                   .gates = ConstTensorView(),

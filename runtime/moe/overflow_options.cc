@@ -124,6 +124,7 @@ OverflowRule MakeOverflowRule(const OverflowOptions& options,
       factor.Capacity(model.experts_per_token, tokens, model.experts);
   rule.capacity =
       std::min(tokens, std::max(rule.capacity, options.min_capacity));
+  rule.expert_rows = RowsOfExpert(rule, sequences * sequence_length);
   rule.policy = options.drop_policy;
   rule.renormalize_survivors = options.renormalize_survivors;
   if (options.no_token_left_behind > 0) {

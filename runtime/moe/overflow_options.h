@@ -71,6 +71,8 @@ struct OverflowRule {
   DropPolicy policy = DropPolicy::kPosition;
   bool renormalize_survivors = false;
   int64_t more_experts = 0;  // that an assignment without a place tries
+  // Rows that an expert takes of a whole micro-batch at most; 0: no limit.
+  int64_t expert_rows = 0;
 };
 
 // The options must be valid.

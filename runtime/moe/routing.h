@@ -22,21 +22,37 @@
 
 namespace switchyard {
 
+// Rows that travel together: those of some of each rank's experts, in whole
+// segments. While a chunk is on its way, experts compute another.
+struct RoutingChunk {
+  size_t first_segment = 0;  // of the routing's
+  absl::Span<const kernels::Segment> segments;
+  // Blocks of the buffer's second part that leave, and blocks of the first part
+  // that arrive, in rows.
+  absl::Span<const comm::Block> outgoing;
+  absl::Span<const comm::Block> incoming;
+};
+// More parts than this gain nothing.
+inline constexpr int64_t kMaxOverlapChunks = 16;
+
 struct Routing {
   // By (own expert, source rank): the order (expert, micro-batch).
   absl::Span<const kernels::Segment> segments;
   int64_t segment_rows = 0;   // rows of the first part of the buffer
   int64_t outgoing_rows = 0;  // rows of its second part
   int64_t received_rows = 0;  // real rows in the first part
-  ConstTensorView rows;       // int32 [tokens, k]; -1: no row
+  // Every segment has all the rows that an expert may take of a micro-batch,
+  // zero where it took fewer, and as many travel: the host knows all sizes
+  // without asking the device. Then `received_rows` counts them all, and the
+  // counts below are there when the stream has been waited for.
+  bool fixed = false;
+  ConstTensorView rows;  // int32 [tokens, k]; -1: no row
   // int32 [tokens, k], where they go: the router's choice, but for assignments
   // that were rerouted.
   ConstTensorView experts;
 
-  // The same rows seen from both ends, in rows: blocks of the second part that
-  // leave, and blocks of the first part that arrive.
-  absl::Span<const comm::Block> outgoing;
-  absl::Span<const comm::Block> incoming;
+  // All of it, in the order in which it travels.
+  absl::Span<const RoutingChunk> chunks;
 
   // Of this rank's micro-batch, by expert: assignments before dropping, and
   // the rows that it takes.

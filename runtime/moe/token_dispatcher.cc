@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/runtime/moe/token_dispatcher.h"
 
+#include <algorithm>
 #include <limits>
 #include <utility>
 
@@ -30,7 +31,7 @@ absl::StatusOr<ConstTensorView> TokenDispatcher::ExchangeCounts(
   return arriving;
 }
 
-void TokenDispatcher::PlanIncoming(const Execution& run,
+void TokenDispatcher::PlanSegments(const Execution& run,
                                    absl::Span<const int32_t> arriving,
                                    Routing& routing) const {
   const int width = grid_.width();
@@ -51,48 +52,91 @@ void TokenDispatcher::PlanIncoming(const Execution& run,
   }
   routing.segments = segments;
   routing.segment_rows = row;
-
-  // Blocks are matched with the sender's in the order of experts.
-  const int self = grid_.expert_parallel().rank();
-  const absl::Span<comm::Block> incoming =
-      run.NewHost<comm::Block>(int64_t{width - 1} * per_rank);
-  size_t at = 0;
-  for (int source = 0; source < width; ++source) {
-    if (source == self) continue;
-    for (int expert = 0; expert < per_rank; ++expert) {
-      const kernels::Segment& segment = segments[expert * width + source];
-      incoming[at++] = {source, segment.row, segment.rows};
-    }
-  }
-  routing.incoming = incoming;
 }
 
-void TokenDispatcher::PlanOutgoing(const Execution& run, Routing& routing,
+void TokenDispatcher::PlanOutgoing(absl::Span<const int32_t> leaving,
+                                   Routing& routing,
                                    absl::Span<int32_t> base) const {
   const int width = grid_.width();
   const int per_rank = grid_.experts_per_rank();
   const int self = grid_.expert_parallel().rank();
-  const absl::Span<comm::Block> outgoing =
-      run.NewHost<comm::Block>(int64_t{width - 1} * per_rank);
   int64_t row = routing.segment_rows;
-  size_t at = 0;
   for (int expert = 0; expert < grid_.experts(); ++expert) {
-    const int owner = expert / per_rank;
-    if (owner == self) {
+    if (expert / per_rank == self) {
       const int own = expert % per_rank;
       base[expert] =
           static_cast<int32_t>(routing.segments[own * width + self].row);
     } else {
       base[expert] = static_cast<int32_t>(row);
-      outgoing[at++] = {owner, row, routing.kept[expert]};
-      row += routing.kept[expert];
+      row += leaving[expert];
     }
   }
   // Operators number rows in int32: the bases above, and what they add to them.
   SWITCHYARD_CHECK(row <= std::numeric_limits<int32_t>::max())
       << row << " rows in a buffer of layer " << layer_;
-  routing.outgoing = outgoing;
   routing.outgoing_rows = row - routing.segment_rows;
+}
+
+// A chunk has the same of every rank's experts. Blocks are matched with the
+// other side's in the order of experts.
+void TokenDispatcher::PlanChunks(const Execution& run,
+                                 absl::Span<const int32_t> leaving,
+                                 absl::Span<const int32_t> base,
+                                 Routing& routing) const {
+  const int width = grid_.width();
+  const int per_rank = grid_.experts_per_rank();
+  const int self = grid_.expert_parallel().rank();
+  const int count = static_cast<int>(
+      std::min<int64_t>({run.overlap_chunks, per_rank, kMaxOverlapChunks}));
+  const int64_t blocks = int64_t{width - 1} * per_rank;
+  const absl::Span<comm::Block> outgoing = run.NewHost<comm::Block>(blocks);
+  const absl::Span<comm::Block> incoming = run.NewHost<comm::Block>(blocks);
+  const absl::Span<RoutingChunk> chunks = run.NewHost<RoutingChunk>(count);
+  size_t begin = 0;
+  for (int c = 0; c < count; ++c) {
+    const int first = per_rank * c / count, last = per_rank * (c + 1) / count;
+    size_t at = begin;
+    for (int peer = 0; peer < width; ++peer) {
+      if (peer == self) continue;
+      for (int own = first; own < last; ++own, ++at) {
+        const int expert = peer * per_rank + own;
+        outgoing[at] = {peer, base[expert], leaving[expert]};
+        const kernels::Segment& segment = routing.segments[own * width + peer];
+        incoming[at] = {peer, segment.row, segment.rows};
+      }
+    }
+    chunks[c].first_segment = static_cast<size_t>(first) * width;
+    chunks[c].segments = routing.segments.subspan(
+        chunks[c].first_segment, static_cast<size_t>(last - first) * width);
+    chunks[c].outgoing = outgoing.subspan(begin, at - begin);
+    chunks[c].incoming = incoming.subspan(begin, at - begin);
+    begin = at;
+  }
+  routing.chunks = chunks;
+}
+
+void TokenDispatcher::Lay(const Execution& run,
+                          absl::Span<const int32_t> leaving,
+                          const kernels::PositionsArgs& placed,
+                          const TensorView& rows, Routing& routing) const {
+  const absl::Span<int32_t> base = run.NewHost<int32_t>(grid_.experts());
+  PlanOutgoing(leaving, routing, base);
+  PlanChunks(run, leaving, base, routing);
+  const TensorView base_view = run.New(DType::kInt32, {grid_.experts()});
+  run.stream.CopyToDevice(base_view, base.data());
+  kernels::RowIndex(run.stream, {.experts = routing.experts,
+                                 .positions = placed.positions,
+                                 .base = base_view,
+                                 .rows = rows});
+  routing.rows = rows;
+}
+
+absl::Status TokenDispatcher::TooManyRows(int64_t rows, int64_t rank) const {
+  return absl::ResourceExhaustedError(absl::StrCat(
+      "layer ", layer_, " sends ", rows, " rows to the experts of rank ", rank,
+      ", more than --max_rows_per_rank ", max_rows_,
+      "; raise it, lower --micro_batch, or bound the rows of an "
+      "expert by --capacity_factor where tokens choose"));
 }
 
 absl::Status TokenDispatcher::CheckReceivedRows(const Execution& run,
@@ -109,12 +153,7 @@ absl::Status TokenDispatcher::CheckReceivedRows(const Execution& run,
   run.stream.CopyToHost(&most, view);
   run.stream.Wait();
   if (most / world.size() <= max_rows_) return absl::OkStatus();
-  return absl::ResourceExhaustedError(
-      absl::StrCat("layer ", layer_, " sends ", most / world.size(),
-                   " rows to the experts of rank ", most % world.size(),
-                   ", more than --max_rows_per_rank ", max_rows_,
-                   "; raise it, lower --micro_batch, or bound the rows of an "
-                   "expert by --capacity_factor where tokens choose"));
+  return TooManyRows(most / world.size(), most % world.size());
 }
 
 kernels::PositionsArgs TokenDispatcher::Place(const Execution& run,
@@ -194,24 +233,44 @@ absl::Status TokenDispatcher::Plan(const Execution& run,
   ArenaScope scratch(run.arena);
   const kernels::PositionsArgs placed =
       Place(run, router, valid, rule, experts);
+  CopyCounts(run, placed, routing);
+  // A GPU's queue should not run dry for a few numbers.
+  if (rule.expert_rows > 0 && run.stream.device().kind() == DeviceKind::kCuda) {
+    return PlanFixed(run, rule, placed, rows, routing);
+  }
+  return PlanCounted(run, placed, rows, routing);
+}
+
+absl::Status TokenDispatcher::PlanFixed(const Execution& run,
+                                        const OverflowRule& rule,
+                                        const kernels::PositionsArgs& placed,
+                                        const TensorView& rows,
+                                        Routing& routing) const {
+  routing.fixed = true;
+  // From every rank to every expert, and here one entry for each of both.
+  const absl::Span<int32_t> all = run.NewHost<int32_t>(grid_.experts());
+  std::fill(all.begin(), all.end(), static_cast<int32_t>(rule.expert_rows));
+  PlanSegments(run, all, routing);
+  // The same number on all ranks, so all return.
+  if (max_rows_ > 0 && routing.received_rows > max_rows_) {
+    return TooManyRows(routing.received_rows, grid_.world().rank());
+  }
+  Lay(run, all, placed, rows, routing);
+  return absl::OkStatus();
+}
+
+absl::Status TokenDispatcher::PlanCounted(const Execution& run,
+                                          const kernels::PositionsArgs& placed,
+                                          const TensorView& rows,
+                                          Routing& routing) const {
   SWITCHYARD_ASSIGN_OR_RETURN(const ConstTensorView arriving_view,
                               ExchangeCounts(run, placed.kept));
   const absl::Span<int32_t> arriving = run.NewHost<int32_t>(grid_.experts());
-  CopyCounts(run, placed, routing);
   run.stream.CopyToHost(arriving.data(), arriving_view);
   run.stream.Wait();  // the one time that the host must know
-
-  PlanIncoming(run, arriving, routing);
+  PlanSegments(run, arriving, routing);
   SWITCHYARD_RETURN_IF_ERROR(CheckReceivedRows(run, routing.received_rows));
-  const absl::Span<int32_t> base = run.NewHost<int32_t>(grid_.experts());
-  PlanOutgoing(run, routing, base);
-  const TensorView base_view = run.New(DType::kInt32, {grid_.experts()});
-  run.stream.CopyToDevice(base_view, base.data());
-  kernels::RowIndex(run.stream, {.experts = routing.experts,
-                                 .positions = placed.positions,
-                                 .base = base_view,
-                                 .rows = rows});
-  routing.rows = rows;
+  Lay(run, routing.kept, placed, rows, routing);
   return absl::OkStatus();
 }
 
@@ -256,27 +315,40 @@ TensorView TokenDispatcher::NewBuffer(const Execution& run,
 TokenDispatcher::Movement TokenDispatcher::StartDispatch(
     const Execution& run, const Routing& routing, const ConstTensorView& x,
     const ConstTensorView& gates, const char* phase) const {
-  const TensorView buffer = NewBuffer(run, routing, x.dtype(), x.dim(1));
-  kernels::ZeroPadding(run.stream, routing.segments, buffer);
-  kernels::Permute(
-      run.stream,
-      {.x = x, .rows = routing.rows, .gates = gates, .buffer = buffer});
-  return {buffer, Move(run, buffer, routing.outgoing, routing.incoming, phase)};
+  Movement movement;
+  movement.buffer = NewBuffer(run, routing, x.dtype(), x.dim(1));
+  if (routing.fixed) {
+    run.stream.Zero(movement.buffer);  // which rows are real is not known here
+  } else {
+    kernels::ZeroPadding(run.stream, routing.segments, movement.buffer);
+  }
+  kernels::Permute(run.stream, {.x = x,
+                                .rows = routing.rows,
+                                .gates = gates,
+                                .buffer = movement.buffer});
+  for (size_t c = 0; c < routing.chunks.size(); ++c) {
+    const RoutingChunk& chunk = routing.chunks[c];
+    movement.tickets[c] =
+        Move(run, movement.buffer, chunk.outgoing, chunk.incoming, phase);
+  }
+  return movement;
 }
 
 absl::StatusOr<TensorView> TokenDispatcher::Dispatch(
     const Execution& run, const Routing& routing, const ConstTensorView& x,
     const ConstTensorView& gates, const char* phase) const {
   Movement arriving = StartDispatch(run, routing, x, gates, phase);
-  SWITCHYARD_RETURN_IF_ERROR(Finish(run, std::move(arriving.ticket)));
+  for (comm::Ticket& ticket : arriving.tickets) {
+    SWITCHYARD_RETURN_IF_ERROR(Finish(run, std::move(ticket)));
+  }
   return arriving.buffer;
 }
 
 comm::Ticket TokenDispatcher::Return(const Execution& run,
-                                     const Routing& routing,
+                                     const RoutingChunk& chunk,
                                      const TensorView& buffer,
                                      const char* phase) const {
-  return Move(run, buffer, routing.incoming, routing.outgoing, phase);
+  return Move(run, buffer, chunk.incoming, chunk.outgoing, phase);
 }
 
 }  // namespace switchyard

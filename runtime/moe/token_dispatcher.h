@@ -4,8 +4,17 @@
 // Moves rows between tokens and the owners of their experts. Plan agrees with
 // the other ranks of the expert-parallel group who sends how much, and makes
 // the Routing; the four movements follow from it and allocate by its sizes.
+//
+// On a GPU, where experts have a capacity, nobody asks who sends how much: full
+// segments travel, and the host never waits for the device. Without a capacity
+// it waits once a layer, for the numbers of rows.
+//
+// Rows travel in Execution::overlap_chunks parts, but at most one for each
+// expert of a rank.
 #ifndef SWITCHYARD_RUNTIME_MOE_TOKEN_DISPATCHER_H_
 #define SWITCHYARD_RUNTIME_MOE_TOKEN_DISPATCHER_H_
+
+#include <array>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -35,15 +44,15 @@ class TokenDispatcher {
                     Routing& routing) const;
 
   // Rows of x (times `gates` if defined) reach the segments of their experts:
-  // the first part of the buffer, once Finish got the ticket.
+  // the first part of the buffer, each chunk once Finish got its ticket.
   struct Movement {
     TensorView buffer;
-    comm::Ticket ticket;
+    std::array<comm::Ticket, kMaxOverlapChunks> tickets;  // by chunk
   };
   Movement StartDispatch(const Execution& run, const Routing& routing,
                          const ConstTensorView& x, const ConstTensorView& gates,
                          const char* phase) const;
-  // Both at once.
+  // All of it at once.
   absl::StatusOr<TensorView> Dispatch(const Execution& run,
                                       const Routing& routing,
                                       const ConstTensorView& x,
@@ -54,9 +63,9 @@ class TokenDispatcher {
   TensorView NewBuffer(const Execution& run, const Routing& routing,
                        DType dtype, int64_t width) const;
 
-  // The rows of such a buffer return to their tokens' ranks, into its second
-  // part. The ticket is for Finish.
-  comm::Ticket Return(const Execution& run, const Routing& routing,
+  // A chunk of the rows of such a buffer returns to its tokens' ranks, into the
+  // second part. The ticket is for Finish.
+  comm::Ticket Return(const Execution& run, const RoutingChunk& chunk,
                       const TensorView& buffer, const char* phase) const;
 
   // Waits for a movement, and makes deferred gradients meanwhile.
@@ -78,11 +87,28 @@ class TokenDispatcher {
       const Execution& run, const ConstTensorView& kept) const;
   // An error on every rank of the world if one of them receives too many rows.
   absl::Status CheckReceivedRows(const Execution& run, int64_t rows) const;
-  void PlanIncoming(const Execution& run, absl::Span<const int32_t> arriving,
+  // The segments, given the rows of each rank and expert here, [width,
+  // experts_per_rank].
+  void PlanSegments(const Execution& run, absl::Span<const int32_t> arriving,
                     Routing& routing) const;
-  // Fills the first row of every expert's rows of this rank's tokens.
-  void PlanOutgoing(const Execution& run, Routing& routing,
+  // Where the rows of this rank's tokens lie that leave, given how many do, by
+  // expert: fills each expert's first row.
+  void PlanOutgoing(absl::Span<const int32_t> leaving, Routing& routing,
                     absl::Span<int32_t> base) const;
+  void PlanChunks(const Execution& run, absl::Span<const int32_t> leaving,
+                  absl::Span<const int32_t> base, Routing& routing) const;
+  // What follows from the segments and the rows that leave; the rows' index
+  // from it and from `placed`.
+  void Lay(const Execution& run, absl::Span<const int32_t> leaving,
+           const kernels::PositionsArgs& placed, const TensorView& rows,
+           Routing& routing) const;
+  absl::Status PlanFixed(const Execution& run, const OverflowRule& rule,
+                         const kernels::PositionsArgs& placed,
+                         const TensorView& rows, Routing& routing) const;
+  absl::Status PlanCounted(const Execution& run,
+                           const kernels::PositionsArgs& placed,
+                           const TensorView& rows, Routing& routing) const;
+  absl::Status TooManyRows(int64_t rows, int64_t rank) const;
   // Moves rows within a buffer: `from` blocks of this rank to peers, blocks of
   // peers to `to`.
   comm::Ticket Move(const Execution& run, const TensorView& buffer,

@@ -30,11 +30,17 @@ namespace {
 
 constexpr uint64_t kSeed = 1;
 
-// Of the training step: several tiles of attention and chunks of the head, and
-// last ones that are not whole.
-constexpr int64_t kSequences = 2;
-constexpr int64_t kSequenceLength = 136;
-constexpr int64_t kTokens = kSequences * kSequenceLength;
+// Tokens of the training step: several tiles of attention and chunks of the
+// head, and last ones that are not whole. A GPU's tiles are smaller.
+struct Sample {
+  int64_t sequences = 0;
+  int64_t sequence_length = 0;
+
+  int64_t tokens() const { return sequences * sequence_length; }
+};
+Sample SampleFor(const Device& device) {
+  return device.kind() == DeviceKind::kCpu ? Sample{2, 136} : Sample{1, 72};
+}
 // Its model's widths are at most this, and its experts' together.
 constexpr int64_t kLargestWidth = 512;
 constexpr int64_t kLargestExpertWidths = 8 * kLargestWidth;
@@ -46,7 +52,7 @@ constexpr int64_t kBlockColumns = 512;
 
 // The model, small enough to cost nothing. A small model stays as it is, apart
 // from its depth and vocabulary.
-ModelConfig Shrunk(const ModelConfig& config) {
+ModelConfig Shrunk(const ModelConfig& config, const Sample& sample) {
   ModelConfig model = config;
   const int64_t heads_per_kv_head = config.heads / config.kv_heads;
   // One layer of each kind.
@@ -74,7 +80,7 @@ ModelConfig Shrunk(const ModelConfig& config) {
   model.initializer_range = 0.1f;
   // So that it leaves something out.
   model.attention.window =
-      std::min(config.attention.window, kSequenceLength / 2);
+      std::min(config.attention.window, sample.sequence_length / 2);
   return model;
 }
 
@@ -88,7 +94,9 @@ int64_t SomeColumns(int64_t columns) {
 class Fingerprinter {
  public:
   explicit Fingerprinter(Stream& stream)
-      : stream_(stream), arena_(stream.device()) {}
+      : stream_(stream),
+        arena_(stream.device()),
+        sample_(SampleFor(stream.device())) {}
 
   void AddTrainingStep(const ModelConfig& model, DType dtype);
   void AddProducts(DType dtype, int64_t in, int64_t out);
@@ -113,6 +121,7 @@ class Fingerprinter {
 
   Stream& stream_;
   Arena arena_;
+  const Sample sample_;
   uint64_t inputs_ = 0;
   uint64_t fingerprint_ = 0;
 };
@@ -146,17 +155,18 @@ void Fingerprinter::AddDoubles(const ConstTensorView& result) {
 }
 
 TokenBatch Fingerprinter::Tokens(int64_t vocabulary) {
+  const int64_t tokens = sample_.tokens();
   std::vector<int32_t> ids, labels;
   std::vector<uint8_t> valid;
-  for (int64_t i = 0; i < kTokens; ++i) {
+  for (int64_t i = 0; i < tokens; ++i) {
     ids.push_back(static_cast<int32_t>(i * i % vocabulary));
     labels.push_back(
         i % 7 == 0 ? kNoLabel : static_cast<int32_t>((3 * i + 1) % vocabulary));
     valid.push_back(i % 31 == 0 ? 0 : 1);
   }
-  const TensorView device_ids = arena_.Allocate(DType::kInt32, {kTokens});
-  const TensorView device_labels = arena_.Allocate(DType::kInt32, {kTokens});
-  const TensorView device_valid = arena_.Allocate(DType::kUInt8, {kTokens});
+  const TensorView device_ids = arena_.Allocate(DType::kInt32, {tokens});
+  const TensorView device_labels = arena_.Allocate(DType::kInt32, {tokens});
+  const TensorView device_valid = arena_.Allocate(DType::kUInt8, {tokens});
   stream_.CopyToDevice(device_ids, ids.data());
   stream_.CopyToDevice(device_labels, labels.data());
   stream_.CopyToDevice(device_valid, valid.data());
@@ -185,12 +195,13 @@ void Fingerprinter::AddPasses(const Transformer& transformer,
   const TensorView dhidden =
       run.New(saved->hidden().dtype(), saved->hidden().shape());
   NextTokenLoss(transformer.head())
-      .EvaluateWithGradient(run, batch, saved->hidden(), 1.0f / kTokens, loss,
+      .EvaluateWithGradient(run, batch, saved->hidden(),
+                            1.0f / static_cast<float>(sample_.tokens()), loss,
                             dhidden);
   AddDoubles(loss);
   Add(dhidden);
-  const absl::Status status =
-      transformer.Backward(run, *saved, 0.001f / kTokens, dhidden);
+  const absl::Status status = transformer.Backward(
+      run, *saved, 0.001f / static_cast<float>(sample_.tokens()), dhidden);
   SWITCHYARD_CHECK(status.ok()) << status;
   stream_.Wait();
 }
@@ -220,7 +231,7 @@ void Fingerprinter::AddTrainingStep(const ModelConfig& model, DType dtype) {
   store.Initialize(stream_, kSeed);
   store.ZeroGradients(stream_);
   TransformerOptions options;
-  options.sequence_length = kSequenceLength;
+  options.sequence_length = sample_.sequence_length;
   const Transformer transformer(stream_, store, *grid, model, options);
   ArenaScope activations(arena_);
   AddPasses(transformer, Tokens(model.vocabulary));
@@ -279,7 +290,7 @@ void Fingerprinter::AddHostMathematics(const ModelConfig& config) {
 uint64_t ArithmeticFingerprint(Stream& stream, const ModelConfig& config,
                                DType dtype) {
   Fingerprinter print(stream);
-  print.AddTrainingStep(Shrunk(config), dtype);
+  print.AddTrainingStep(Shrunk(config, SampleFor(stream.device())), dtype);
   const int64_t hidden = config.hidden_size;
   const int64_t heads = config.heads * config.head_dim;
   const int64_t kv = config.kv_heads * config.head_dim;

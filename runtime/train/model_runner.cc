@@ -149,18 +149,20 @@ TokenBatch ModelRunner::ToDevice(const Execution& run, Pass pass,
 }
 
 Execution ModelRunner::NewExecution(BackwardListener* listener) {
-  return {.stream = *stream_,
-          .arena = arena_,
-          .decision_arena = decision_arena_,
-          .host_arena = host_arena_,
-          .format = format_,
-          .ledger = &world_.ledger(),
-          .step = step_,
-          .seed = options_.seed,
-          .listener = listener,
-          .deferred = &deferred_,
-          .join_segments = SumsFloats(options_),
-          .overlap_chunks = options_.overlap_chunks};
+  return {
+      .stream = *stream_,
+      .arena = arena_,
+      .decision_arena = decision_arena_,
+      .host_arena = host_arena_,
+      .format = format_,
+      .ledger = &world_.ledger(),
+      .step = step_,
+      .seed = options_.seed,
+      .listener = listener,
+      // A GPU's streams keep it busy; and sums in fp32 have an order.
+      .deferred = options_.device == DeviceKind::kCpu ? &deferred_ : nullptr,
+      .join_segments = SumsFloats(options_),
+      .overlap_chunks = options_.overlap_chunks};
 }
 
 Execution ModelRunner::Keeping(const Execution& run) {
@@ -195,7 +197,6 @@ absl::Status ModelRunner::Forward(const Execution& run, Pass pass,
   for (int layer = 0; layer < layers; ++layer) {
     const int block = model_->expert_layers()[layer];
     passed.decisions[layer] = &passed.saved.blocks[block].decision;
-    statistics.AddRouting(layer, passed.decisions[layer]->routing);
     if (present) {
       passed.decisions[layer]->device_losses =
           statistics.DeviceLossSlot(round.index)
@@ -271,7 +272,7 @@ void ModelRunner::ComputeBalanceLoss(const Execution& run,
 }
 
 absl::Status ModelRunner::Backward(const Execution& run, Passed& passed,
-                                   const StepStatistics& statistics) {
+                                   StepStatistics& statistics) {
   const auto share_of = [](double value, int64_t count) {
     return count > 0 ? static_cast<float>(value / static_cast<double>(count))
                      : 0.0f;
@@ -292,7 +293,15 @@ absl::Status ModelRunner::Backward(const Execution& run, Passed& passed,
       share_of(options_.model.router_z_loss_coef, statistics.total_valid()),
       dhidden));
   stream_->Wait();
+  AddRouting(passed, statistics);
   return absl::OkStatus();
+}
+
+void ModelRunner::AddRouting(const Passed& passed, StepStatistics& statistics) {
+  for (size_t layer = 0; layer < passed.decisions.size(); ++layer) {
+    statistics.AddRouting(static_cast<int>(layer),
+                          passed.decisions[layer]->routing);
+  }
 }
 
 absl::Status ModelRunner::RunInScopes(Pass pass,
@@ -317,6 +326,7 @@ absl::Status ModelRunner::RunInScopes(Pass pass,
       loss_->Evaluate(run, one.tokens, one.saved.hidden(), one.loss_slot);
     }
     stream_->Wait();
+    for (const Passed& one : passed) AddRouting(one, statistics);
     return absl::OkStatus();
   }
   // In reverse, for the arenas are stacks; sums of gradients have no order.

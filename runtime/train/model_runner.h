@@ -118,7 +118,9 @@ class ModelRunner {
   // The gradients of the loss at the hidden states, and then of everything
   // before them.
   absl::Status Backward(const Execution& run, Passed& passed,
-                        const StepStatistics& statistics);
+                        StepStatistics& statistics);
+  // Counts what was decided, when the stream has been waited for.
+  static void AddRouting(const Passed& passed, StepStatistics& statistics);
 
   const TrainOptions options_;
   comm::Communicator& world_;

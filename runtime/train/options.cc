@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "switchyard/base/status.h"
+#include "switchyard/runtime/moe/routing.h"
 #include "switchyard/runtime/train/options_need_experts.h"
 
 namespace switchyard {
@@ -59,7 +60,7 @@ absl::Status CheckIntegers(const TrainOptions& o) {
       {"log_every", o.log_every, 1, kMaxSteps},
       {"layer_metrics_every", o.layer_metrics_every, 0, kMaxSteps},
       {"stop_at", o.stop_at, 0, kMaxSteps},
-      {"overlap_chunks", o.overlap_chunks, 1, 1024},
+      {"overlap_chunks", o.overlap_chunks, 1, kMaxOverlapChunks},
   };
   for (const auto& range : ranges) {
     SWITCHYARD_RETURN_IF_ERROR(

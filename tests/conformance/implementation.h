@@ -33,13 +33,17 @@ struct Rank {
 
 using RankMain = std::function<absl::Status(Communicator& world)>;
 
+// Where buffers are.
+enum class Memory { kHost, kGuarded, kGpu };
+
 struct Implementation {
   std::string name;
   int ranks = 1;
   // Runs a function on every rank (of this process) and gives its first error.
   std::function<absl::Status(const Options&, const RankMain&)> run;
-  bool guarded = false;
+  Memory memory = Memory::kHost;
   int64_t max_call_elements = 0;  // 0: the default
+  bool nccl = false;              // carries a GPU's memory
 };
 
 std::ostream& operator<<(std::ostream& out, const Implementation& it);
@@ -47,7 +51,8 @@ std::ostream& operator<<(std::ostream& out, const Implementation& it);
 // Defined by each program.
 std::vector<Implementation> Implementations();
 
-// Every implementation on the CPU and on the guarded CPU.
+// Every implementation on the CPU, on the guarded CPU and, if there is one, on
+// a GPU.
 std::vector<Implementation> WithDevices(std::vector<Implementation> list);
 
 std::string NameOfParam(const ::testing::TestParamInfo<Implementation>& info);
@@ -57,6 +62,10 @@ class ConformanceTest : public ::testing::TestWithParam<Implementation> {
   // Runs the test's body on every rank; an error is a failure.
   void OnEveryRank(const std::function<absl::Status(Rank&)>& body,
                    double timeout_seconds = 60);
+
+ private:
+  absl::Status OnRank(Communicator& world, double timeout_seconds,
+                      const std::function<absl::Status(Rank&)>& body);
 };
 
 }  // namespace switchyard::comm

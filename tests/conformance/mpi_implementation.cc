@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "switchyard/base/cuda/cuda_device.h"
 #include "switchyard/comm/mpi/mpi_environment.h"
 #include "switchyard/tests/conformance/implementation.h"
 
@@ -23,9 +24,15 @@ absl::Status RunOnMpi(const Options& options, const RankMain& rank_main) {
 std::vector<Implementation> Implementations() {
   int ranks = 0;
   MPI_Comm_size(MPI_COMM_WORLD, &ranks);
-  return WithDevices({{"Mpi", ranks, RunOnMpi},
-                      {"Mpi", ranks, RunOnMpi, /*guarded=*/false,
-                       /*max_call_elements=*/5}});
+  std::vector<Implementation> list = WithDevices(
+      {{"Mpi", ranks, RunOnMpi},
+       {"Mpi", ranks, RunOnMpi, Memory::kHost, /*max_call_elements=*/5}});
+  const absl::StatusOr<int> gpus = CudaDeviceCount();
+  if (gpus.ok() && *gpus >= ranks) {
+    list.push_back({"Nccl", ranks, RunOnMpi, Memory::kGpu,
+                    /*max_call_elements=*/0, /*nccl=*/true});
+  }
+  return list;
 }
 
 }  // namespace switchyard::comm

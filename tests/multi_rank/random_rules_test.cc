@@ -207,7 +207,7 @@ absl::Status RoundTrip(comm::Communicator& world, const Example& example,
       const TensorView rows,
       dispatcher.Dispatch(run, routing, x, ConstTensorView(), "there"));
   SWITCHYARD_RETURN_IF_ERROR(TokenDispatcher::Finish(
-      run, dispatcher.Return(run, routing, rows, "back")));
+      run, dispatcher.Return(run, routing.chunks[0], rows, "back")));
   const TensorView back = run.New(DType::kFloat32, {tokens.count, 1});
   kernels::Unpermute(*stream, {.buffer = rows,
                                .rows = routing.rows,

@@ -8,6 +8,7 @@
 #include "switchyard/base/cpu/cpu_device.h"
 #include "switchyard/base/cuda/cuda_device.h"
 #include "switchyard/base/cuda/cuda_device_impl.h"
+#include "switchyard/base/guarded/guarded_device.h"
 
 namespace switchyard::testing {
 namespace {
@@ -30,12 +31,15 @@ CudaDevice& Gpu() {
   return static_cast<CudaDevice&>(*device);
 }
 
+bool may_stay_idle = false;  // the test that runs
+
 class RanOnGpu : public ::testing::EmptyTestEventListener {
   void OnTestStart(const ::testing::TestInfo&) override {
     before_ = Gpu().launches();
+    may_stay_idle = false;
   }
   void OnTestEnd(const ::testing::TestInfo& info) override {
-    if (!info.result()->Passed()) return;
+    if (!info.result()->Passed() || may_stay_idle) return;
     EXPECT_GT(Gpu().launches(), before_)
         << info.test_suite_name() << "." << info.name()
         << " ran nothing on the GPU; let it use AnyDevice, or say "
@@ -58,10 +62,20 @@ bool TestsCuda() {
   return cuda;
 }
 
-AnyDevice::AnyDevice(int threads) {
+AnyDevice::AnyDevice(int threads, Cpu cpu) {
   static_cast<void>(listening);  // so that the linker keeps it
-  if (!TestsCuda()) cpu_ = std::make_unique<CpuDevice>(threads);
-  device_ = TestsCuda() ? &Gpu() : cpu_.get();
+  if (TestsCuda()) {
+    device_ = &Gpu();
+    return;
+  }
+  if (cpu == kGuarded) {
+    cpu_ = std::make_unique<GuardedDevice>(threads);
+  } else {
+    cpu_ = std::make_unique<CpuDevice>(threads);
+  }
+  device_ = cpu_.get();
 }
+
+void AnyDevice::MayStayIdle() { may_stay_idle = true; }
 
 }  // namespace switchyard::testing

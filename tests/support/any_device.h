@@ -3,7 +3,8 @@
 //
 // The device that operator tests run on: the CPU, or, with
 // SWITCHYARD_TEST_DEVICE=cuda, the first GPU. Then a test that ran nothing on
-// the GPU fails, unless it says that it is of the CPU alone.
+// the GPU fails, unless it says that it is of the CPU alone, or has nothing to
+// run.
 //
 //   AnyDevice device(2);  // in place of CpuDevice device(2)
 #ifndef SWITCHYARD_TESTS_SUPPORT_ANY_DEVICE_H_
@@ -22,8 +23,14 @@ bool TestsCuda();
 
 class AnyDevice : public Device {
  public:
+  // The CPU plain, or guarded (guarded_device.h).
+  enum Cpu { kPlain, kGuarded };
+
   // `threads` are the CPU's.
-  explicit AnyDevice(int threads = 1);
+  explicit AnyDevice(int threads = 1, Cpu cpu = kPlain);
+
+  // For a test whose operators may have nothing to do.
+  void MayStayIdle();
 
   DeviceKind kind() const override { return device_->kind(); }
   const char* name() const override { return device_->name(); }
@@ -44,6 +51,13 @@ class AnyDevice : public Device {
   if (::switchyard::testing::TestsCuda()) {   \
     GTEST_SKIP() << "of the CPU's operators"; \
   }                                           \
+  static_assert(true, "a semicolon follows")
+
+// First in a test of what only a GPU's operators do.
+#define SWITCHYARD_CUDA_ONLY()               \
+  if (!::switchyard::testing::TestsCuda()) { \
+    GTEST_SKIP() << "of a GPU's operators";  \
+  }                                          \
   static_assert(true, "a semicolon follows")
 
 #endif  // SWITCHYARD_TESTS_SUPPORT_ANY_DEVICE_H_

@@ -15,6 +15,7 @@
 #include "switchyard/comm/thread/thread_communicator.h"
 #include "switchyard/runtime/nn/weights_checksum.h"
 #include "switchyard/runtime/train/trainer.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/state_values.h"
 #include "switchyard/tests/support/synthetic_data.h"
 
@@ -123,8 +124,14 @@ std::string FirstDifference(const char* what,
 }  // namespace
 
 std::unique_ptr<Device> MakeDevice(const Layout& layout) {
+  if (TestsCuda()) return std::make_unique<AnyDevice>();
   if (layout.guarded) return std::make_unique<GuardedDevice>(layout.threads);
   return std::make_unique<CpuDevice>(layout.threads);
+}
+
+TrainOptions OnTestDevice(TrainOptions options) {
+  options.device = TestsCuda() ? DeviceKind::kCuda : DeviceKind::kCpu;
+  return options;
 }
 
 std::string Layout::ToString() const {
@@ -186,7 +193,7 @@ absl::StatusOr<RunRecord> RunOn(const Layout& layout,
                                 const TrainOptions& options,
                                 const std::function<void(Batch&)>& edit,
                                 const RouterFactory* routers) {
-  TrainOptions run = options;
+  TrainOptions run = OnTestDevice(options);
   run.expert_parallel = layout.width;
   SWITCHYARD_RETURN_IF_ERROR(Validate(run));
   std::vector<RunRecord> records(layout.ranks);

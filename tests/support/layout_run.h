@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Trains a model on some layout and keeps everything that must not depend on
-// it. Ranks are threads of the test.
+// it. Ranks are threads of the test; with SWITCHYARD_TEST_DEVICE=cuda they
+// share a GPU (any_device.h).
 #ifndef SWITCHYARD_TESTS_SUPPORT_LAYOUT_RUN_H_
 #define SWITCHYARD_TESTS_SUPPORT_LAYOUT_RUN_H_
 
@@ -28,7 +29,10 @@ struct Layout {
   std::string ToString() const;
 };
 
+// The layout's, or a GPU where tests are to run on one (any_device.h), for runs
+// of OnTestDevice(options).
 std::unique_ptr<Device> MakeDevice(const Layout& layout);
+TrainOptions OnTestDevice(TrainOptions options);
 
 // Everything that a run promises to be the same on every layout.
 struct RunRecord {

@@ -13,6 +13,7 @@ namespace switchyard::testing {
 
 absl::Status WithTrainers(const Layout& layout, TrainOptions options,
                           const TrainerBody& body) {
+  options = OnTestDevice(std::move(options));
   options.expert_parallel = layout.width;
   return comm::RunRanks(
       layout.ranks, {}, [&](comm::Communicator& world) -> absl::Status {

@@ -8,7 +8,7 @@
 
 #include "gtest/gtest.h"
 #include "switchyard/base/cpu/cpu_device.h"
-#include "switchyard/base/guarded/guarded_device.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/random_values.h"
 #include "switchyard/tests/support/rounding.h"
@@ -19,6 +19,7 @@ namespace {
 
 using switchyard::testing::AllEqual;
 using switchyard::testing::AllNear;
+using switchyard::testing::AnyDevice;
 using switchyard::testing::Layout;
 using switchyard::testing::RandomValues;
 using switchyard::testing::RoundTo;
@@ -106,7 +107,7 @@ Expected Oracle(const State& state, const AdamWSettings& s) {
 }
 
 TEST(AdamWTest, AgreesWithDoublesAtEveryLengthAndLayout) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   const auto stream = device.NewStream();
   const AdamWSettings settings = SomeSettings();
   for (const int64_t count : {0, 1, 3, 7, 8, 31, 32, 33, 1000, 40001}) {
@@ -129,7 +130,7 @@ TEST(AdamWTest, AgreesWithDoublesAtEveryLengthAndLayout) {
 }
 
 TEST(AdamWTest, FollowsItsFormula) {
-  GuardedDevice device;
+  AnyDevice device(1, AnyDevice::kGuarded);
   const auto stream = device.NewStream();
   TestTensor gradient(device, DType::kInt64, {2}, {2.0 * (1 << 20), 0.0});
   TestTensor weight(device, DType::kFloat32, {2}, {1.0, 1.0});
@@ -159,7 +160,7 @@ TEST(AdamWTest, FollowsItsFormula) {
 
 // beta1 = 0 makes m the gradient.
 TEST(AdamWTest, ConvertsSumsInDoubleAndRoundsToFloat) {
-  CpuDevice device;
+  AnyDevice device;
   const auto stream = device.NewStream();
   std::vector<int64_t> sums = {0, 1, -1, INT64_MAX, INT64_MIN, INT64_MIN + 1};
   for (int exponent = 20; exponent <= 62; ++exponent) {
@@ -190,13 +191,13 @@ TEST(AdamWTest, ConvertsSumsInDoubleAndRoundsToFloat) {
 TEST(AdamWTest, CutsAndThreadsDoNotMatter) {
   const int64_t count = 50001;
   const AdamWSettings settings = SomeSettings();
-  GuardedDevice one(1);
+  AnyDevice one(1, AnyDevice::kGuarded);
   const auto stream = one.NewStream();
   const State whole(one, count, 9, DType::kBFloat16);
   AdamW(*stream, whole.Args(settings));
   stream->Wait();
   for (const int threads : {2, 3}) {
-    CpuDevice device(threads);
+    AnyDevice device(threads);
     const auto other = device.NewStream();
     const State cut(device, count, 9, DType::kBFloat16, Layout::Strided(0, 3));
     int64_t begin = 0;
@@ -217,7 +218,44 @@ TEST(AdamWTest, CutsAndThreadsDoNotMatter) {
   }
 }
 
+// Sums in fp32. Numbers of 20 bits behind the point have the same gradient,
+// whichever way they are stored.
+TEST(AdamWTest, AGpuTakesFp32SumsToo) {
+  SWITCHYARD_CUDA_ONLY();
+  AnyDevice device;
+  const auto stream = device.NewStream();
+  AdamWSettings settings = SomeSettings();
+  settings.fraction_bits = 20;
+  for (const int64_t count : {0, 1, 31, 33, 1001}) {
+    for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+      for (const Layout layout : {Layout(), Layout::Strided(0, 1)}) {
+        const State fixed(device, count, 3, dtype, layout);
+        const State narrow(device, count, 3, dtype, layout);
+        std::vector<int64_t> sums;
+        Values gradients;
+        for (int64_t i = 0; i < count; ++i) {
+          sums.push_back((i + 1) * 7919 % 2000003 - 1000000);
+          gradients.push_back(std::ldexp(static_cast<double>(sums[i]), -20));
+        }
+        stream->CopyToDevice(fixed.gradient, sums.data());
+        const TestTensor gradient(device, DType::kFloat32, {count}, gradients,
+                                  layout);
+        AdamW(*stream, fixed.Args(settings));
+        AdamWArgs args = narrow.Args(settings);
+        args.gradient = gradient;
+        AdamW(*stream, args);
+        stream->Wait();
+        EXPECT_TRUE(SameBits(fixed.m, narrow.m));
+        EXPECT_TRUE(SameBits(fixed.v, narrow.v));
+        EXPECT_TRUE(SameBits(fixed.master, narrow.master));
+        EXPECT_TRUE(SameBits(fixed.weight, narrow.weight));
+      }
+    }
+  }
+}
+
 TEST(AdamWDeathTest, WrongOperandsAreBugs) {
+  SWITCHYARD_CPU_ONLY();
   CpuDevice device;
   const auto stream = device.NewStream();
   const State four(device, 4, 1, DType::kFloat32);

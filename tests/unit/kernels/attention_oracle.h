@@ -45,6 +45,7 @@ inline double AbsDot(const double* a, const double* b, int64_t count) {
 
 struct AttentionResult {
   Values out, logsumexp;
+  Values out_size;        // sums of the same terms' absolute values
   double score_size = 0;  // the largest sum of |q_i k_i| · scale
 };
 
@@ -74,13 +75,14 @@ void ForEachQuery(const AttentionCase& c, const Values& q, const Values& k,
 
 inline AttentionResult AttentionOracle(const AttentionCase& c, const Values& q,
                                        const Values& k, const Values& v) {
-  AttentionResult result{Values(q.size(), 0.0), {}, 0};
+  AttentionResult result{Values(q.size(), 0.0), {}, Values(q.size(), 0.0), 0};
   ForEachQuery(
       c, q, k,
       [&](int64_t row, int64_t head, int64_t first, const Values& weights,
           double logsumexp) {
         result.logsumexp.push_back(logsumexp);
         double* out = &result.out[c.Query(row, head)];
+        double* size = &result.out_size[c.Query(row, head)];
         for (size_t s = 0; s < weights.size(); ++s) {
           const int64_t key = c.Key(first + s, head);
           result.score_size = std::max(
@@ -88,6 +90,7 @@ inline AttentionResult AttentionOracle(const AttentionCase& c, const Values& q,
               c.scale() * AbsDot(&q[c.Query(row, head)], &k[key], c.head_dim));
           for (int64_t i = 0; i < c.head_dim; ++i) {
             out[i] += weights[s] * v[key + i];
+            size[i] += weights[s] * std::abs(v[key + i]);
           }
         }
       });
@@ -98,6 +101,8 @@ struct AttentionGradients {
   Values dq, dk, dv;
   // The same sums of absolute values: what relative errors are relative to.
   Values dq_size, dk_size, dv_size;
+  // Likewise, with |ds| in place of the absolute values that it is a sum of.
+  Values dq_terms, dk_terms;
 };
 
 // `out` is what the forward pass wrote (rounded, if it was).
@@ -106,7 +111,8 @@ inline AttentionGradients AttentionBackwardOracle(
     const Values& out, const Values& dout) {
   AttentionGradients g{Values(q.size(), 0.0), Values(k.size(), 0.0),
                        Values(k.size(), 0.0), Values(q.size(), 0.0),
-                       Values(k.size(), 0.0), Values(k.size(), 0.0)};
+                       Values(k.size(), 0.0), Values(k.size(), 0.0),
+                       Values(q.size(), 0.0), Values(k.size(), 0.0)};
   const int64_t width = c.head_dim;
   ForEachQuery(
       c, q, k,
@@ -129,6 +135,8 @@ inline AttentionGradients AttentionBackwardOracle(
             g.dq_size[query + i] += ds_size * std::abs(k[key + i]);
             g.dk_size[key + i] += ds_size * std::abs(q[query + i]);
             g.dv_size[key + i] += p * std::abs(dout[query + i]);
+            g.dq_terms[query + i] += std::abs(ds * k[key + i]);
+            g.dk_terms[key + i] += std::abs(ds * q[query + i]);
           }
         }
       });

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "switchyard/kernels/attention.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/random_values.h"
 #include "switchyard/tests/support/test_tensor.h"
 #include "switchyard/tests/unit/kernels/attention_oracle.h"
@@ -19,6 +20,14 @@ inline std::string NameOfCase(const AttentionCase& c, DType dtype) {
          std::to_string(c.heads) + "/" + std::to_string(c.kv_heads) +
          " heads of " + std::to_string(c.head_dim) + " " + NameOf(dtype) +
          (c.window > 0 ? ", window " + std::to_string(c.window) : "");
+}
+
+// Whether the device under test rounds weights, and their gradients, to bf16
+// before it multiplies them: on tensor cores. Each term of the sums then has a
+// rounding of its own.
+inline bool RoundsWeights(const AttentionCase& c, DType dtype) {
+  return testing::TestsCuda() && dtype == DType::kBFloat16 &&
+         (c.head_dim == 32 || c.head_dim == 64 || c.head_dim == 128);
 }
 
 struct AttentionInputs {

@@ -12,9 +12,11 @@
 #include "gtest/gtest.h"
 #include "switchyard/base/cpu/cpu_device.h"
 #include "switchyard/base/guarded/guarded_device.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/rounding.h"
 #include "switchyard/tests/support/test_tensor.h"
+#include "switchyard/tests/unit/kernels/attention_cases.h"
 #include "switchyard/tests/unit/kernels/attention_oracle.h"
 #include "switchyard/tests/unit/kernels/attention_tensors.h"
 
@@ -23,6 +25,7 @@ namespace {
 
 using switchyard::testing::AllEqual;
 using switchyard::testing::AllNear;
+using switchyard::testing::AnyDevice;
 using switchyard::testing::Layout;
 using switchyard::testing::SameBits;
 using switchyard::testing::TestTensor;
@@ -31,54 +34,11 @@ using switchyard::testing::UnitRoundoff;
 using Inputs = AttentionInputs;
 using Tensors = AttentionTensors;
 
-// Lengths around the tiles of 48 queries and 96 keys and the blocks of 6.
-const AttentionCase kCases[] = {
-    {0, 5, 2, 1, 8},
-    {3, 1, 2, 2, 8},
-    {2, 5, 3, 1, 16},
-    {2, 31, 4, 2, 32},
-    {1, 32, 4, 4, 40},
-    {3, 33, 2, 1, 24},
-    {1, 47, 2, 1, 64},
-    {2, 48, 2, 2, 8},
-    {1, 49, 3, 3, 32},
-    {1, 96, 2, 1, 128},
-    {2, 97, 4, 2, 32},
-    {1, 150, 2, 1, 12},
-    {1, 256, 8, 2, 32},
-    {1, 385, 2, 1, 16},
-    {1, 1000, 2, 1, 32},
-    {1, 1153, 1, 1, 8},
-    // head_dim between the widths of vectors, and of one element.
-    {1, 50, 2, 1, 10},
-    {2, 97, 4, 2, 33},
-    {1, 49, 2, 2, 1},
-    {1, 100, 2, 1, 80},
-    // Windows around blocks, tiles, and the whole sequence.
-    {2, 5, 3, 1, 16, 1},
-    {2, 97, 4, 2, 32, 2},
-    {1, 150, 2, 2, 12, 6},
-    {2, 200, 4, 2, 16, 47},
-    {1, 201, 3, 1, 24, 48},
-    {1, 300, 2, 1, 33, 63},
-    {1, 300, 4, 2, 8, 64},
-    {2, 299, 2, 2, 40, 65},
-    {1, 385, 4, 1, 16, 95},
-    {1, 385, 2, 1, 16, 96},
-    {1, 391, 2, 1, 16, 97},
-    {1, 1153, 1, 1, 8, 1},
-    {1, 1153, 2, 1, 8, 145},
-    {1, 1000, 2, 1, 32, 500},
-    {2, 130, 2, 1, 16, 129},
-    {2, 130, 2, 1, 16, 130},
-    {2, 130, 2, 1, 16, 131},
-};
-
 TEST(AttentionTest, AgreesWithDoubles) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   const auto stream = device.NewStream();
   Arena arena(device);
-  for (const AttentionCase& c : kCases) {
+  for (const AttentionCase& c : AttentionCases()) {
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
       const Inputs in(c, dtype);
       const AttentionResult expected = AttentionOracle(c, in.q, in.k, in.v);
@@ -86,13 +46,20 @@ TEST(AttentionTest, AgreesWithDoubles) {
       const double weights = WeightError(c, expected.score_size);
       const double fp32 =
           2 * weights + (static_cast<double>(c.length) + 4) * 0x1p-24;
-      for (const Layout layout : {Layout(), Layout::Strided(7, 1)}) {
+      const double rounding =
+          dtype == DType::kBFloat16 ? UnitRoundoff(dtype) : 0;
+      Values tolerance;
+      for (size_t i = 0; i < expected.out.size(); ++i) {
+        tolerance.push_back(fp32 + rounding * std::abs(expected.out[i]));
+        if (RoundsWeights(c, dtype)) {
+          tolerance[i] += rounding * expected.out_size[i];
+        }
+      }
+      for (const Layout layout : AttentionLayouts(dtype)) {
         Tensors t(device, c, dtype, in, layout);
         t.Forward(*stream, arena, c);
         stream->Wait();
-        EXPECT_TRUE(
-            AllNear(t.out.Read(), expected.out, fp32,
-                    dtype == DType::kBFloat16 ? UnitRoundoff(dtype) : 0))
+        EXPECT_TRUE(AllNear(t.out.Read(), expected.out, tolerance))
             << NameOfCase(c, dtype);
         EXPECT_TRUE(AllNear(t.logsumexp.Read(), expected.logsumexp,
                             weights + (static_cast<double>(c.length)) * 0x1p-24,
@@ -104,7 +71,7 @@ TEST(AttentionTest, AgreesWithDoubles) {
 }
 
 TEST(AttentionTest, EqualKeysGiveTheMeanExactly) {
-  CpuDevice device;
+  AnyDevice device;
   const auto stream = device.NewStream();
   Arena arena(device);
   // Scores are 0; the mean of 1, 2, ..., t + 1 is (t + 2) / 2.
@@ -125,7 +92,7 @@ TEST(AttentionTest, EqualKeysGiveTheMeanExactly) {
 }
 
 TEST(AttentionTest, SharedHeadsEqualRepeatedOnes) {
-  CpuDevice device;
+  AnyDevice device;
   const auto stream = device.NewStream();
   Arena arena(device);
   const AttentionCase grouped = {2, 70, 6, 2, 24}, plain = {2, 70, 6, 6, 24};
@@ -150,7 +117,7 @@ TEST(AttentionTest, SharedHeadsEqualRepeatedOnes) {
 }
 
 TEST(AttentionTest, LargeScoresDoNotOverflow) {
-  CpuDevice device;
+  AnyDevice device;
   const auto stream = device.NewStream();
   Arena arena(device);
   // Scores ascend by 1000 from row to row, so the running maximum always moves
@@ -170,6 +137,7 @@ TEST(AttentionTest, LargeScoresDoNotOverflow) {
 }
 
 TEST(AttentionTest, TakesItsScratchFromTheArena) {
+  SWITCHYARD_CPU_ONLY();
   CpuDevice device;
   const auto stream = device.NewStream();
   Arena arena(device);
@@ -182,81 +150,8 @@ TEST(AttentionTest, TakesItsScratchFromTheArena) {
   EXPECT_EQ(arena.used_bytes(), 0u);
 }
 
-class AttentionDerivativeTest : public ::testing::TestWithParam<int64_t> {};
-
-TEST_P(AttentionDerivativeTest, OracleIsTheDerivative) {
-  const AttentionCase c = {2, 4, 4, 2, 3, GetParam()};
-  Inputs in(c, DType::kFloat32);
-  const Values out = AttentionOracle(c, in.q, in.k, in.v).out;
-  const AttentionGradients gradients =
-      AttentionBackwardOracle(c, in.q, in.k, in.v, out, in.dout);
-  const auto check = [&](Values& values, const Values& gradient) {
-    for (size_t i = 0; i < values.size(); ++i) {
-      const double kept = values[i], h = 1e-5;  // errors: h² and 1e-15 / h
-      values[i] = kept + h;
-      const Values up = AttentionOracle(c, in.q, in.k, in.v).out;
-      values[i] = kept - h;
-      const Values down = AttentionOracle(c, in.q, in.k, in.v).out;
-      values[i] = kept;
-      double difference = 0;
-      for (size_t j = 0; j < up.size(); ++j) {
-        difference += (up[j] - down[j]) * in.dout[j] / (2 * h);
-      }
-      EXPECT_NEAR(gradient[i], difference, 1e-8) << i;
-    }
-  };
-  check(in.q, gradients.dq);
-  check(in.k, gradients.dk);
-  check(in.v, gradients.dv);
-}
-
-INSTANTIATE_TEST_SUITE_P(Windows, AttentionDerivativeTest,
-                         ::testing::Values(0, 1, 2, 3));
-
-TEST(AttentionBackwardTest, AgreesWithDoubles) {
-  CpuDevice device(2);
-  const auto stream = device.NewStream();
-  for (const AttentionCase& c : kCases) {
-    for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
-      const Inputs in(c, dtype);
-      const double score_size = AttentionOracle(c, in.q, in.k, in.v).score_size;
-      // Each addend has the error of its weight and of two sums of head_dim
-      // products; heads · length addends are summed.
-      const double relative =
-          WeightError(c, score_size) +
-          static_cast<double>(2 * c.head_dim + c.heads / c.kv_heads * c.length +
-                              8) *
-              0x1p-24;
-      for (const Layout layout : {Layout(), Layout::Strided(7, 1)}) {
-        Arena arena(device);
-        Tensors t(device, c, dtype, in, layout);
-        t.Forward(*stream, arena, c);
-        t.Backward(*stream, arena, c);
-        stream->Wait();
-        const AttentionGradients expected =
-            AttentionBackwardOracle(c, in.q, in.k, in.v, t.out.Read(), in.dout);
-        const auto near = [&](const TestTensor& actual, const Values& gradient,
-                              Values tolerance) {
-          for (size_t i = 0; i < tolerance.size(); ++i) {
-            tolerance[i] *= relative;
-            if (dtype == DType::kBFloat16) {
-              tolerance[i] += UnitRoundoff(dtype) * std::abs(gradient[i]);
-            }
-          }
-          return AllNear(actual.Read(), gradient, tolerance);
-        };
-        EXPECT_TRUE(near(t.dq, expected.dq, expected.dq_size))
-            << NameOfCase(c, dtype);
-        EXPECT_TRUE(near(t.dk, expected.dk, expected.dk_size))
-            << NameOfCase(c, dtype);
-        EXPECT_TRUE(near(t.dv, expected.dv, expected.dv_size))
-            << NameOfCase(c, dtype);
-      }
-    }
-  }
-}
-
 TEST(AttentionTest, GivesTheSameBitsOnAnyNumberOfThreads) {
+  SWITCHYARD_CPU_ONLY();
   for (const int64_t window : {0, 150}) {
     const AttentionCase c = {2, 500, 4, 2, 16, window};
     const Inputs in(c, DType::kFloat32);
@@ -283,9 +178,38 @@ TEST(AttentionTest, GivesTheSameBitsOnAnyNumberOfThreads) {
   }
 }
 
+TEST(AttentionTest, BitsDoNotDependOnWhereOperandsLie) {
+  AnyDevice device(2);
+  const auto stream = device.NewStream();
+  Arena arena(device);
+  for (const AttentionCase& c : {AttentionCase{2, 70, 4, 2, 64},
+                                 {1, 80, 3, 1, 128, 65},
+                                 {1, 70, 4, 2, 24}}) {
+    for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+      const Inputs in(c, dtype);
+      Tensors t(device, c, dtype, in);
+      t.Forward(*stream, arena, c);
+      t.Backward(*stream, arena, c);
+      // Once more in the same places, rows that may be vectors, and not.
+      for (const Layout layout :
+           {Layout(), Layout::Strided(16, 8), Layout::Strided(7, 1)}) {
+        Tensors other(device, c, dtype, in, layout);
+        other.Forward(*stream, arena, c);
+        other.Backward(*stream, arena, c);
+        stream->Wait();
+        EXPECT_TRUE(SameBits(t.out, other.out)) << NameOfCase(c, dtype);
+        EXPECT_TRUE(SameBits(t.logsumexp, other.logsumexp));
+        EXPECT_TRUE(SameBits(t.dq, other.dq)) << NameOfCase(c, dtype);
+        EXPECT_TRUE(SameBits(t.dk, other.dk)) << NameOfCase(c, dtype);
+        EXPECT_TRUE(SameBits(t.dv, other.dv)) << NameOfCase(c, dtype);
+      }
+    }
+  }
+}
+
 // Queries, keys and values are columns of one product's result.
 TEST(AttentionTest, TakesColumnsOfOneMatrix) {
-  CpuDevice device;
+  AnyDevice device;
   const auto stream = device.NewStream();
   const AttentionCase c = {2, 60, 4, 2, 8};
   const Inputs in(c, DType::kFloat32);
@@ -342,6 +266,7 @@ TEST(AttentionTest, TakesColumnsOfOneMatrix) {
 }
 
 TEST(AttentionDeathTest, HeadsMustBeMultiplesOfKeyHeads) {
+  SWITCHYARD_CPU_ONLY();
   CpuDevice device;
   const auto stream = device.NewStream();
   Arena arena(device);

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "switchyard/base/guarded/guarded_device.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/test_tensor.h"
 
@@ -13,11 +13,12 @@ namespace switchyard::kernels {
 namespace {
 
 using switchyard::testing::AllEqual;
+using switchyard::testing::AnyDevice;
 using switchyard::testing::TestTensor;
 using Values = std::vector<double>;
 
 Values Update(const Values& counts, const Values& biases) {
-  GuardedDevice device(1);
+  AnyDevice device(1, AnyDevice::kGuarded);
   const auto stream = device.NewStream();
   const Shape shape = {static_cast<int64_t>(counts.size())};
   TestTensor count(device, DType::kInt64, shape, counts);
@@ -40,6 +41,16 @@ TEST(BiasUpdateTest, TiesAndEmptyStepsChangeNothing) {
   EXPECT_TRUE(AllEqual(Update({7, 7, 7}, {1, 2, 3}), {1, 2, 3}));
   EXPECT_TRUE(AllEqual(Update({0, 0, 0}, {1, 2, 3}), {1, 2, 3}));
   EXPECT_TRUE(AllEqual(Update({5}, {1}), {1}));
+}
+
+// More experts than a block of a GPU has threads.
+TEST(BiasUpdateTest, ManyExperts) {
+  Values counts, expected;
+  for (int e = 0; e < 1001; ++e) {
+    counts.push_back(e % 3);  // 1000 in all: a mean just below 1
+    expected.push_back(e % 3 == 0 ? 0.125 : -0.125);
+  }
+  EXPECT_TRUE(AllEqual(Update(counts, Values(1001, 0.0)), expected));
 }
 
 TEST(BiasUpdateTest, ComparesAsIntegers) {

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // What tests of activations and gates set up alike: the tensors of both passes,
-// the sigmoid in double, slopes of an oracle, and runs whose bits must not
-// depend on threads.
+// the sigmoid in double, slopes of an oracle, and runs whose bits must depend
+// neither on threads nor on how tensors lie.
 #ifndef SWITCHYARD_TESTS_UNIT_KERNELS_ELEMENTWISE_RUNS_H_
 #define SWITCHYARD_TESTS_UNIT_KERNELS_ELEMENTWISE_RUNS_H_
 
@@ -13,8 +13,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "switchyard/base/cpu/cpu_device.h"
-#include "switchyard/base/guarded/guarded_device.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/test_tensor.h"
 
 namespace switchyard::kernels {
@@ -67,11 +66,11 @@ class ActivationTensors {
 // `run` gives the bits of all results on a device, with tensors of a layout.
 inline void ExpectSameBitsOnAnyNumberOfThreads(
     const std::function<std::vector<uint64_t>(Device&, testing::Layout)>& run) {
-  GuardedDevice one(1);
+  testing::AnyDevice one(1, testing::AnyDevice::kGuarded);
   const std::vector<uint64_t> expected = run(one, {});
   EXPECT_FALSE(expected.empty());
   for (const int threads : {2, 3}) {
-    CpuDevice device(threads);
+    testing::AnyDevice device(threads);
     EXPECT_EQ(run(device, testing::Layout::Strided(1, 3)), expected) << threads;
   }
 }

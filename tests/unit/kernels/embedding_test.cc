@@ -9,7 +9,7 @@
 
 #include "gtest/gtest.h"
 #include "switchyard/base/cpu/cpu_device.h"
-#include "switchyard/base/guarded/guarded_device.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/random_values.h"
 #include "switchyard/tests/support/test_tensor.h"
@@ -18,6 +18,7 @@ namespace switchyard::kernels {
 namespace {
 
 using switchyard::testing::AllEqual;
+using switchyard::testing::AnyDevice;
 using switchyard::testing::Layout;
 using switchyard::testing::RandomIntegers;
 using switchyard::testing::RandomValues;
@@ -26,7 +27,7 @@ using switchyard::testing::TestTensor;
 using Values = std::vector<double>;
 
 TEST(EmbeddingTest, CopiesRows) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   const auto stream = device.NewStream();
   const int64_t vocabulary = 50;
   for (const int64_t tokens : {0, 1, 33, 1000}) {
@@ -83,6 +84,20 @@ std::vector<uint64_t> Oracle(const Case& c, int64_t before) {
   return sum;
 }
 
+// Likewise, of one column and few tokens.
+std::vector<uint64_t> SparseOracle(const Case& c) {
+  std::vector<float> total(c.vocabulary, 0.0f);
+  for (int64_t t = 0; t < c.tokens; ++t) {
+    total[static_cast<int64_t>(c.ids[t])] += static_cast<float>(c.dy[t]);
+  }
+  std::vector<uint64_t> sum;
+  for (const float x : total) {
+    sum.push_back(
+        static_cast<uint64_t>(std::llrint(std::ldexp(double{x}, 44))));
+  }
+  return sum;
+}
+
 std::vector<uint64_t> Gradient(Device& device, const Case& c, DType dtype,
                                int64_t before, Layout layout = {}) {
   const auto stream = device.NewStream();
@@ -107,7 +122,7 @@ std::vector<uint64_t> Gradient(Device& device, const Case& c, DType dtype,
 }
 
 TEST(EmbeddingGradientTest, AddsInTokenOrderAndRoundsOnce) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   for (const int64_t tokens : {0, 1, 33, 1000}) {
     for (const int64_t width : {1, 8, 33}) {
       for (const int64_t vocabulary : {1, 20, 300}) {
@@ -124,15 +139,15 @@ TEST(EmbeddingGradientTest, AddsInTokenOrderAndRoundsOnce) {
 
 TEST(EmbeddingGradientTest, GivesTheSameBitsOnAnyNumberOfThreads) {
   const Case c = RandomCase(256, 1000, 64, DType::kFloat32);
-  GuardedDevice one(1);
-  CpuDevice two(2), three(3);
+  AnyDevice one(1, AnyDevice::kGuarded);
+  AnyDevice two(2), three(3);
   const auto bits = Gradient(one, c, DType::kFloat32, 0);
   EXPECT_EQ(Gradient(two, c, DType::kFloat32, 0), bits);
   EXPECT_EQ(Gradient(three, c, DType::kFloat32, 0), bits);
 }
 
 TEST(EmbeddingGradientTest, RefusesWhatIsNotFiniteOrTooLarge) {
-  CpuDevice device;
+  AnyDevice device;
   const auto stream = device.NewStream();
   Arena arena(device);
   const double inf = std::numeric_limits<double>::infinity();
@@ -149,7 +164,53 @@ TEST(EmbeddingGradientTest, RefusesWhatIsNotFiniteOrTooLarge) {
   EXPECT_TRUE(AllEqual(refused.Read(), {12}));
 }
 
+// A batch of one id alone, and ids of every digit of a large vocabulary.
+TEST(EmbeddingGradientTest, TakesLongRunsAndLargeVocabularies) {
+  AnyDevice device(2);
+  Case one = RandomCase(3, 5000, 5, DType::kFloat32);
+  one.ids.assign(5000, 1.0);
+  EXPECT_EQ(Gradient(device, one, DType::kFloat32, 0), Oracle(one, 0));
+  const Case many = RandomCase(70000, 3000, 1, DType::kFloat32);
+  EXPECT_EQ(Gradient(device, many, DType::kFloat32, 0), SparseOracle(many));
+}
+
+// A sum in fp32: each row's leaf is added to it in fp32.
+TEST(EmbeddingGradientTest, AGpuAddsInFp32Too) {
+  SWITCHYARD_CUDA_ONLY();
+  AnyDevice device;
+  const auto stream = device.NewStream();
+  Arena arena(device);
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  for (const int64_t width : {1, 33, 64}) {
+    Case c = RandomCase(20, 200, width, DType::kFloat32);
+    c.dy[5 * width] = nan;  // one element of its id's leaf
+    const Values before = RandomValues(9, c.vocabulary * width);
+    Values expected = before;
+    for (int64_t r = 0; r < c.vocabulary; ++r) {
+      for (int64_t i = 0; i < width; ++i) {
+        float leaf = 0;
+        for (int64_t t = 0; t < c.tokens; ++t) {
+          if (c.ids[t] == r) leaf += static_cast<float>(c.dy[t * width + i]);
+        }
+        double& sum = expected[r * width + i];
+        if (std::isfinite(leaf)) sum = static_cast<float>(sum) + leaf;
+      }
+    }
+    TestTensor dy(device, DType::kFloat32, {c.tokens, width}, c.dy);
+    TestTensor ids(device, DType::kInt32, {c.tokens}, c.ids);
+    TestTensor sum(device, DType::kFloat32, {c.vocabulary, width}, before,
+                   Layout::Strided(2, 1));
+    TestTensor refused(device, DType::kInt64, {1}, {4});
+    EmbeddingGradient(*stream, arena,
+                      {dy, ids, {}, {sum.view(), refused.view()}});
+    stream->Wait();
+    EXPECT_TRUE(AllEqual(sum.Read(), expected));
+    EXPECT_TRUE(AllEqual(refused.Read(), {5}));
+  }
+}
+
 TEST(EmbeddingDeathTest, AFormatInWhichSumsOverflowIsABug) {
+  SWITCHYARD_CPU_ONLY();
   CpuDevice device;
   const auto stream = device.NewStream();
   Arena arena(device);
@@ -167,6 +228,7 @@ TEST(EmbeddingDeathTest, AFormatInWhichSumsOverflowIsABug) {
 }
 
 TEST(EmbeddingDeathTest, AnIdOutsideTheTableIsABug) {
+  SWITCHYARD_CPU_ONLY();
   CpuDevice device;
   const auto stream = device.NewStream();
   TestTensor table(device, DType::kFloat32, {4, 1}, {1, 2, 3, 4});

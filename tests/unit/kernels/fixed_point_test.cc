@@ -9,7 +9,7 @@
 
 #include "gtest/gtest.h"
 #include "switchyard/base/cpu/cpu_device.h"
-#include "switchyard/base/guarded/guarded_device.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/random_values.h"
 #include "switchyard/tests/support/test_tensor.h"
@@ -18,6 +18,7 @@ namespace switchyard::kernels {
 namespace {
 
 using switchyard::testing::AllEqual;
+using switchyard::testing::AnyDevice;
 using switchyard::testing::Layout;
 using switchyard::testing::RandomValues;
 using switchyard::testing::SameBits;
@@ -52,7 +53,7 @@ std::vector<double> WideValues(uint64_t seed, int64_t count) {
 }
 
 TEST(FixedPointTest, RoundsToNearestEvenAtEveryLengthAndLayout) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   const auto stream = device.NewStream();
   for (const int64_t count :
        {0, 1, 3, 7, 8, 9, 31, 32, 33, 1000, 1025, 40000}) {
@@ -76,7 +77,7 @@ TEST(FixedPointTest, RoundsToNearestEvenAtEveryLengthAndLayout) {
 }
 
 TEST(FixedPointTest, TiesGoToTheEvenInteger) {
-  CpuDevice device;
+  AnyDevice device;
   const auto stream = device.NewStream();
   const float half_unit = std::ldexp(1.0f, -45);
   std::vector<double> values;
@@ -94,7 +95,7 @@ TEST(FixedPointTest, TiesGoToTheEvenInteger) {
 }
 
 TEST(FixedPointTest, RefusesAndCountsWhatIsNotFiniteOrTooLarge) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   const auto stream = device.NewStream();
   const float limit = 131072.0f;
   const float below = std::nextafter(limit, 0.0f);
@@ -115,7 +116,7 @@ TEST(FixedPointTest, RefusesAndCountsWhatIsNotFiniteOrTooLarge) {
 }
 
 TEST(FixedPointTest, SumsHaveNoOrder) {
-  CpuDevice device;
+  AnyDevice device;
   const auto stream = device.NewStream();
   const int64_t count = 1000;
   Sums forward(device, {count}), backward(device, {count});
@@ -129,8 +130,8 @@ TEST(FixedPointTest, SumsHaveNoOrder) {
   EXPECT_TRUE(SameBits(forward.sum, backward.sum));
 }
 
-TEST(FixedPointTest, OtherUnitsAndTheGuardedDevice) {
-  GuardedDevice device;
+TEST(FixedPointTest, OtherUnits) {
+  AnyDevice device(1, AnyDevice::kGuarded);
   const auto stream = device.NewStream();
   for (const int bits : {0, 20, 50, 62}) {
     const float limit = std::ldexp(1.0f, 63 - bits);
@@ -157,7 +158,7 @@ double RoundedOnce(int64_t value, int fraction_bits) {
 }
 
 TEST(FixedPointTest, SumsComeBackRoundedOnce) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   const auto stream = device.NewStream();
   std::vector<int64_t> sums = {0, 1, -1, INT64_MAX, INT64_MIN, INT64_MIN + 1};
   for (const int exponent : {24, 30, 52, 53, 54, 60, 62}) {
@@ -182,7 +183,42 @@ TEST(FixedPointTest, SumsComeBackRoundedOnce) {
   EXPECT_TRUE(AllEqual(values.Read(), expected));
 }
 
+// Sums in fp32.
+TEST(FixedPointTest, AGpuAddsInFp32Too) {
+  SWITCHYARD_CUDA_ONLY();
+  AnyDevice device;
+  const auto stream = device.NewStream();
+  for (const int64_t count : {0, 1, 31, 32, 33, 1001}) {
+    for (const Layout layout : {Layout(), Layout::Strided(3, 1)}) {
+      const Shape shape = {2, count};
+      std::vector<double> values = WideValues(count, 2 * count);
+      const std::vector<double> before = RandomValues(5, 2 * count);
+      std::vector<double> expected = before;
+      for (size_t i = 0; i < values.size(); ++i) {
+        if (i % 7 == 3) values[i] = std::numeric_limits<double>::infinity();
+        if (i % 7 == 5) values[i] = std::numeric_limits<double>::quiet_NaN();
+        if (!std::isfinite(values[i])) continue;
+        const float sum =
+            static_cast<float>(expected[i]) + static_cast<float>(values[i]);
+        expected[i] = sum;
+      }
+      TestTensor leaf(device, DType::kFloat32, shape, values, layout);
+      TestTensor sum(device, DType::kFloat32, shape, before, layout);
+      TestTensor refused(device, DType::kInt64, {1}, {10.0});
+      TestTensor read(device, DType::kFloat32, shape);
+      AddToFixedPoint(*stream, leaf, {}, {sum.view(), refused.view()});
+      FromFixedPoint(*stream, sum, {}, read);
+      stream->Wait();
+      EXPECT_TRUE(AllEqual(sum.Read(), expected)) << count;
+      EXPECT_TRUE(AllEqual(read.Read(), expected)) << count;
+      const int64_t size = 2 * count;
+      EXPECT_EQ(refused.Read()[0], 10 + (size + 3) / 7 + (size + 1) / 7);
+    }
+  }
+}
+
 TEST(FixedPointTest, TheSumOfAllMicroBatchesFits) {
+  SWITCHYARD_CPU_ONLY();
   EXPECT_EQ(FixedPoint::ForMicroBatches(44, 1).limit, 524288.0f);
   EXPECT_EQ(FixedPoint::ForMicroBatches(44, 4).limit, 131072.0f);
   EXPECT_EQ(FixedPoint::ForMicroBatches(50, 1).limit, 8192.0f);
@@ -202,12 +238,18 @@ TEST(FixedPointTest, TheSumOfAllMicroBatchesFits) {
 }
 
 TEST(FixedPointTest, WrongOperandsAreBugs) {
+  SWITCHYARD_CPU_ONLY();
   CpuDevice device;
   const auto stream = device.NewStream();
   TestTensor leaf(device, DType::kFloat32, {4}, {1, 2, 3, 4});
   Sums five(device, {5}), four(device, {4});
   EXPECT_DEATH(AddToFixedPoint(*stream, leaf, {}, five.view()),
                "expected \\[4\\], found \\[5\\]");
+  TestTensor narrow(device, DType::kFloat32, {4}, {0, 0, 0, 0});
+  EXPECT_DEATH(
+      AddToFixedPoint(*stream, leaf, {}, {narrow.view(), four.refused.view()}),
+      "expected int64, found fp32")
+      << "on the CPU";
   EXPECT_DEATH(AddToFixedPoint(*stream, leaf, {44, 1e6f}, four.view()),
                "44 bits, limit");
 }

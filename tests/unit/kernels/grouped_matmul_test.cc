@@ -11,6 +11,7 @@
 #include "switchyard/kernels/cpu/matmul.h"
 #include "switchyard/kernels/instruction_set.h"
 #include "switchyard/kernels/matmul.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/product_oracle.h"
 #include "switchyard/tests/support/random_values.h"
@@ -20,6 +21,7 @@ namespace switchyard::kernels {
 namespace {
 
 using switchyard::testing::AllNear;
+using switchyard::testing::AnyDevice;
 using switchyard::testing::Layout;
 using switchyard::testing::Oracle;
 using switchyard::testing::RandomValues;
@@ -69,7 +71,8 @@ std::vector<double> Weights(const Problem& p, int64_t expert) {
   return RandomValues(10 + expert, p.in * p.out, -1, 1, p.dtype);
 }
 
-TestTensor Compute(Device& device, const Problem& p, Layout layout = {}) {
+TestTensor Compute(Device& device, const Problem& p, Layout layout = {},
+                   bool join_segments = false) {
   const auto stream = device.NewStream();
   const TestTensor x(device, p.dtype, {p.rows, p.in}, Inputs(p), layout);
   std::deque<TestTensor> weights;
@@ -86,6 +89,7 @@ TestTensor Compute(Device& device, const Problem& p, Layout layout = {}) {
   args.transpose_w = p.transpose;
   args.segments = p.segments;
   args.y = y;
+  args.join_segments = join_segments;
   GroupedMatMul(*stream, args);
   stream->Wait();
   return y;
@@ -114,7 +118,7 @@ void ExpectOracle(const Problem& p, const std::vector<double>& y) {
 }
 
 TEST(GroupedMatMulTest, AgreesWithTheOracle) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
     for (const Transpose transpose : {Transpose::kYes, Transpose::kNo}) {
       for (Problem problem :
@@ -124,14 +128,18 @@ TEST(GroupedMatMulTest, AgreesWithTheOracle) {
             MakeProblem(8, 8, 2, {})}) {
         problem.dtype = dtype;
         problem.transpose = transpose;
-        const TestTensor y = Compute(device, problem, Layout::Strided(3, 1));
-        ExpectOracle(problem, y.Read());
+        for (const bool join_segments : {false, true}) {
+          const TestTensor y =
+              Compute(device, problem, Layout::Strided(3, 1), join_segments);
+          ExpectOracle(problem, y.Read());
+        }
       }
     }
   }
 }
 
 TEST(GroupedMatMulTest, BitsDependOnNeitherThreadsNorLayout) {
+  SWITCHYARD_CPU_ONLY();
   CpuDevice one(1), three(3);
   GuardedDevice guarded(2);
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
@@ -147,6 +155,7 @@ TEST(GroupedMatMulTest, BitsDependOnNeitherThreadsNorLayout) {
 // Segments are joined once Prepare has tried it; nothing may change. Where
 // oneDNN does not multiply, rows are independent by construction.
 TEST(GroupedMatMulTest, JoiningChangesNoBit) {
+  SWITCHYARD_CPU_ONLY();
   CpuDevice device;
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
     for (const Transpose transpose : {Transpose::kYes, Transpose::kNo}) {
@@ -167,6 +176,7 @@ TEST(GroupedMatMulTest, JoiningChangesNoBit) {
 
 // Whatever the weights, and whether segments are joined.
 TEST(GroupedMatMulTest, PaddingBecomesZero) {
+  SWITCHYARD_CPU_ONLY();
   CpuDevice device(2);
   const auto stream = device.NewStream();
   const std::vector<Segment> segments = {
@@ -196,6 +206,7 @@ TEST(GroupedMatMulTest, PaddingBecomesZero) {
 }
 
 TEST(GroupedMatMulTest, PrepareTriesBothDirections) {
+  SWITCHYARD_CPU_ONLY();
   PrepareGrouped(DType::kFloat32, 100, 40, 56);
   EXPECT_TRUE(cpu::MayJoin(DType::kFloat32, Transpose::kYes, 40, 56));
   EXPECT_TRUE(cpu::MayJoin(DType::kFloat32, Transpose::kNo, 56, 40));
@@ -203,6 +214,7 @@ TEST(GroupedMatMulTest, PrepareTriesBothDirections) {
 }
 
 TEST(GroupedMatMulTest, SegmentsOutsideTheBufferAreBugs) {
+  SWITCHYARD_CPU_ONLY();
   CpuDevice device;
   Problem problem = MakeProblem(8, 8, 2, {{0, 5}});
   problem.segments[0].row = 4;

@@ -9,6 +9,7 @@
 #include "gtest/gtest.h"
 #include "switchyard/base/cpu/cpu_device.h"
 #include "switchyard/base/guarded/guarded_device.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/random_values.h"
 #include "switchyard/tests/support/rounding.h"
@@ -19,6 +20,7 @@ namespace {
 
 using switchyard::testing::AllEqual;
 using switchyard::testing::AllNear;
+using switchyard::testing::AnyDevice;
 using switchyard::testing::Layout;
 using switchyard::testing::RandomIntegers;
 using switchyard::testing::RandomValues;
@@ -149,7 +151,7 @@ std::vector<double> GradientOf(const Outcome& out) {
 }
 
 TEST(LmHeadTest, AgreesWithTheOracle) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
     for (const auto& [tokens, width, vocabulary] :
          {std::tuple(1, 1, 1), std::tuple(7, 33, 31), std::tuple(40, 32, 257),
@@ -169,6 +171,7 @@ TEST(LmHeadTest, AgreesWithTheOracle) {
 }
 
 TEST(LmHeadTest, TheOracleIsTheDerivativeOfItsLoss) {
+  SWITCHYARD_CPU_ONLY();
   Problem problem = MakeProblem(5, 4, 7, DType::kFloat32);
   const Oracle oracle = Solve(problem);
   constexpr double kStep = 1e-5;
@@ -192,6 +195,7 @@ TEST(LmHeadTest, TheOracleIsTheDerivativeOfItsLoss) {
 }
 
 TEST(LmHeadTest, BitsDependOnNeitherThreadsNorLayout) {
+  SWITCHYARD_CPU_ONLY();
   CpuDevice one(1), three(3);
   GuardedDevice guarded(2);
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
@@ -208,7 +212,7 @@ TEST(LmHeadTest, BitsDependOnNeitherThreadsNorLayout) {
 }
 
 TEST(LmHeadTest, WithoutValidLabelsLossAndGradientsAreZero) {
-  CpuDevice device;
+  AnyDevice device;
   for (const int64_t tokens : {0, 4}) {
     Problem problem = MakeProblem(tokens, 8, 9, DType::kFloat32);
     problem.labels.assign(tokens, kIgnoredLabel);
@@ -222,7 +226,7 @@ TEST(LmHeadTest, WithoutValidLabelsLossAndGradientsAreZero) {
 // Logits far apart and far below zero, beside a vocabulary that fills no
 // vector: exact answers.
 TEST(LmHeadTest, ExtremeLogits) {
-  CpuDevice device;
+  AnyDevice device;
   Problem problem{2, 1, 3, DType::kFloat32, {-300, -300}, {1, 2, 3}, {0, 2}, 1};
   const Outcome far = Compute(device, problem);
   EXPECT_EQ(far.loss.Read()[0], 600.0);
@@ -236,7 +240,7 @@ TEST(LmHeadTest, ExtremeLogits) {
 }
 
 TEST(LmHeadTest, EvaluationNeedsNoGradients) {
-  CpuDevice device;
+  AnyDevice device;
   const Problem problem = MakeProblem(300, 16, 33, DType::kFloat32);
   const auto stream = device.NewStream();
   Arena arena(device);
@@ -255,6 +259,7 @@ TEST(LmHeadTest, EvaluationNeedsNoGradients) {
 }
 
 TEST(LmHeadTest, LabelsOutsideTheVocabularyAreBugs) {
+  SWITCHYARD_CPU_ONLY();
   CpuDevice device;
   for (const double label : {-1.0, 9.0}) {
     Problem problem = MakeProblem(2, 8, 9, DType::kFloat32);

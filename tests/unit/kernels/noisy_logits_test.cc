@@ -9,6 +9,7 @@
 
 #include "gtest/gtest.h"
 #include "switchyard/base/cpu/cpu_device.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/random_values.h"
 #include "switchyard/tests/support/test_tensor.h"
@@ -18,6 +19,7 @@ namespace {
 
 using switchyard::testing::AllEqual;
 using switchyard::testing::AllNear;
+using switchyard::testing::AnyDevice;
 using switchyard::testing::Layout;
 using switchyard::testing::RandomValues;
 using switchyard::testing::TestTensor;
@@ -51,8 +53,9 @@ Case MakeCase(int64_t tokens, int64_t experts) {
 TEST(NoisyLogitsTest, AgreesWithDoubles) {
   for (const int64_t tokens : {0, 1, 70}) {
     for (const int64_t experts : {1, 3, 8, 31, 64, 300}) {
-      for (const Layout& layout : {Layout(), Layout::Strided(3, 1)}) {
-        CpuDevice device(2);
+      for (const Layout& layout :
+           {Layout(), Layout::Strided(3, 1), Layout::Strided(1, 0)}) {
+        AnyDevice device(2);
         const auto stream = device.NewStream();
         const Case c = MakeCase(tokens, experts);
         TestTensor noise(device, kFloat, c.shape, c.noise, layout);
@@ -83,7 +86,7 @@ TEST(NoisyLogitsTest, AgreesWithDoubles) {
 }
 
 TEST(NoisyLogitsTest, ItsSlopeMayReplaceTheNoise) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   const auto stream = device.NewStream();
   const Case c = MakeCase(9, 7);
   TestTensor noise(device, kFloat, c.shape, c.noise);
@@ -101,7 +104,7 @@ TEST(NoisyLogitsTest, ItsSlopeMayReplaceTheNoise) {
 // A width of -100 is no noise, one of 100 noise of that size; a bad one is
 // seen.
 TEST(NoisyLogitsTest, ExtremeWidths) {
-  CpuDevice device(1);
+  AnyDevice device(1);
   const auto stream = device.NewStream();
   const double nan = std::numeric_limits<double>::quiet_NaN();
   TestTensor noise(device, kFloat, {1, 3}, {2, -2, 1});
@@ -118,6 +121,7 @@ TEST(NoisyLogitsTest, ExtremeWidths) {
 }
 
 TEST(NoisyLogitsDeathTest, RefusesOtherShapes) {
+  SWITCHYARD_CPU_ONLY();
   CpuDevice device(1);
   const auto stream = device.NewStream();
   TestTensor good(device, kFloat, {2, 3}), bad(device, kFloat, {3, 2});

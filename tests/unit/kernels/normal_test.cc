@@ -6,9 +6,9 @@
 
 #include "gtest/gtest.h"
 #include "switchyard/base/cpu/cpu_device.h"
-#include "switchyard/base/guarded/guarded_device.h"
 #include "switchyard/base/philox.h"
 #include "switchyard/kernels/elementwise.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/test_tensor.h"
 
@@ -16,6 +16,7 @@ namespace switchyard::kernels {
 namespace {
 
 using switchyard::testing::AllNear;
+using switchyard::testing::AnyDevice;
 using switchyard::testing::Layout;
 using switchyard::testing::SameBits;
 using switchyard::testing::TestTensor;
@@ -47,7 +48,7 @@ Values Make(Device& device, uint64_t key, int64_t first, int64_t count,
 // In double both sides err by less than 1e-14 (2 pi w is rounded in the
 // oracle, and radius is below 7); fp32 rounds once more, by 2^-24 of the value.
 TEST(NormalTest, AgreesWithTheCLibrary) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   for (const int64_t first :
        {int64_t{0}, int64_t{5}, int64_t{1} << 34, (int64_t{1} << 40) + 3}) {
     for (const int64_t count : {0, 1, 3, 31, 32, 33, 1000, 20001}) {
@@ -67,7 +68,7 @@ TEST(NormalTest, AgreesWithTheCLibrary) {
 
 // No fused operations: every instruction set gives these bits.
 TEST(NormalTest, ItsBitsAreTheSameOnEveryInstructionSet) {
-  CpuDevice device;
+  AnyDevice device;
   const auto stream = device.NewStream();
   const int64_t count = 200000;
   TestTensor y(device, DType::kFloat32, {count});
@@ -81,13 +82,13 @@ TEST(NormalTest, ItsBitsAreTheSameOnEveryInstructionSet) {
 TEST(NormalTest, CutsLayoutsAndThreadsDoNotMatter) {
   const int64_t rows = 40, columns = 1003;
   const uint64_t key = 99;
-  GuardedDevice one(1);
+  AnyDevice one(1, AnyDevice::kGuarded);
   TestTensor whole(one, DType::kFloat32, {rows, columns});
   const auto stream = one.NewStream();
   Normal(*stream, {key, 17, 0.5f, whole});
   stream->Wait();
   for (const int threads : {1, 2, 3}) {
-    CpuDevice device(threads);
+    AnyDevice device(threads);
     const auto other = device.NewStream();
     TestTensor strided(device, DType::kFloat32, {rows, columns},
                        Layout::Strided(5, 3));
@@ -109,7 +110,7 @@ TEST(NormalTest, CutsLayoutsAndThreadsDoNotMatter) {
 // Bounds are five standard deviations of each statistic of n independent
 // standard normal numbers.
 TEST(NormalTest, IsNormal) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   const int64_t n = 1 << 20;
   const Values values = Make(device, 3, 0, n, 1.0f);
   double mean = 0, square = 0, fourth = 0, product = 0;
@@ -140,7 +141,7 @@ TEST(NormalTest, IsNormal) {
 // An element is the first of its draws within the cut, whatever its neighbours
 // are; none of the 20,000 is so near to a cut that the oracle's error matters.
 TEST(NormalTest, NumbersBeyondTheCutAreDrawnAgain) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   const auto stream = device.NewStream();
   const int64_t count = 20000;
   for (const float cut : {1.0f, 2.0f, 3.0f}) {
@@ -165,7 +166,7 @@ TEST(NormalTest, NumbersBeyondTheCutAreDrawnAgain) {
 // The deviation that elementwise.h states, with five standard deviations of an
 // estimate from n numbers.
 TEST(NormalTest, CutNumbersHaveTheStatedDeviation) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   const auto stream = device.NewStream();
   const int64_t n = 1 << 18;
   for (const auto& [cut, deviation] :
@@ -181,7 +182,7 @@ TEST(NormalTest, CutNumbersHaveTheStatedDeviation) {
 }
 
 TEST(NormalTest, KeysGiveUnrelatedNumbers) {
-  CpuDevice device;
+  AnyDevice device;
   const int64_t n = 1 << 16;
   const Values a = Make(device, 1, 0, n, 1.0f);
   const Values b = Make(device, 2, 0, n, 1.0f);

@@ -9,7 +9,7 @@
 
 #include "gtest/gtest.h"
 #include "switchyard/base/cpu/cpu_device.h"
-#include "switchyard/base/guarded/guarded_device.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/random_values.h"
 #include "switchyard/tests/support/test_tensor.h"
@@ -19,6 +19,7 @@ namespace {
 
 using switchyard::testing::AllEqual;
 using switchyard::testing::AllNear;
+using switchyard::testing::AnyDevice;
 using switchyard::testing::Layout;
 using switchyard::testing::RandomIntegers;
 using switchyard::testing::RandomValues;
@@ -70,7 +71,7 @@ Values Sums(Device& device, const std::vector<Integers>& chunks, int bits,
 }
 
 TEST(SumOfSquaresTest, IsExactForSmallIntegers) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   std::vector<Integers> chunks;
   Values expected;
   for (const int64_t count : kCounts) {
@@ -90,7 +91,7 @@ TEST(SumOfSquaresTest, IsExactForSmallIntegers) {
 // and 16 more join them; a conversion (twice in a square) and the square are
 // rounded, too. One rounding is 2^-53 of a number.
 TEST(SumOfSquaresTest, AgreesWithExtendedPrecision) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   for (const int64_t count : kCounts) {
     const Integers chunk = WideIntegers(count, count);
     long double sum = 0;
@@ -118,6 +119,7 @@ double SixteenSums(const Integers& chunk) {
 }
 
 TEST(SumOfSquaresTest, BitsDependOnNothingButTheChunk) {
+  SWITCHYARD_CPU_ONLY();
   std::vector<Integers> chunks;
   Values expected;
   for (const int64_t count : kCounts) {
@@ -125,17 +127,65 @@ TEST(SumOfSquaresTest, BitsDependOnNothingButTheChunk) {
     expected.push_back(SixteenSums(chunks.back()));
   }
   for (const int threads : {1, 2, 3}) {
-    GuardedDevice guarded(threads);
+    AnyDevice guarded(threads, AnyDevice::kGuarded);
     EXPECT_TRUE(AllEqual(Sums(guarded, chunks, 44), expected));
   }
 }
 
+TEST(SumOfSquaresTest, ChunksDoNotInfluenceEachOther) {
+  AnyDevice device(2);
+  std::vector<Integers> chunks;
+  Values alone;
+  for (const int64_t count : kCounts) {
+    chunks.push_back(WideIntegers(count, count));
+    alone.push_back(Sums(device, {chunks.back()}, 44)[0]);
+  }
+  EXPECT_TRUE(AllEqual(Sums(device, chunks, 44), alone));
+  EXPECT_TRUE(AllEqual(Sums(device, chunks, 44, Layout::Strided(0, 1)), alone));
+}
+
+// Sums in fp32: squares of small integers are exact.
+TEST(SumOfSquaresTest, AGpuTakesFp32Too) {
+  SWITCHYARD_CUDA_ONLY();
+  AnyDevice device;
+  const auto stream = device.NewStream();
+  const double inf = std::numeric_limits<double>::infinity();
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  std::vector<TestTensor> tensors;
+  Values expected;
+  for (const int64_t count : {0, 1, 33, 1000, 65536}) {
+    Values values;
+    double sum = 0;
+    for (const int64_t value : SmallIntegers(count, count)) {
+      values.push_back(static_cast<double>(value));
+      sum += values.back() * values.back();
+    }
+    expected.push_back(sum);
+    tensors.emplace_back(device, DType::kFloat32, Shape{count}, values,
+                         Layout::Strided(0, 1));
+  }
+  tensors.emplace_back(device, DType::kFloat32, Shape{2}, Values{1.0, -inf});
+  tensors.emplace_back(device, DType::kFloat32, Shape{2}, Values{1.0, nan});
+  std::vector<ConstTensorView> views(tensors.begin(), tensors.end());
+  const int64_t count = static_cast<int64_t>(views.size());
+  TestTensor result(device, DType::kFloat64, {count});
+  SumOfSquares(*stream, {views, 44, result});
+  stream->Wait();
+  Values sums = result.Read();
+  EXPECT_TRUE(std::isnan(sums.back()));
+  EXPECT_EQ(sums[count - 2], inf);
+  sums.resize(expected.size());
+  EXPECT_TRUE(AllEqual(sums, expected));
+}
+
 TEST(SumOfSquaresTest, NoChunksAreFine) {
+  SWITCHYARD_CPU_ONLY();
   CpuDevice device;
   EXPECT_TRUE(Sums(device, {}, 44).empty());
 }
 
 TEST(SumOfSquaresDeathTest, WrongOperandsAreBugs) {
+  SWITCHYARD_CPU_ONLY();
   CpuDevice device;
   EXPECT_DEATH(Sums(device, {Integers(65537)}, 44), "at most 65536 elements");
   EXPECT_DEATH(Sums(device, {Integers(3)}, 63), "63");

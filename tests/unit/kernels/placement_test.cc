@@ -5,15 +5,14 @@
 // counted (Positions, PriorityOrder).
 #include <algorithm>
 #include <cmath>
-#include <memory>
 #include <numeric>
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "switchyard/base/cpu/cpu_device.h"
 #include "switchyard/base/guarded/guarded_device.h"
 #include "switchyard/kernels/positions.h"
 #include "switchyard/kernels/priority_order.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/random_values.h"
 #include "switchyard/tests/support/test_tensor.h"
@@ -22,6 +21,7 @@ namespace switchyard::kernels {
 namespace {
 
 using switchyard::testing::AllEqual;
+using switchyard::testing::AnyDevice;
 using switchyard::testing::Layout;
 using switchyard::testing::RandomIntegers;
 using switchyard::testing::RandomValues;
@@ -199,7 +199,7 @@ Values ShuffledInScopes(uint64_t seed, int64_t tokens, int64_t scope) {
 }
 
 TEST(PlacementTest, AgreesWithGivingOutPlacesOneByOne) {
-  CpuDevice device;
+  AnyDevice device;
   int64_t rerouted = 0, lost = 0;
   for (const int64_t tokens : {0, 1, 24, 60}) {
     for (const int64_t choices : {1, 2, 4}) {
@@ -230,8 +230,23 @@ TEST(PlacementTest, AgreesWithGivingOutPlacesOneByOne) {
   EXPECT_GT(lost, 100);
 }
 
+// So many that a device cuts them.
+TEST(PlacementTest, AgreesForThousandsOfTokens) {
+  AnyDevice device;
+  for (const int64_t scope : {0, 1500}) {
+    Problem p = RandomProblem(17, 3000, /*choices=*/2, /*experts=*/8,
+                              /*tries=*/3);
+    p.capacity = scope == 0 ? 700 : 350;
+    p.scope = scope;
+    p.order = ShuffledInScopes(6, 3000, scope == 0 ? 3000 : scope);
+    const Places expected = Oracle(p);
+    EXPECT_GT(expected.rerouted[0], 100);
+    ExpectSame(PlaceAll(device, p), expected);
+  }
+}
+
 TEST(PlacementTest, EverySequenceHasACapacityOfItsOwn) {
-  CpuDevice device;
+  AnyDevice device;
   Problem p{4, 1, 2, {0, 0, 0, 0}, {1, 1, 1, 1}, 1, 0, {}, 0, {}};
   EXPECT_TRUE(AllEqual(PlaceAll(device, p).positions, {0, -1, -1, -1}));
   p.scope = 2;
@@ -239,7 +254,7 @@ TEST(PlacementTest, EverySequenceHasACapacityOfItsOwn) {
 }
 
 TEST(PlacementTest, AnOrderDecidesWithinAChoiceButNotWhoIsFirstInASegment) {
-  CpuDevice device;
+  AnyDevice device;
   // Token 2 comes first; expert 0 is the second choice of token 0 only.
   const Problem p{3,         2, 3, {1, 0, 0, 1, 0, 2}, {1, 1, 1}, 1, 0,
                   {2, 1, 0}, 0, {}};
@@ -253,7 +268,7 @@ TEST(PlacementTest, AnOrderDecidesWithinAChoiceButNotWhoIsFirstInASegment) {
 }
 
 TEST(PlacementTest, OverflowGoesRoundByRoundAndEachRoundByPriority) {
-  CpuDevice device;
+  AnyDevice device;
   // All want expert 0. Token 1 and 2 try expert 1 in the first round, where one
   // finds room; token 2 goes on to expert 2.
   Problem p{3, 1, 3, {0, 0, 0}, {1, 1, 1}, 1, 0, {}, 2, {1, 2, 1, 2, 1, 2}};
@@ -270,6 +285,7 @@ TEST(PlacementTest, OverflowGoesRoundByRoundAndEachRoundByPriority) {
 }
 
 TEST(PlacementTest, RunsOnTheGuardedDevice) {
+  SWITCHYARD_CPU_ONLY();
   GuardedDevice device(2);
   Problem p = RandomProblem(3, 48, 2, 8, 2);
   p.capacity = 5;
@@ -279,12 +295,13 @@ TEST(PlacementTest, RunsOnTheGuardedDevice) {
 }
 
 Values Order(Device& device, const Values& probabilities, const Values& experts,
-             int64_t choices, int64_t scope) {
+             int64_t choices, int64_t scope, Layout layout = {}) {
   const auto stream = device.NewStream();
   const int64_t tokens = static_cast<int64_t>(experts.size()) / choices;
-  const int64_t width = static_cast<int64_t>(probabilities.size()) / tokens;
-  TestTensor p(device, DType::kFloat32, {tokens, width}, probabilities);
-  TestTensor e(device, DType::kInt32, {tokens, choices}, experts);
+  const int64_t width =
+      static_cast<int64_t>(probabilities.size()) / std::max<int64_t>(1, tokens);
+  TestTensor p(device, DType::kFloat32, {tokens, width}, probabilities, layout);
+  TestTensor e(device, DType::kInt32, {tokens, choices}, experts, layout);
   TestTensor order(device, DType::kInt32, {tokens});
   PriorityOrder(*stream, {p, e, scope, order});
   stream->Wait();
@@ -292,7 +309,7 @@ Values Order(Device& device, const Values& probabilities, const Values& experts,
 }
 
 TEST(PriorityOrderTest, TheSurerOfTheFirstChoiceComesFirstThenTheLowerToken) {
-  CpuDevice device;
+  AnyDevice device;
   const Values p = {.6, .4, .2, .8, .4, .6, .3, .7};
   EXPECT_TRUE(AllEqual(Order(device, p, {0, 1, 1, 0}, 1, 0), {1, 0, 2, 3}));
   // Second choices say nothing.
@@ -301,17 +318,48 @@ TEST(PriorityOrderTest, TheSurerOfTheFirstChoiceComesFirstThenTheLowerToken) {
   EXPECT_TRUE(AllEqual(Order(device, p, {1, 0, 0, 1}, 1, 2), {0, 1, 3, 2}));
 }
 
-TEST(PriorityOrderTest, WithoutAChoiceOrANumberATokenComesLast) {
-  for (const bool guarded : {false, true}) {
-    std::unique_ptr<Device> device;
-    if (guarded) {
-      device = std::make_unique<GuardedDevice>();
-    } else {
-      device = std::make_unique<CpuDevice>();
+TEST(PriorityOrderTest, IsAStableSort) {
+  AnyDevice device;
+  for (const int64_t tokens : {0, 1, 31, 32, 33, 3000}) {
+    // Some hundred different ones, of all magnitudes.
+    Values p = RandomIntegers(8, 2 * tokens, 0, 99);
+    for (double& value : p) value = std::exp2(-value / 3);
+    for (double& value : p) value = static_cast<float>(value);
+    const Values experts = RandomIntegers(9, tokens, -1, 1);
+    const auto first = [&](int64_t t) {
+      return experts[t] < 0 ? -1 : p[2 * t + static_cast<int64_t>(experts[t])];
+    };
+    for (const int64_t scope : {tokens, tokens / 3}) {
+      if (tokens > 0 && (scope == 0 || tokens % scope != 0)) continue;
+      Values expected(tokens);
+      std::iota(expected.begin(), expected.end(), 0);
+      for (int64_t begin = 0; begin < tokens; begin += scope) {
+        std::stable_sort(expected.begin() + begin,
+                         expected.begin() + begin + scope,
+                         [&](double a, double b) {
+                           return first(static_cast<int64_t>(a)) >
+                                  first(static_cast<int64_t>(b));
+                         });
+      }
+      for (const Layout layout : {Layout(), Layout::Strided(3, 1)}) {
+        EXPECT_TRUE(
+            AllEqual(Order(device, p, experts, 1, scope, layout), expected));
+      }
     }
-    const Values p = {std::nan(""), 1, 0, 1, .5, .5, .5, .5};
-    EXPECT_TRUE(AllEqual(Order(*device, p, {0, -1, 0, 1}, 1, 0), {2, 3, 0, 1}));
   }
+}
+
+TEST(PriorityOrderTest, WithoutAChoiceOrANumberATokenComesLast) {
+  AnyDevice device;
+  const Values p = {std::nan(""), 1, 0, 1, .5, .5, .5, .5};
+  EXPECT_TRUE(AllEqual(Order(device, p, {0, -1, 0, 1}, 1, 0), {2, 3, 0, 1}));
+}
+
+TEST(PriorityOrderTest, RunsOnTheGuardedDevice) {
+  SWITCHYARD_CPU_ONLY();
+  GuardedDevice device;
+  const Values p = {std::nan(""), 1, 0, 1, .5, .5, .5, .5};
+  EXPECT_TRUE(AllEqual(Order(device, p, {0, -1, 0, 1}, 1, 0), {2, 3, 0, 1}));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "gtest/gtest.h"
 #include "switchyard/base/cpu/cpu_device.h"
 #include "switchyard/base/guarded/guarded_device.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/random_values.h"
 #include "switchyard/tests/support/test_tensor.h"
@@ -16,6 +17,7 @@ namespace switchyard::kernels {
 namespace {
 
 using switchyard::testing::AllEqual;
+using switchyard::testing::AnyDevice;
 using switchyard::testing::Layout;
 using switchyard::testing::RandomIntegers;
 using switchyard::testing::TestTensor;
@@ -100,9 +102,9 @@ Places PlaceAll(Device& device, const Routing& routing, int64_t capacity,
 }
 
 TEST(PositionsTest, AgreesWithSortingAndCutting) {
-  CpuDevice device;
+  AnyDevice device;
   for (const int64_t tokens : {0, 1, 3, 31, 32, 33, 1000}) {
-    for (const int64_t experts : {1, 2, 8, 13}) {
+    for (const int64_t experts : {1, 2, 8, 13, 300}) {
       for (const int64_t choices : {1, 2, 8}) {
         if (choices > experts) continue;
         const Routing routing =
@@ -122,7 +124,7 @@ TEST(PositionsTest, AgreesWithSortingAndCutting) {
 }
 
 TEST(PositionsTest, FirstChoicesComeBeforeSecondOnesUnderACapacity) {
-  CpuDevice device;
+  AnyDevice device;
   // Expert 0 is the second choice of token 0 and the first of 1 and 2.
   const Routing routing{3, 2, 2, {1, 0, 0, 1, 0, 1}, {1, 1, 1}};
   const Places two = PlaceAll(device, routing, 2);
@@ -135,7 +137,7 @@ TEST(PositionsTest, FirstChoicesComeBeforeSecondOnesUnderACapacity) {
 }
 
 TEST(PositionsTest, PaddingTakesNoCapacity) {
-  CpuDevice device;
+  AnyDevice device;
   const Routing routing{4, 1, 2, {0, 0, 0, 1}, {0, 1, 1, 1}};
   const Places places = PlaceAll(device, routing, 1);
   EXPECT_TRUE(AllEqual(places.positions, {-2, 0, -1, 0}));
@@ -144,7 +146,7 @@ TEST(PositionsTest, PaddingTakesNoCapacity) {
 }
 
 TEST(PositionsTest, NoExpertIsNoAssignment) {
-  CpuDevice device;
+  AnyDevice device;
   const Routing routing{3, 2, 2, {-1, 0, 0, -1, -1, -1}, {1, 1, 1}};
   const Places places = PlaceAll(device, routing, 1);
   EXPECT_TRUE(AllEqual(places.positions, {-2, -1, 0, -2, -2, -2}));
@@ -153,6 +155,7 @@ TEST(PositionsTest, NoExpertIsNoAssignment) {
 }
 
 TEST(PositionsTest, RunsOnTheGuardedDevice) {
+  SWITCHYARD_CPU_ONLY();
   GuardedDevice device(2);
   const Routing routing = RandomRouting(5, 100, 2, 8);
   const Places expected = Oracle(routing, 20);
@@ -161,13 +164,37 @@ TEST(PositionsTest, RunsOnTheGuardedDevice) {
 }
 
 TEST(PositionsDeathTest, AnUnknownExpertIsABug) {
+  SWITCHYARD_CPU_ONLY();
   CpuDevice device;
   const Routing routing{1, 1, 2, {2}, {1}};
   EXPECT_DEATH(PlaceAll(device, routing, 0), "expert 2 of 2");
 }
 
+TEST(RowIndexTest, AgreesWithTheFormulaForManyTokens) {
+  AnyDevice device;
+  const auto stream = device.NewStream();
+  for (const int64_t tokens : {0, 1, 31, 32, 33, 1001}) {
+    const std::vector<double> experts = RandomIntegers(1, 3 * tokens, -1, 6);
+    const std::vector<double> positions = RandomIntegers(2, 3 * tokens, -2, 9);
+    const std::vector<double> base = RandomIntegers(3, 7, 0, 1000000);
+    std::vector<double> expected;
+    for (size_t i = 0; i < experts.size(); ++i) {
+      const bool none = experts[i] < 0 || positions[i] < 0;
+      expected.push_back(
+          none ? -1 : base[static_cast<size_t>(experts[i])] + positions[i]);
+    }
+    TestTensor expert_tensor(device, DType::kInt32, {tokens, 3}, experts);
+    TestTensor position_tensor(device, DType::kInt32, {tokens, 3}, positions);
+    TestTensor base_tensor(device, DType::kInt32, {7}, base);
+    TestTensor rows(device, DType::kInt32, {tokens, 3});
+    RowIndex(*stream, {expert_tensor, position_tensor, base_tensor, rows});
+    stream->Wait();
+    EXPECT_TRUE(AllEqual(rows.Read(), expected));
+  }
+}
+
 TEST(RowIndexTest, AddsTheBaseOfTheExpert) {
-  CpuDevice device;
+  AnyDevice device;
   const auto stream = device.NewStream();
   for (const Layout layout : {Layout(), Layout::Strided(2, 1)}) {
     TestTensor experts(device, DType::kInt32, {3, 2}, {1, 0, 0, 1, 1, 0},

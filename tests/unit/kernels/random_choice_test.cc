@@ -1,9 +1,8 @@
 // SPDX-FileCopyrightText: The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Routers' operators that draw numbers, and experts that choose tokens, against
-// their formulas: kernels/{router_jitter,gumbel_noise,hash_router,
-// expert_choice}.h.
+// Experts that are drawn, and experts that choose tokens, against their
+// formulas: kernels/{hash_router,expert_choice}.h.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -15,10 +14,9 @@
 #include "switchyard/base/cpu/cpu_device.h"
 #include "switchyard/base/philox.h"
 #include "switchyard/kernels/expert_choice.h"
-#include "switchyard/kernels/gumbel_noise.h"
 #include "switchyard/kernels/hash_router.h"
 #include "switchyard/kernels/no_expert.h"
-#include "switchyard/kernels/router_jitter.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/random_values.h"
 #include "switchyard/tests/support/test_tensor.h"
@@ -27,7 +25,8 @@ namespace switchyard::kernels {
 namespace {
 
 using switchyard::testing::AllEqual;
-using switchyard::testing::AllNear;
+using switchyard::testing::AnyDevice;
+using switchyard::testing::Layout;
 using switchyard::testing::RandomValues;
 using switchyard::testing::TestTensor;
 
@@ -35,73 +34,17 @@ using Values = std::vector<double>;
 
 constexpr DType kFloat = DType::kFloat32;
 constexpr uint64_t kKey = 0x123456789abcdef0;
-// Beyond 32 bits: both words of the counter count.
-constexpr int64_t kFirstToken = (int64_t{5} << 32) + 7;
-constexpr int64_t kWidths[] = {1, 3, 8, 17, 64, 100};
-constexpr int64_t kTokens = 70;
-
-double UnitOf(int64_t token, int64_t element, uint32_t purpose) {
-  const uint32_t word = Philox4x32(
-      kKey, {static_cast<uint32_t>(element / 4), static_cast<uint32_t>(token),
-             static_cast<uint32_t>(token >> 32), purpose})[element % 4];
-  return (static_cast<double>(word >> 9) + 0.5) * 0x1p-23;
-}
-
-TEST(RouterJitterTest, MultipliesByTheFormulasFactors) {
-  for (const int64_t width : kWidths) {
-    for (const int threads : {1, 2}) {
-      CpuDevice device(threads);
-      const auto stream = device.NewStream();
-      const Values x = RandomValues(3, kTokens * width);
-      Values expected;
-      for (int64_t i = 0; i < kTokens * width; ++i) {
-        const double u =
-            UnitOf(kFirstToken + i / width, i % width, /*purpose=*/0x6a697474);
-        expected.push_back(static_cast<float>(x[i]) * (0.7 + 0.6 * u));
-      }
-      const TestTensor in(device, kFloat, {kTokens, width}, x);
-      TestTensor out(device, kFloat, {kTokens, width});
-      RouterJitter(*stream, {in, out, 0.3, kKey, kFirstToken});
-      stream->Wait();
-      // Three roundings of numbers up to 1.3 |x|.
-      EXPECT_TRUE(AllNear(out.Read(), expected, 3e-7, 0.0));
-      // In place, as for the gradient: the same factors.
-      TestTensor place(device, kFloat, {kTokens, width}, x);
-      RouterJitter(*stream, {place, place, 0.3, kKey, kFirstToken});
-      stream->Wait();
-      EXPECT_TRUE(AllEqual(place.Read(), out.Read()));
-    }
-  }
-}
-
-TEST(GumbelNoiseTest, IsTheFormula) {
-  for (const int64_t width : kWidths) {
-    CpuDevice device;
-    const auto stream = device.NewStream();
-    Values expected;
-    for (int64_t i = 0; i < kTokens * width; ++i) {
-      const double u =
-          UnitOf(kFirstToken + i / width, i % width, /*purpose=*/0x67756d62);
-      expected.push_back(-std::log(-std::log(u)));
-    }
-    TestTensor noise(device, kFloat, {kTokens, width});
-    GumbelNoise(*stream, {noise, kKey, kFirstToken});
-    stream->Wait();
-    // Near u = 1 the inner logarithm, near 0 the outer one, lose what fp32 has
-    // of them; both are good to about 1e-6 of 1.
-    EXPECT_TRUE(AllNear(noise.Read(), expected, 2e-6, 2e-6));
-  }
-}
 
 TEST(HashRouterTest, EveryIdHasItsDistinctExperts) {
-  constexpr int64_t kExperts = 7, kIds = 50;
-  for (const int64_t k : {int64_t{1}, int64_t{3}, kExperts}) {
-    CpuDevice device;
+  constexpr int64_t kExperts = 70, kIds = 1000;
+  for (const int64_t k : {int64_t{1}, int64_t{3}, int64_t{40}, kExperts}) {
+    AnyDevice device;
     const auto stream = device.NewStream();
     Values ids, experts, probabilities;
     std::vector<int64_t> loads(kExperts);
     for (int64_t t = 0; t < 2 * kIds; ++t) {
-      const int64_t id = t % kIds;  // each twice
+      // Each twice; some are negative, for which the formula has 2^32 + id.
+      const int64_t id = t % kIds * 1234567 - 10 * 1234567;
       ids.push_back(static_cast<double>(id));
       std::vector<int64_t> left(kExperts);
       std::iota(left.begin(), left.end(), 0);
@@ -119,11 +62,12 @@ TEST(HashRouterTest, EveryIdHasItsDistinctExperts) {
       }
       probabilities.insert(probabilities.end(), row.begin(), row.end());
     }
+    const Layout layout = k == 3 ? Layout::Strided(3, 1) : Layout();
     const TestTensor id_tensor(device, DType::kInt32, {2 * kIds}, ids);
-    TestTensor p(device, kFloat, {2 * kIds, kExperts});
+    TestTensor p(device, kFloat, {2 * kIds, kExperts}, layout);
     TestTensor logsumexp(device, kFloat, {2 * kIds});
-    TestTensor chosen(device, DType::kInt32, {2 * kIds, k});
-    TestTensor gates(device, kFloat, {2 * kIds, k});
+    TestTensor chosen(device, DType::kInt32, {2 * kIds, k}, layout);
+    TestTensor gates(device, kFloat, {2 * kIds, k}, layout);
     HashRouter(*stream, {id_tensor, kKey, p, logsumexp, chosen, gates});
     stream->Wait();
     EXPECT_TRUE(AllEqual(chosen.Read(), experts));
@@ -177,24 +121,30 @@ Taken TakeByHand(const Values& p, const Values& valid, int64_t experts,
 }
 
 TEST(ExpertChoiceTest, EachTakesItsBestTokens) {
-  constexpr int64_t kRows = 90;
-  for (const int64_t experts : {1, 5, 8}) {
-    for (const int64_t rows : {1, 17, 200}) {  // 200: more than there are
-      Values p;
-      for (const double x : RandomValues(7, kRows * experts)) {
-        p.push_back(std::round(std::abs(x) * 8.0) / 8.0);  // many ties
-      }
-      Values valid(kRows, 1.0);
-      for (int64_t t = 3; t < kRows; t += 7) valid[t] = 0.0;
-      const Taken expected = TakeByHand(p, valid, experts, rows, 0.5);
-      for (const int threads : {1, 2}) {
-        CpuDevice device(threads);
+  struct Size {
+    int64_t tokens, experts, rows;
+  };
+  for (const Size& size :
+       {Size{0, 5, 3}, Size{1, 1, 1}, Size{90, 1, 1}, Size{90, 5, 17},
+        Size{90, 8, 0}, Size{90, 8, 200},  // more than there are
+        Size{31, 33, 9}, Size{1000, 40, 300}}) {
+    Values p;
+    for (const double x : RandomValues(7, size.tokens * size.experts)) {
+      p.push_back(std::round(std::abs(x) * 8.0) / 8.0);  // many ties
+    }
+    Values valid(size.tokens, 1.0);
+    for (int64_t t = 3; t < size.tokens; t += 7) valid[t] = 0.0;
+    const Taken expected = TakeByHand(p, valid, size.experts, size.rows, 0.5);
+    const Shape shape = {size.tokens, size.experts};
+    for (const int threads : {1, 2}) {
+      for (const Layout layout : {Layout(), Layout::Strided(3, 1)}) {
+        AnyDevice device(threads);
         const auto stream = device.NewStream();
-        const TestTensor scores(device, kFloat, {kRows, experts}, p);
-        const TestTensor marks(device, DType::kUInt8, {kRows}, valid);
-        TestTensor chosen(device, DType::kInt32, {kRows, experts});
-        TestTensor gates(device, kFloat, {kRows, experts});
-        ExpertChoice(*stream, {scores, marks, rows, 0.5f, chosen, gates});
+        const TestTensor scores(device, kFloat, shape, p, layout);
+        const TestTensor marks(device, DType::kUInt8, {size.tokens}, valid);
+        TestTensor chosen(device, DType::kInt32, shape, layout);
+        TestTensor gates(device, kFloat, shape, layout);
+        ExpertChoice(*stream, {scores, marks, size.rows, 0.5f, chosen, gates});
         stream->Wait();
         EXPECT_TRUE(AllEqual(chosen.Read(), expected.experts));
         EXPECT_TRUE(AllEqual(gates.Read(), expected.gates));
@@ -204,7 +154,7 @@ TEST(ExpertChoiceTest, EachTakesItsBestTokens) {
 }
 
 TEST(ExpertChoiceTest, NaNComesLast) {
-  CpuDevice device;
+  AnyDevice device;
   const auto stream = device.NewStream();
   const TestTensor p(device, kFloat, {3, 1},
                      {std::numeric_limits<double>::quiet_NaN(), 0.0, 0.5});

@@ -10,6 +10,7 @@
 
 #include "gtest/gtest.h"
 #include "switchyard/base/cpu/cpu_device.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/unit/kernels/router_cases.h"
 
@@ -18,10 +19,11 @@ namespace {
 
 using switchyard::testing::AllEqual;
 using switchyard::testing::AllNear;
+using switchyard::testing::AnyDevice;
 using switchyard::testing::Layout;
 
 TEST(RouterRulesTest, EveryRuleAgreesWithDoubles) {
-  CpuDevice device;
+  AnyDevice device;
   ForEveryRule({0, 1, 2, 3}, [&](const RouterProblem& in) {
     const RouterDecision expected = RouterOracle(in);
     const RouterDecision actual = Route(device, in, Layout::Strided(3, 1));
@@ -41,7 +43,7 @@ TEST(RouterRulesTest, EveryRuleAgreesWithDoubles) {
 }
 
 TEST(RouterRulesTest, SigmoidGatesOfEqualLogits) {
-  CpuDevice device;
+  AnyDevice device;
   RouterRule rule;
   rule.scoring = RouterScoring::kSigmoid;
   rule.scaling = 2.5f;
@@ -56,7 +58,7 @@ TEST(RouterRulesTest, SigmoidGatesOfEqualLogits) {
 }
 
 TEST(RouterRulesTest, BiasAndNoiseDecideWhoIsChosenAndNeverTheGates) {
-  CpuDevice device;
+  AnyDevice device;
   for (const RouterScoring scoring :
        {RouterScoring::kSoftmax, RouterScoring::kSigmoid}) {
     RouterRule rule;
@@ -83,7 +85,7 @@ TEST(RouterRulesTest, BiasAndNoiseDecideWhoIsChosenAndNeverTheGates) {
 }
 
 TEST(RouterRulesTest, GroupsAreScoredByTheirBestOrTheirTwoBest) {
-  CpuDevice device;
+  AnyDevice device;
   RouterRule rule;
   rule.scoring = RouterScoring::kSigmoid;
   rule.groups = 3;
@@ -101,7 +103,7 @@ TEST(RouterRulesTest, GroupsAreScoredByTheirBestOrTheirTwoBest) {
 }
 
 TEST(RouterRulesTest, TiesGoToTheLowerGroupAndTheLowerExpert) {
-  CpuDevice device;
+  AnyDevice device;
   for (const GroupScore score : {GroupScore::kMax, GroupScore::kSumOfTwo}) {
     for (const RouterScoring scoring :
          {RouterScoring::kSoftmax, RouterScoring::kSigmoid}) {
@@ -120,7 +122,7 @@ TEST(RouterRulesTest, TiesGoToTheLowerGroupAndTheLowerExpert) {
 }
 
 TEST(RouterRulesTest, NaNStillGivesDistinctExperts) {
-  CpuDevice device;
+  AnyDevice device;
   const double nan = std::numeric_limits<double>::quiet_NaN();
   ForEveryRule({0, 3}, [&](RouterProblem in) {
     std::fill_n(in.logits.begin(), in.experts, nan);
@@ -141,6 +143,7 @@ TEST(RouterRulesTest, NaNStillGivesDistinctExperts) {
 }
 
 TEST(RouterRulesDeathTest, AContradictionIsABug) {
+  SWITCHYARD_CPU_ONLY();
   CpuDevice device;
   const auto route = [&](int64_t experts, int64_t k, const RouterRule& rule) {
     Route(device, {experts, k, rule, Values(experts), {}, {}});

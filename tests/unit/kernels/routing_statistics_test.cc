@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/kernels/routing_statistics.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <set>
@@ -10,6 +11,7 @@
 #include "gtest/gtest.h"
 #include "switchyard/base/cpu/cpu_device.h"
 #include "switchyard/base/guarded/guarded_device.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/random_values.h"
 #include "switchyard/tests/support/test_tensor.h"
@@ -18,6 +20,7 @@ namespace switchyard::kernels {
 namespace {
 
 using switchyard::testing::AllEqual;
+using switchyard::testing::AnyDevice;
 using switchyard::testing::Layout;
 using switchyard::testing::RandomIntegers;
 using switchyard::testing::RandomValues;
@@ -116,7 +119,7 @@ Inputs RandomInputs(int64_t tokens, int64_t experts, int64_t k,
 }
 
 TEST(RoutingStatisticsTest, AgreesWithDoubles) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   for (const int64_t sequences : {0, 1, 7, 40}) {
     for (const int64_t experts : {1, 3, 8, 13, 64, 100}) {
       for (const int64_t k : {1, 2, 4}) {
@@ -139,19 +142,19 @@ TEST(RoutingStatisticsTest, AgreesWithDoubles) {
 }
 
 TEST(RoutingStatisticsTest, EntropyIsLogOfTheExpertsWhereNothingIsKnown) {
-  CpuDevice device;
+  AnyDevice device;
   const Inputs in{2, 8, 1, 1, Values(16, 0.125), {0, 0}, {1, 1}};
   EXPECT_NEAR(Compute(device, in).entropy, 2 * std::log(8.0), 1e-6);
 }
 
 TEST(RoutingStatisticsTest, EntropyIsZeroWhereOneTakesAll) {
-  CpuDevice device;
+  AnyDevice device;
   const Inputs in{2, 3, 1, 1, {0, 1, 0, 1, 0, 0}, {1, 0}, {1, 1}};
   EXPECT_EQ(Compute(device, in).entropy, 0.0);
 }
 
 TEST(RoutingStatisticsTest, ScoresAreDividedByTheirSum) {
-  CpuDevice device;
+  AnyDevice device;
   const Inputs one{1, 3, 1, 1, {0.5, 0.25, 0.25}, {0}, {1}};
   const Inputs twice{1, 3, 1, 1, {1, 0.5, 0.5}, {0}, {1}};
   EXPECT_NEAR(Compute(device, one).entropy, 1.5 * std::log(2.0), 1e-6);
@@ -159,14 +162,14 @@ TEST(RoutingStatisticsTest, ScoresAreDividedByTheirSum) {
 }
 
 TEST(RoutingStatisticsTest, NaNIsSeen) {
-  CpuDevice device;
+  AnyDevice device;
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const Inputs in{1, 3, 1, 1, {0.5, nan, 0.25}, {0}, {1}};
   EXPECT_TRUE(std::isnan(Compute(device, in).entropy));
 }
 
 TEST(RoutingStatisticsTest, PairsEndWithTheirSequenceAndAtPadding) {
-  CpuDevice device;
+  AnyDevice device;
   // Two sequences of 4: the pairs are (0,1), (1,2), (2,3), (4,5); 6 is padding.
   Inputs in{8, 4, 2, 4, Values(32, 0.25), {}, {1, 1, 1, 1, 1, 1, 0, 1}};
   in.chosen = {0, 1, 0, 2, 2, 3, 3, 1, 3, 1, 0, 2, 0, 2, 0, 2};
@@ -174,7 +177,7 @@ TEST(RoutingStatisticsTest, PairsEndWithTheirSequenceAndAtPadding) {
 }
 
 TEST(RoutingStatisticsTest, ATokenWithoutAChoiceIsInNoPair) {
-  CpuDevice device;
+  AnyDevice device;
   const Inputs in{
       4, 4, 2, 4, Values(16, 0.25), {0, -1, 0, -1, -1, -1, 0, 1}, {1, 1, 1, 1}};
   EXPECT_TRUE(AllEqual(Compute(device, in).pairs, {1, 1, 1}));
@@ -184,7 +187,7 @@ TEST(RoutingStatisticsTest, ATokenWithoutAChoiceIsInNoPair) {
 // and 46.4 %.
 TEST(RoutingStatisticsTest,
      AUniformRouterRepeatsAnEighthFirstAndFortySixPercentFirstOrSecond) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   const int64_t tokens = 64 * 2048;
   // Standard deviations of 0.09 % and 0.14 %.
   const Inputs in{tokens,
@@ -201,15 +204,19 @@ TEST(RoutingStatisticsTest,
 }
 
 TEST(ValueRangeTest, IsTheSmallestAndTheLargest) {
-  CpuDevice device;
+  AnyDevice device;
   const auto stream = device.NewStream();
   const double nan = std::numeric_limits<double>::quiet_NaN();
+  const Values many = RandomValues(4, 1001);
   const struct {
     Values values, range;
   } cases[] = {
       {{-0.5}, {-0.5, -0.5}},
       {{0, 0.25, -1, 0.125}, {-1, 0.25}},
       {{3, 2, 1}, {1, 3}},
+      {many,
+       {*std::min_element(many.begin(), many.end()),
+        *std::max_element(many.begin(), many.end())}},
   };
   for (const auto& item : cases) {
     TestTensor values(device, DType::kFloat32,
@@ -229,6 +236,7 @@ TEST(ValueRangeTest, IsTheSmallestAndTheLargest) {
 }
 
 TEST(RoutingStatisticsTest, GivesTheSameBitsOnAnyNumberOfThreads) {
+  SWITCHYARD_CPU_ONLY();
   Inputs in = RandomInputs(1001, 24, 3, 7);
   for (double& valid : in.valid) valid = valid > 0;
   GuardedDevice one(1);

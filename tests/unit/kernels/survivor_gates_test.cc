@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "switchyard/base/cpu/cpu_device.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/random_values.h"
 #include "switchyard/tests/support/test_tensor.h"
@@ -15,6 +15,7 @@ namespace {
 
 using switchyard::testing::AllEqual;
 using switchyard::testing::AllNear;
+using switchyard::testing::AnyDevice;
 using switchyard::testing::Layout;
 using switchyard::testing::RandomIntegers;
 using switchyard::testing::RandomValues;
@@ -41,7 +42,7 @@ Values Survivors(const Values& gates, const Values& experts,
 
 Values SurvivorsOf(const Values& gates, const Values& experts,
                    const Values& rows, int64_t k, Layout layout = {}) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   const auto stream = device.NewStream();
   const Shape shape = {static_cast<int64_t>(gates.size()) / k, k};
   TestTensor g(device, DType::kFloat32, shape, gates, layout);
@@ -65,8 +66,38 @@ TEST(SurvivorGatesTest, TakeOverWhatTheDroppedHad) {
       AllEqual(SurvivorsOf({.5, .375}, {0, -1}, {1, -1}, 2), {.5, .375}));
 }
 
+TEST(SurvivorGatesTest, AgreeWithDoubles) {
+  for (const int64_t tokens : {0, 1, 31, 32, 33, 1001}) {
+    for (const int64_t k : {1, 2, 17}) {
+      const Values gates = RandomValues(6, tokens * k, 0.05, 1);
+      Values experts, rows, expected;
+      for (double word : RandomIntegers(7, tokens * k, 0, 5)) {
+        experts.push_back(word == 0 ? -1 : word);
+        rows.push_back(word <= 2 ? -1 : word);
+      }
+      for (int64_t t = 0; t < tokens; ++t) {
+        const auto row = [&](const Values& all) {
+          return Values(all.begin() + t * k, all.begin() + (t + 1) * k);
+        };
+        Values one = Survivors(row(gates), row(experts), row(rows));
+        bool lost = false;
+        for (int64_t j = 0; j < k; ++j) {
+          lost = lost || (row(experts)[j] >= 0 && row(rows)[j] < 0);
+        }
+        if (!lost) one = row(gates);
+        expected.insert(expected.end(), one.begin(), one.end());
+      }
+      for (const Layout layout : {Layout(), Layout::Strided(1, 3)}) {
+        // Two sums of up to 17 numbers, a quotient and a product.
+        EXPECT_TRUE(AllNear(SurvivorsOf(gates, experts, rows, k, layout),
+                            expected, 0, 36 * 0x1p-24));
+      }
+    }
+  }
+}
+
 TEST(SurvivorGatesTest, ATokenThatLostNothingKeepsItsBits) {
-  CpuDevice device;
+  AnyDevice device;
   const auto stream = device.NewStream();
   const Shape shape = {100, 3};
   TestTensor gates(device, DType::kFloat32, shape, RandomValues(1, 300, 0, 1));
@@ -94,7 +125,7 @@ TEST(SurvivorGatesTest, TheGradientIsTheCentralDifference) {
     experts.push_back(word == 0 ? -1 : word);
     rows.push_back(word <= 2 ? -1 : word);
   }
-  CpuDevice device(2);
+  AnyDevice device(2);
   const auto stream = device.NewStream();
   const Shape shape = {kTokens, kChoices};
   for (const Layout layout : {Layout(), Layout::Strided(1, 3)}) {

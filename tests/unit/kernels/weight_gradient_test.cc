@@ -11,6 +11,7 @@
 #include "switchyard/kernels/fixed_point.h"
 #include "switchyard/kernels/instruction_set.h"
 #include "switchyard/kernels/matmul.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/compare.h"
 #include "switchyard/tests/support/product_oracle.h"
 #include "switchyard/tests/support/random_values.h"
@@ -20,18 +21,20 @@ namespace switchyard::kernels {
 namespace {
 
 using switchyard::testing::AllNear;
+using switchyard::testing::AnyDevice;
 using switchyard::testing::Layout;
 using switchyard::testing::Oracle;
 using switchyard::testing::Product;
 using switchyard::testing::RandomValues;
+using switchyard::testing::TestsCuda;
 using switchyard::testing::TestTensor;
 
 // The gradients of parameters of these row counts, zero at first.
 struct Sums {
   Sums(Device& device, const std::vector<int64_t>& rows, int64_t columns,
-       Layout layout = {}) {
+       Layout layout = {}, DType dtype = DType::kInt64) {
     for (int64_t count : rows) {
-      sums.emplace_back(device, DType::kInt64, Shape{count, columns},
+      sums.emplace_back(device, dtype, Shape{count, columns},
                         std::vector<double>(count * columns, 0.0), layout);
       refused.emplace_back(device, DType::kInt64, Shape{1},
                            std::vector<double>{0.0});
@@ -94,7 +97,7 @@ void Add(Device& device, const Leaf& leaf, const Sums& sums,
 }
 
 TEST(WeightGradientTest, AgreesWithTheOracle) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
     for (const auto& [rows, out, in] :
          {std::tuple(1, 1, 1), std::tuple(31, 33, 32), std::tuple(600, 40, 17),
@@ -113,6 +116,7 @@ TEST(WeightGradientTest, AgreesWithTheOracle) {
 
 // Each leaf is rounded once, whatever the parameters it is split over.
 TEST(WeightGradientTest, IsAProductAndAnAddOfItsLeaf) {
+  SWITCHYARD_CPU_ONLY();
   if (HasBFloat16Products()) GTEST_SKIP() << "oneDNN's blocks are others";
   CpuDevice device(2);
   const auto stream = device.NewStream();
@@ -137,15 +141,42 @@ TEST(WeightGradientTest, IsAProductAndAnAddOfItsLeaf) {
   }
 }
 
+// A GPU may sum in fp32.
+TEST(WeightGradientTest, FloatSumsAgreeWithTheOracle) {
+  if (!TestsCuda()) GTEST_SKIP() << "the CPU's sums are integers";
+  AnyDevice device;
+  for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
+    const Leaf first = RandomLeaf(1, 31, 33, 32, dtype);
+    const Leaf second = RandomLeaf(9, 600, 33, 32, dtype);
+    const Sums sums(device, {20, 13}, 32, Layout::Strided(3, 1),
+                    DType::kFloat32);
+    Add(device, first, sums);
+    Add(device, second, sums);
+    const Product one = first.oracle(), two = second.oracle();
+    std::vector<double> expected = one.values, actual = sums.sums[0].Read();
+    std::vector<double> tolerance = one.Tolerance(DType::kFloat32);
+    const auto more = two.Tolerance(DType::kFloat32);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      expected[i] += two.values[i];
+      // And the sum of both is rounded: it is below 631.
+      tolerance[i] += more[i] + 631 * 0x1p-24;
+    }
+    const auto rest = sums.sums[1].Read();
+    actual.insert(actual.end(), rest.begin(), rest.end());
+    EXPECT_TRUE(AllNear(actual, expected, tolerance));
+  }
+}
+
 TEST(WeightGradientTest, NoRowsAddNothing) {
-  CpuDevice device;
+  AnyDevice device;
+  device.MayStayIdle();
   Sums sums(device, {5}, 6);
   Add(device, RandomLeaf(1, 0, 5, 6, DType::kFloat32), sums);
   EXPECT_EQ(sums.Bits(), std::vector<uint64_t>(30, 0));
 }
 
 TEST(WeightGradientTest, CountsExactlyWhatItRefuses) {
-  CpuDevice device;
+  AnyDevice device;
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
     Leaf leaf = RandomLeaf(1, 9, 21, 37, dtype);
     leaf.dy[4 * 21 + 20] = std::nan("");  // a row of the leaf
@@ -215,7 +246,7 @@ Sums MakeSums(Device& device) {
 
 // Every segment is a leaf of its own: as if given to WeightGradient alone.
 TEST(GroupedWeightGradientTest, AddsALeafForEachSegment) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
     const Grouped grouped =
         MakeGrouped(dtype, {{0, 60}, {2, 9}, {0, 300}, {1, 0}, {2, 256}});
@@ -239,7 +270,27 @@ TEST(GroupedWeightGradientTest, AddsALeafForEachSegment) {
   }
 }
 
+// All segments of an expert are one leaf there.
+TEST(GroupedWeightGradientTest, FloatSumsAgreeWithIntegers) {
+  if (!TestsCuda()) GTEST_SKIP() << "the CPU's sums are integers";
+  AnyDevice device;
+  const Grouped grouped =
+      MakeGrouped(DType::kFloat32, {{0, 60}, {0, 300}, {1, 0}, {2, 256}});
+  const Sums integers = MakeSums(device);
+  const Sums floats(device, {70, 80, 70, 80, 70, 80}, kIn, {}, DType::kFloat32);
+  Add(device, grouped, integers);
+  Add(device, grouped, floats);
+  std::vector<double> actual;
+  for (const TestTensor& sum : floats.sums) {
+    const auto values = sum.Read();
+    actual.insert(actual.end(), values.begin(), values.end());
+  }
+  // At most 360 products below 1: as many roundings, of sums below 360, twice.
+  EXPECT_TRUE(AllNear(actual, integers.Values(), 2 * 360 * 360 * 0x1p-24, 0));
+}
+
 TEST(GroupedWeightGradientTest, BitsDependOnNeitherThreadsNorLayout) {
+  SWITCHYARD_CPU_ONLY();
   CpuDevice one(1), three(3);
   GuardedDevice guarded(2);
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
@@ -257,7 +308,7 @@ TEST(GroupedWeightGradientTest, BitsDependOnNeitherThreadsNorLayout) {
 
 // The same segments in another order, as if from other ranks.
 TEST(GroupedWeightGradientTest, SegmentsHaveNoOrder) {
-  CpuDevice device(2);
+  AnyDevice device(2);
   Grouped grouped = MakeGrouped(DType::kFloat32,
                                 {{0, 60}, {1, 300}, {0, 9}, {0, 128}, {1, 8}});
   const Sums forward = MakeSums(device), backward = MakeSums(device);

@@ -84,7 +84,7 @@ absl::Status RoundTrip(comm::Communicator& world, Tokens tokens,
   }
   EXPECT_EQ(received, routing.received_rows);
   SWITCHYARD_RETURN_IF_ERROR(TokenDispatcher::Finish(
-      run, dispatcher.Return(run, routing, rows, "back")));
+      run, dispatcher.Return(run, routing.chunks[0], rows, "back")));
   // Combined with weight 1, a token is itself as often as it was kept.
   const TensorView back = run.New(DType::kFloat32, {tokens.count, kWidth});
   kernels::Unpermute(*stream, {.buffer = rows,
