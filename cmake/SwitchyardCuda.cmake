@@ -42,26 +42,40 @@ function(switchyard_cuda_sources target)
 endfunction()
 
 if(SWITCHYARD_CUDA STREQUAL "ON")
-  if(SWITCHYARD_CCACHE AND NOT CMAKE_CUDA_COMPILER_LAUNCHER)
-    set(CMAKE_CUDA_COMPILER_LAUNCHER ${SWITCHYARD_CCACHE})
+  if(NOT CMAKE_CUDA_COMPILER_LAUNCHER)
+    set(CMAKE_CUDA_COMPILER_LAUNCHER
+        ${CMAKE_CURRENT_LIST_DIR}/keep_kernel_resources.sh ${SWITCHYARD_CCACHE})
   endif()
   if(NOT CMAKE_CUDA_ARCHITECTURES)
     # A100, H100, B200, and code that later ones can translate.
     set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 100-real 100-virtual)
   endif()
   enable_language(CUDA)
+  # CMake 3.25 does not know that nvcc can.
+  foreach(kind STANDARD EXTENSION)
+    if(NOT DEFINED CMAKE_CUDA20_${kind}_COMPILE_OPTION)
+      set(CMAKE_CUDA20_${kind}_COMPILE_OPTION -std=c++20)
+    endif()
+  endforeach()
   set(CMAKE_CUDA_STANDARD 20)
   set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+  # No contraction, as on the CPU (SwitchyardTargets.cmake). ptxas tells what
+  # each kernel takes (tests/gpu/kernel_resources.sh).
+  set(SWITCHYARD_CUDA_OPTIONS --fmad=false -Xptxas=-v)
+  if(SWITCHYARD_WERROR)
+    list(APPEND SWITCHYARD_CUDA_OPTIONS "SHELL:-Werror all-warnings")
+  endif()
   find_package(CUDAToolkit REQUIRED)
   find_library(NCCL_LIBRARY nccl HINTS ${CUDAToolkit_LIBRARY_DIR}
                $ENV{NCCL_HOME}/lib REQUIRED)
   find_path(NCCL_INCLUDE_DIR nccl.h HINTS ${CUDAToolkit_INCLUDE_DIRS}
             $ENV{NCCL_HOME}/include REQUIRED)
-  add_library(switchyard_nccl INTERFACE)
-  add_library(switchyard::nccl ALIAS switchyard_nccl)
-  target_include_directories(switchyard_nccl INTERFACE
-    $<BUILD_INTERFACE:${NCCL_INCLUDE_DIR}>)
-  target_link_libraries(switchyard_nccl INTERFACE ${NCCL_LIBRARY} CUDA::cudart)
+  if(NOT TARGET NCCL::nccl)
+    add_library(NCCL::nccl UNKNOWN IMPORTED GLOBAL)
+    set_target_properties(NCCL::nccl PROPERTIES
+      IMPORTED_LOCATION ${NCCL_LIBRARY}
+      INTERFACE_INCLUDE_DIRECTORIES ${NCCL_INCLUDE_DIR})
+  endif()
 elseif(SWITCHYARD_CUDA STREQUAL "EMULATED")
   # Accesses to memory are reported to the race checker of tests/emulation,
   # which is linked in place of the compiler's own. AddressSanitizer excludes it.

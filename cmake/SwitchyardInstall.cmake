@@ -10,16 +10,16 @@ include(CMakePackageConfigHelpers)
 # compiles each of these by itself against an installed package, so one that
 # needs a header that is missing here fails there.
 set(PUBLIC_HEADERS
-  base/arena.h base/check.h base/cpu/cpu_device.h base/device.h base/dtype.h
+  base/arena.h base/check.h base/cpu/cpu_device.h base/cuda/cuda_device.h base/device.h base/dtype.h
   base/file_system.h base/guarded/guarded_device.h base/philox.h
   base/random_access_file.h base/shape.h base/status.h
   base/storage.h base/stream.h base/tensor_view.h
   comm/communicator.h comm/ledger.h comm/mpi/from_mpi.h comm/mpi/launcher.h
-  comm/mpi/mpi_environment.h comm/options.h comm/self/self_communicator.h
+  comm/mpi/mpi_environment.h comm/nccl/use_nccl.h comm/options.h comm/self/self_communicator.h
   comm/thread/thread_communicator.h comm/ticket.h)
 file(GLOB OPERATOR_HEADERS CONFIGURE_DEPENDS
      RELATIVE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/kernels/*.h)
-list(REMOVE_ITEM OPERATOR_HEADERS kernels/checks.h)
+list(REMOVE_ITEM OPERATOR_HEADERS kernels/checks.h kernels/lm_head_scratch.h)
 file(GLOB_RECURSE RUNTIME_HEADERS CONFIGURE_DEPENDS
      RELATIVE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/runtime/*.h)
 list(REMOVE_ITEM RUNTIME_HEADERS runtime/data/tokenizers/json_part.h
@@ -31,6 +31,16 @@ foreach(header IN LISTS PUBLIC_HEADERS OPERATOR_HEADERS RUNTIME_HEADERS)
   install(FILES ${PROJECT_SOURCE_DIR}/${header}
           DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/switchyard/${folder})
 endforeach()
+
+# Those that take a handle of CUDA's or NCCL's are for who has them.
+set(SWITCHYARD_CUDA_IS_ON OFF)
+if(SWITCHYARD_CUDA STREQUAL "ON")
+  set(SWITCHYARD_CUDA_IS_ON ON)
+  install(FILES ${PROJECT_SOURCE_DIR}/base/cuda/from_cuda.h
+          DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/switchyard/base/cuda)
+  install(FILES ${PROJECT_SOURCE_DIR}/comm/nccl/from_nccl.h
+          DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/switchyard/comm/nccl)
+endif()
 
 install(TARGETS switchyard_base switchyard_comm switchyard_kernels
                 switchyard_runtime

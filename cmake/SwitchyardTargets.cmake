@@ -30,8 +30,9 @@ elseif(SWITCHYARD_SANITIZER STREQUAL "thread")
 endif()
 
 function(switchyard_configure target)
-  target_compile_options(${target} PRIVATE ${SWITCHYARD_COMPILE_OPTIONS}
-                                           ${SWITCHYARD_SANITIZER_OPTIONS})
+  target_compile_options(${target} PRIVATE
+    "$<$<COMPILE_LANGUAGE:CXX>:${SWITCHYARD_COMPILE_OPTIONS};${SWITCHYARD_SANITIZER_OPTIONS}>"
+    "$<$<COMPILE_LANGUAGE:CUDA>:${SWITCHYARD_CUDA_OPTIONS}>")
   target_link_options(${target} PRIVATE ${SWITCHYARD_SANITIZER_OPTIONS})
   target_compile_features(${target} PUBLIC cxx_std_20)
 endfunction()

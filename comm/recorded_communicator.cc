@@ -158,11 +158,6 @@ void RecordedCommunicator::DropTransport() {
   flights_.reset();
 }
 
-bool RecordedCommunicator::Reaches(const Device& device,
-                                   CallKind /*kind*/) const {
-  return device.kind() == DeviceKind::kCpu;
-}
-
 Ticket RecordedCommunicator::AllReduce(Stream& stream, const TensorView& buffer,
                                        ReduceOp op, Caller caller) {
   CheckBuffer(buffer);
@@ -330,8 +325,7 @@ RecordedCommunicator::Pending::Way RecordedCommunicator::WayOf(
   if (flights_ != nullptr && &device == &flights_->device()) {
     return Pending::Way::kFlight;
   }
-  return Reaches(device, call.kind) ? Pending::Way::kDirect
-                                    : Pending::Way::kStaged;
+  return Pending::Way::kStaged;
 }
 
 Ticket RecordedCommunicator::Launch(Stream* stream, Pending& pending) {

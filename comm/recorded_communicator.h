@@ -7,8 +7,8 @@
 // finishes it.
 //
 // Buffers in a GPU's memory go another way: by the group's device transport, if
-// it has one, else through host memory (staging.h), unless the implementation
-// reaches them itself. A group of one rank copies on the device.
+// it has one, else through host memory (staging.h). A group of one rank copies
+// on the device.
 #ifndef SWITCHYARD_COMM_RECORDED_COMMUNICATOR_H_
 #define SWITCHYARD_COMM_RECORDED_COMMUNICATOR_H_
 
@@ -132,9 +132,6 @@ class RecordedCommunicator : public Communicator {
   // with its report.
   virtual absl::Status Fail(const Pending& pending,
                             const absl::Status& cause) = 0;
-  // Whether the implementation itself can read and write the buffers of a call
-  // of this kind in the memory of `device`.
-  virtual bool Reaches(const Device& device, CallKind kind) const;
 
   const GroupIdentity& identity() const { return identity_; }
   const ledger::GroupLedger& record() const { return record_; }

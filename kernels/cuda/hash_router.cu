@@ -27,6 +27,7 @@ struct Hashing {
   Rows<float> gates;
 };
 
+// Word j % 4 of the counter (id, j / 4, ...), as a number below `from`.
 __device__ int32_t Draw(uint64_t key, int32_t id, int64_t j, int64_t from) {
   constexpr uint32_t kPurpose = 0x68617368;
   const PhiloxRow row = {key, {static_cast<uint32_t>(j / 4), kPurpose, 0}};

@@ -207,10 +207,24 @@ int64_t CountedWindows(const TrainOptions& options) {
   return window == 0 ? 0 : micro_batches / window;
 }
 
+// On a GPU full segments travel where experts have a capacity
+// (moe/token_dispatcher.h): `rows` from every rank to every expert.
+RoutedRows FullSegments(const ModelConfig& m, int64_t rows, int64_t width) {
+  const int64_t all = m.experts * rows;
+  return {all, all - all / width};
+}
+
+bool SendsFullSegments(const TrainOptions& options, int64_t capacity) {
+  return options.device == DeviceKind::kCuda && capacity > 0;
+}
+
 }  // namespace
 
 RoutedRows EvenRows(const TrainOptions& options, int64_t width) {
   const ModelConfig& m = options.model;
+  if (SendsFullSegments(options, ExpertCapacity(options))) {
+    return FullSegments(m, ExpertCapacity(options), width);
+  }
   const int64_t capacity = LimitOfExpert(options, ExpertCapacity(options));
   RoutedRows rows;
   rows.received = AllRows(options);
@@ -223,6 +237,9 @@ RoutedRows EvenRows(const TrainOptions& options, int64_t width) {
 
 RoutedRows WorstRows(const TrainOptions& options, int64_t width) {
   const ModelConfig& m = options.model;
+  if (SendsFullSegments(options, MostExpertRows(options))) {
+    return FullSegments(m, MostExpertRows(options), width);
+  }
   const int64_t tokens = options.micro_batch * options.seq_len;
   const int64_t capacity = LimitOfExpert(options, MostExpertRows(options));
   const int64_t choices = Choices(m, width);

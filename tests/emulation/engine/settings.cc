@@ -43,9 +43,21 @@ void ReadOrder(Order& order) {
   }
 }
 
+void ReadStreams(Streams& streams) {
+  constexpr char kName[] = "SWITCHYARD_EMULATION_STREAMS";
+  const char* const value = std::getenv(kName);
+  if (value == nullptr) return;
+  const std::string_view text = value;
+  if (text != "sync" && text != "threads") {
+    Refuse(kName, value, "sync or threads");
+  }
+  if (text == "threads") streams = Streams::kThreads;
+}
+
 Settings FromEnvironment() {
   Settings settings;
   ReadOrder(settings.order);
+  ReadStreams(settings.streams);
   ReadNumber("SWITCHYARD_EMULATION_SEED", settings.seed);
   ReadNumber("SWITCHYARD_EMULATION_POISON", settings.poison);
   ReadNumber("SWITCHYARD_EMULATION_DEVICES", settings.devices);

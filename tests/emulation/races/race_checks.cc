@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 
 #include "emulation/control.h"
 #include "engine/address_space.h"
@@ -11,6 +12,7 @@
 #include "races/describe.h"
 #include "races/order.h"
 #include "runtime/memory.h"
+#include "runtime/stream.h"
 
 namespace switchyard::emulation {
 namespace {
@@ -105,6 +107,7 @@ void NoteHostAccess(const void* address, size_t bytes, AccessKind kind,
                   ", which only the device can reach");
     return;
   }
+  const std::lock_guard lock(DeviceMutex());
   Operation host;
   host.before = HostClock();
   OrderJudge judge(host);

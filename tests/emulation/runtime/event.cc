@@ -1,7 +1,11 @@
 // SPDX-FileCopyrightText: The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
-#include <set>
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <memory>
 
+#include "emulation/control.h"
 #include "emulation/runtime_api.h"
 #include "runtime/errors.h"
 #include "runtime/stream.h"
@@ -9,28 +13,76 @@
 namespace switchyard::emulation {
 namespace {
 
+// Kept by the operations that record it and wait for it, too: an event may be
+// destroyed before they ran.
+struct Event {
+  int device = 0;
+  bool timed = false;
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  uint64_t recorded = 0;  // times, by the host
+  uint64_t reached = 0;   // of those, by the stream
+  std::chrono::steady_clock::time_point time;
+  VectorClock clock;  // of the stream when it was recorded last
+
+  bool Reached() {
+    const std::lock_guard lock(mutex);
+    return reached == recorded;
+  }
+  void Reach(uint64_t record) {
+    {
+      const std::lock_guard lock(mutex);
+      reached = record;
+      time = std::chrono::steady_clock::now();
+    }
+    changed.notify_all();
+  }
+  void Wait(uint64_t record) {
+    std::unique_lock lock(mutex);
+    changed.wait(lock, [this, record] { return reached >= record; });
+  }
+};
+
 std::mutex g_mutex;
 
-std::set<cudaEvent_t>& Events() {
-  static auto* const events = new std::set<cudaEvent_t>;
+std::map<cudaEvent_t, std::shared_ptr<Event>>& Events() {
+  static auto* const events = new std::map<cudaEvent_t, std::shared_ptr<Event>>;
   return *events;
 }
 
-cudaError_t CheckEvent(const char* call, cudaEvent_t event) {
-  SWITCHYARD_EMULATION_RETURN_IF_ERROR(DeviceState());
+// Null, with the thread's last error set, where the device failed or there is
+// no such event.
+std::shared_ptr<Event> Find(const char* call, cudaEvent_t handle,
+                            cudaError_t& error) {
+  error = DeviceState();
+  if (error != cudaSuccess) return nullptr;
   const std::lock_guard lock(g_mutex);
-  if (Events().count(event) > 0) return cudaSuccess;
-  return Error(cudaErrorInvalidResourceHandle,
-               std::string(call) + ": no such event");
+  const auto found = Events().find(handle);
+  if (found != Events().end()) return found->second;
+  error = Error(cudaErrorInvalidResourceHandle,
+                std::string(call) + ": no such event");
+  return nullptr;
+}
+
+// The host saw it reached.
+cudaError_t Known(Event& event) {
+  VectorClock clock;
+  {
+    const std::lock_guard lock(event.mutex);
+    clock = event.clock;
+  }
+  HostKnows(clock);
+  return DeviceState();
 }
 
 }  // namespace
 }  // namespace switchyard::emulation
 
-using switchyard::emulation::CheckEvent;
 using switchyard::emulation::CheckStream;
-using switchyard::emulation::Enqueue;
 using switchyard::emulation::Error;
+using switchyard::emulation::Event;
+using switchyard::emulation::Find;
 
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
   SWITCHYARD_EMULATION_RETURN_IF_ERROR(switchyard::emulation::DeviceState());
@@ -38,11 +90,12 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned flags) {
   if (event == nullptr || (flags & ~kKnown) != 0) {
     return Error(cudaErrorInvalidValue, "cudaEventCreateWithFlags: flags");
   }
+  auto created = std::make_shared<Event>();
+  created->device = switchyard::emulation::CurrentDevice();
+  created->timed = (flags & cudaEventDisableTiming) == 0;
+  *event = reinterpret_cast<cudaEvent_t>(created.get());
   const std::lock_guard lock(switchyard::emulation::g_mutex);
-  *event = new CUevent_st;
-  (*event)->device = switchyard::emulation::CurrentDevice();
-  (*event)->timed = (flags & cudaEventDisableTiming) == 0;
-  switchyard::emulation::Events().insert(*event);
+  switchyard::emulation::Events()[*event] = std::move(created);
   return cudaSuccess;
 }
 
@@ -56,59 +109,93 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
     return Error(cudaErrorInvalidResourceHandle,
                  "cudaEventDestroy: no such event");
   }
-  delete event;
   return cudaSuccess;
 }
 
-cudaError_t cudaEventRecord(cudaEvent_t event, cudaStream_t stream) {
-  SWITCHYARD_EMULATION_RETURN_IF_ERROR(CheckEvent("cudaEventRecord", event));
+cudaError_t cudaEventRecord(cudaEvent_t handle, cudaStream_t stream) {
+  cudaError_t error = cudaSuccess;
+  const auto event = Find("cudaEventRecord", handle, error);
+  if (event == nullptr) return error;
   SWITCHYARD_EMULATION_RETURN_IF_ERROR(CheckStream("cudaEventRecord", stream));
   if (event->device != stream->device) {
     return Error(cudaErrorInvalidResourceHandle,
                  "cudaEventRecord: event and stream are of two devices");
   }
-  event->recorded = true;
-  const cudaError_t result = Enqueue(stream, "cudaEventRecord", [event] {
-    event->time = std::chrono::steady_clock::now();
-  });
-  event->clock = stream->clock;
-  return result;
+  uint64_t record = 0;
+  {
+    const std::lock_guard lock(event->mutex);
+    record = ++event->recorded;
+    event->clock = stream->clock;
+  }
+  switchyard::emulation::Task task;
+  task.work = [event, record] { event->Reach(record); };
+  task.even_failed = true;  // others wait for it
+  stream->queue.Enqueue(std::move(task));
+  return cudaSuccess;
 }
 
-cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event,
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t handle,
                                 unsigned flags) {
   SWITCHYARD_EMULATION_RETURN_IF_ERROR(
       CheckStream("cudaStreamWaitEvent", stream));
   if (flags != 0) {
     return Error(cudaErrorInvalidValue, "cudaStreamWaitEvent: flags");
   }
-  SWITCHYARD_EMULATION_RETURN_IF_ERROR(
-      CheckEvent("cudaStreamWaitEvent", event));
-  stream->clock.Join(event->clock);
+  cudaError_t error = cudaSuccess;
+  const auto event = Find("cudaStreamWaitEvent", handle, error);
+  if (event == nullptr) return error;
+  uint64_t record = 0;
+  switchyard::emulation::Task task;
+  {
+    const std::lock_guard lock(event->mutex);
+    stream->clock.Join(event->clock);
+    record = event->recorded;
+    task.may_wait = event->reached < record;
+  }
+  task.work = [event, record] { event->Wait(record); };
+  stream->queue.Enqueue(std::move(task));
   return cudaSuccess;
 }
 
-cudaError_t cudaEventQuery(cudaEvent_t event) {
-  SWITCHYARD_EMULATION_RETURN_IF_ERROR(CheckEvent("cudaEventQuery", event));
-  switchyard::emulation::HostKnows(event->clock);
-  return cudaSuccess;
+cudaError_t cudaEventQuery(cudaEvent_t handle) {
+  cudaError_t error = cudaSuccess;
+  const auto event = Find("cudaEventQuery", handle, error);
+  if (event == nullptr) return error;
+  if (!event->Reached()) return Error(cudaErrorNotReady, "cudaEventQuery");
+  return switchyard::emulation::Known(*event);
 }
 
-cudaError_t cudaEventSynchronize(cudaEvent_t event) {
-  return cudaEventQuery(event);  // nothing is ever under way
+cudaError_t cudaEventSynchronize(cudaEvent_t handle) {
+  cudaError_t error = cudaSuccess;
+  const auto event = Find("cudaEventSynchronize", handle, error);
+  if (event == nullptr) return error;
+  uint64_t record = 0;
+  {
+    const std::lock_guard lock(event->mutex);
+    record = event->recorded;
+  }
+  event->Wait(record);
+  return switchyard::emulation::Known(*event);
 }
 
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start,
                                  cudaEvent_t end) {
-  SWITCHYARD_EMULATION_RETURN_IF_ERROR(
-      CheckEvent("cudaEventElapsedTime", start));
-  SWITCHYARD_EMULATION_RETURN_IF_ERROR(CheckEvent("cudaEventElapsedTime", end));
-  if (!start->timed || !end->timed || !start->recorded || !end->recorded) {
+  cudaError_t error = cudaSuccess;
+  const auto first = Find("cudaEventElapsedTime", start, error);
+  if (first == nullptr) return error;
+  const auto last = Find("cudaEventElapsedTime", end, error);
+  if (last == nullptr) return error;
+  if (!first->timed || !last->timed || first->recorded == 0 ||
+      last->recorded == 0) {
     return Error(cudaErrorInvalidResourceHandle,
                  "cudaEventElapsedTime: an event without timing, or that was "
                  "not recorded");
   }
+  if (!first->Reached() || !last->Reached()) {
+    return Error(cudaErrorNotReady, "cudaEventElapsedTime");
+  }
   *milliseconds =
-      std::chrono::duration<float, std::milli>(end->time - start->time).count();
+      std::chrono::duration<float, std::milli>(last->time - first->time)
+          .count();
   return cudaSuccess;
 }

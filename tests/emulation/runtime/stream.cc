@@ -2,7 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/stream.h"
 
+#include <algorithm>
+#include <iterator>
 #include <set>
+#include <utility>
+#include <vector>
 
 #include "emulation/runtime_api.h"
 #include "runtime/errors.h"
@@ -27,7 +31,12 @@ cudaError_t Create(cudaStream_t* stream, unsigned flags, int priority) {
     return Error(cudaErrorInvalidValue, "stream flags or priority");
   }
   const std::lock_guard lock(g_mutex);
-  *stream = new CUstream_st{CurrentDevice(), ++g_streams_made, priority, {}};
+  const int id = ++g_streams_made;
+  *stream = new CUstream_st{CurrentDevice(),
+                            id,
+                            priority,
+                            {},
+                            switchyard::emulation::StreamQueue(id)};
   Streams().insert(*stream);
   return cudaSuccess;
 }
@@ -58,22 +67,39 @@ cudaError_t CheckStream(const char* call, cudaStream_t stream) {
 
 cudaError_t Enqueue(cudaStream_t stream, const std::string& name,
                     std::function<void()> work) {
-  const auto operation = NumberOperation(stream->id, name, stream->clock);
-  const OperationScope scope(operation.get());
-  work();
+  Task task;
+  task.work = std::move(work);
+  task.operation = NumberOperation(stream->id, name, stream->clock);
+  stream->queue.Enqueue(std::move(task));
+  return cudaSuccess;
+}
+
+cudaError_t EnqueueWaiting(cudaStream_t stream, const std::string& name,
+                           std::function<void()> work) {
+  Task task;
+  task.work = std::move(work);
+  task.operation = NumberOperation(stream->id, name, stream->clock);
+  task.may_wait = true;
+  stream->queue.Enqueue(std::move(task));
   return cudaSuccess;
 }
 
 cudaError_t Synchronize(cudaStream_t stream) {
-  HostKnows(stream->clock);
+  const VectorClock clock = stream->clock;
+  stream->queue.WaitIdle();
+  HostKnows(clock);
   return DeviceState();
 }
 
 cudaError_t SynchronizeDevice(int device) {
-  const std::lock_guard lock(g_mutex);
-  for (const cudaStream_t stream : Streams()) {
-    if (stream->device == device) HostKnows(stream->clock);
+  std::vector<cudaStream_t> streams;
+  {
+    const std::lock_guard lock(g_mutex);
+    std::copy_if(
+        Streams().begin(), Streams().end(), std::back_inserter(streams),
+        [device](cudaStream_t stream) { return stream->device == device; });
   }
+  for (const cudaStream_t stream : streams) Synchronize(stream);
   return DeviceState();
 }
 
@@ -105,16 +131,19 @@ cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned flags,
 cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   SWITCHYARD_EMULATION_RETURN_IF_ERROR(
       CheckStream("cudaStreamDestroy", stream));
-  SWITCHYARD_EMULATION_RETURN_IF_ERROR(
-      switchyard::emulation::Synchronize(stream));
-  const std::lock_guard lock(switchyard::emulation::g_mutex);
-  switchyard::emulation::Streams().erase(stream);
+  switchyard::emulation::Synchronize(stream);
+  {
+    const std::lock_guard lock(switchyard::emulation::g_mutex);
+    switchyard::emulation::Streams().erase(stream);
+  }
   delete stream;
   return cudaSuccess;
 }
 
 cudaError_t cudaStreamQuery(cudaStream_t stream) {
-  return cudaStreamSynchronize(stream);  // nothing is ever under way
+  SWITCHYARD_EMULATION_RETURN_IF_ERROR(CheckStream("cudaStreamQuery", stream));
+  if (!stream->queue.Idle()) return Error(cudaErrorNotReady, "cudaStreamQuery");
+  return switchyard::emulation::Synchronize(stream);
 }
 
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) {

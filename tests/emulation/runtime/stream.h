@@ -1,31 +1,25 @@
 // SPDX-FileCopyrightText: The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Streams and events. An operation runs when it is enqueued.
+// Streams and events.
 #ifndef SWITCHYARD_TESTS_EMULATION_RUNTIME_STREAM_H_
 #define SWITCHYARD_TESTS_EMULATION_RUNTIME_STREAM_H_
 
-#include <chrono>
 #include <functional>
 #include <mutex>
 #include <string>
 
 #include "emulation/driver_types.h"
 #include "races/clocks.h"
+#include "runtime/stream_queue.h"
 
 struct CUstream_st {
   int device;
   int id;
   int priority;
+  // Of the operations that the host enqueued.
   switchyard::emulation::VectorClock clock;
-};
-
-struct CUevent_st {
-  int device = 0;
-  bool timed = false;
-  bool recorded = false;
-  std::chrono::steady_clock::time_point time;
-  switchyard::emulation::VectorClock clock;
+  switchyard::emulation::StreamQueue queue;
 };
 
 namespace switchyard::emulation {
@@ -40,12 +34,16 @@ cudaError_t CheckStream(const char* call, cudaStream_t stream);
 // more on a device that failed.
 cudaError_t Enqueue(cudaStream_t stream, const std::string& name,
                     std::function<void()> work);
+// The same for work that waits for other streams or processes.
+cudaError_t EnqueueWaiting(cudaStream_t stream, const std::string& name,
+                           std::function<void()> work);
 
 // Returns when all that was enqueued has run; the host then knows it.
 cudaError_t Synchronize(cudaStream_t stream);
 cudaError_t SynchronizeDevice(int device);
 
-// Held while anything touches memory of the device.
+// Held while anything touches memory of the device, and for no longer: never
+// while waiting.
 std::mutex& DeviceMutex();
 
 }  // namespace switchyard::emulation

@@ -156,19 +156,23 @@ TEST_P(ActivationTest, AgreesWithDoubles) {
   AnyDevice device;
   const auto stream = device.NewStream();
   for (const double range : {1e-3, 1.0, 6.0, 15.0, 1e3}) {
-    for (const int64_t width : {0, 1, 7, 32, 33, 4001}) {
+    for (const int64_t width : {0, 1, 7, 31, 32, 33, 1001}) {
       for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
         const Inputs in = MakeInputs(GetParam(), dtype, 3, width, range);
-        const ActivationTensors t(device, in, Layout::Strided(3, 1));
-        BothPasses(*stream, in.kind, t);
-        // In place.
-        ActivateBackward(*stream, in.kind, t.inner, t.dact, t.inner);
-        stream->Wait();
         const Expected e = Oracle(in);
-        EXPECT_TRUE(AllNear(t.act.Read(), e.act, e.act_error)) << range;
-        EXPECT_TRUE(AllNear(t.dinner.Read(), e.dinner, e.dinner_error))
-            << range;
-        EXPECT_TRUE(SameBits(t.inner, t.dinner));
+        // Rows of 1 and 33 elements aligned: something is left at their ends.
+        for (const Layout layout :
+             {Layout(), Layout::Strided(3, 1), Layout::Strided(7, 0)}) {
+          const ActivationTensors t(device, in, layout);
+          BothPasses(*stream, in.kind, t);
+          // In place.
+          ActivateBackward(*stream, in.kind, t.inner, t.dact, t.inner);
+          stream->Wait();
+          EXPECT_TRUE(AllNear(t.act.Read(), e.act, e.act_error)) << range;
+          EXPECT_TRUE(AllNear(t.dinner.Read(), e.dinner, e.dinner_error))
+              << range;
+          EXPECT_TRUE(SameBits(t.inner, t.dinner));
+        }
       }
     }
   }
@@ -188,7 +192,7 @@ TEST_P(ActivationTest, OracleIsTheDerivative) {
 }
 
 TEST_P(ActivationTest, GivesTheSameBitsOnAnyNumberOfThreads) {
-  const Inputs in = MakeInputs(GetParam(), DType::kBFloat16, 123, 777, 5.0);
+  const Inputs in = MakeInputs(GetParam(), DType::kBFloat16, 123, 776, 5.0);
   ExpectSameBitsOnAnyNumberOfThreads([&](Device& device, Layout layout) {
     const auto stream = device.NewStream();
     const ActivationTensors t(device, in, layout);

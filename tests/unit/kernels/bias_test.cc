@@ -33,14 +33,15 @@ TEST(BiasTest, IsAddedToEveryRowAndRoundedOnce) {
   const auto stream = device.NewStream();
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
     for (const int64_t rows : {0, 1, 65, 130}) {
-      for (const int64_t width : {1, 7, 16, 33, 100}) {
+      for (const int64_t width : {1, 7, 16, 31, 33, 100, 1001}) {
         const Values bias = RandomValues(1, width, -1, 1, dtype);
         const Values before = RandomValues(2, rows * width, -2, 2, dtype);
         Values expected;
         for (size_t i = 0; i < before.size(); ++i) {
           expected.push_back(RoundTo(dtype, before[i] + bias[i % width]));
         }
-        for (const Layout layout : {Layout(), Layout::Strided(3, 1)}) {
+        for (const Layout layout :
+             {Layout(), Layout::Strided(3, 1), Layout::Strided(7, 0)}) {
           TestTensor b(device, dtype, {width}, bias,
                        Layout::Strided(0, layout.offset()));
           TestTensor y(device, dtype, {rows, width}, before, layout);
@@ -57,8 +58,8 @@ TEST(BiasGradientTest, IsTheSumOfColumns) {
   AnyDevice device(2);
   const auto stream = device.NewStream();
   for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
-    for (const int64_t rows : {0, 1, 64, 65, 500}) {
-      for (const int64_t width : {1, 7, 16, 33, 100}) {
+    for (const int64_t rows : {0, 1, 64, 65, 1001}) {
+      for (const int64_t width : {1, 7, 16, 31, 33, 100, 1001}) {
         const Values dy = RandomValues(3, rows * width, -1, 1, dtype);
         Values expected(width, 0.0), tolerance(width, 0.0);
         // At most 64 additions in a chunk and one for each chunk.

@@ -43,6 +43,16 @@ TEST(BiasUpdateTest, TiesAndEmptyStepsChangeNothing) {
   EXPECT_TRUE(AllEqual(Update({5}, {1}), {1}));
 }
 
+// More experts than a block of a GPU has threads.
+TEST(BiasUpdateTest, ManyExperts) {
+  Values counts, expected;
+  for (int e = 0; e < 1001; ++e) {
+    counts.push_back(e % 3);  // 1000 in all: a mean just below 1
+    expected.push_back(e % 3 == 0 ? 0.125 : -0.125);
+  }
+  EXPECT_TRUE(AllEqual(Update(counts, Values(1001, 0.0)), expected));
+}
+
 TEST(BiasUpdateTest, ComparesAsIntegers) {
   // One apart, where doubles of count · E could not tell.
   const double large = 0x1p52;

@@ -28,7 +28,10 @@ using switchyard::testing::TestTensor;
 using Values = std::vector<double>;
 
 constexpr int64_t kCounts[] = {0, 1, 7, 8, 31, 32, 33, 1000, 40001};
-const Layout kLayouts[] = {Layout(), Layout::Strided(3, 1)};
+// Packed; neither first element nor rows aligned; rows of 1 and 33 elements
+// that are, so that something is left at their ends.
+const Layout kLayouts[] = {Layout(), Layout::Strided(3, 1),
+                           Layout::Strided(7, 0)};
 
 // The sum of two fp32 numbers is rounded to fp32 first, then to the dtype.
 Values Sum(const Values& a, const Values& b, DType dtype) {

@@ -53,7 +53,8 @@ Case MakeCase(int64_t tokens, int64_t experts) {
 TEST(NoisyLogitsTest, AgreesWithDoubles) {
   for (const int64_t tokens : {0, 1, 70}) {
     for (const int64_t experts : {1, 3, 8, 31, 64, 300}) {
-      for (const Layout& layout : {Layout(), Layout::Strided(3, 1)}) {
+      for (const Layout& layout :
+           {Layout(), Layout::Strided(3, 1), Layout::Strided(1, 0)}) {
         AnyDevice device(2);
         const auto stream = device.NewStream();
         const Case c = MakeCase(tokens, experts);

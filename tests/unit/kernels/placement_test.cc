@@ -295,13 +295,13 @@ TEST(PlacementTest, RunsOnTheGuardedDevice) {
 }
 
 Values Order(Device& device, const Values& probabilities, const Values& experts,
-             int64_t choices, int64_t scope) {
+             int64_t choices, int64_t scope, Layout layout = {}) {
   const auto stream = device.NewStream();
   const int64_t tokens = static_cast<int64_t>(experts.size()) / choices;
   const int64_t width =
       static_cast<int64_t>(probabilities.size()) / std::max<int64_t>(1, tokens);
-  TestTensor p(device, DType::kFloat32, {tokens, width}, probabilities);
-  TestTensor e(device, DType::kInt32, {tokens, choices}, experts);
+  TestTensor p(device, DType::kFloat32, {tokens, width}, probabilities, layout);
+  TestTensor e(device, DType::kInt32, {tokens, choices}, experts, layout);
   TestTensor order(device, DType::kInt32, {tokens});
   PriorityOrder(*stream, {p, e, scope, order});
   stream->Wait();
@@ -341,7 +341,10 @@ TEST(PriorityOrderTest, IsAStableSort) {
                                   first(static_cast<int64_t>(b));
                          });
       }
-      EXPECT_TRUE(AllEqual(Order(device, p, experts, 1, scope), expected));
+      for (const Layout layout : {Layout(), Layout::Strided(3, 1)}) {
+        EXPECT_TRUE(
+            AllEqual(Order(device, p, experts, 1, scope, layout), expected));
+      }
     }
   }
 }

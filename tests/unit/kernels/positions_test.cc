@@ -170,6 +170,29 @@ TEST(PositionsDeathTest, AnUnknownExpertIsABug) {
   EXPECT_DEATH(PlaceAll(device, routing, 0), "expert 2 of 2");
 }
 
+TEST(RowIndexTest, AgreesWithTheFormulaForManyTokens) {
+  AnyDevice device;
+  const auto stream = device.NewStream();
+  for (const int64_t tokens : {0, 1, 31, 32, 33, 1001}) {
+    const std::vector<double> experts = RandomIntegers(1, 3 * tokens, -1, 6);
+    const std::vector<double> positions = RandomIntegers(2, 3 * tokens, -2, 9);
+    const std::vector<double> base = RandomIntegers(3, 7, 0, 1000000);
+    std::vector<double> expected;
+    for (size_t i = 0; i < experts.size(); ++i) {
+      const bool none = experts[i] < 0 || positions[i] < 0;
+      expected.push_back(
+          none ? -1 : base[static_cast<size_t>(experts[i])] + positions[i]);
+    }
+    TestTensor expert_tensor(device, DType::kInt32, {tokens, 3}, experts);
+    TestTensor position_tensor(device, DType::kInt32, {tokens, 3}, positions);
+    TestTensor base_tensor(device, DType::kInt32, {7}, base);
+    TestTensor rows(device, DType::kInt32, {tokens, 3});
+    RowIndex(*stream, {expert_tensor, position_tensor, base_tensor, rows});
+    stream->Wait();
+    EXPECT_TRUE(AllEqual(rows.Read(), expected));
+  }
+}
+
 TEST(RowIndexTest, AddsTheBaseOfTheExpert) {
   AnyDevice device;
   const auto stream = device.NewStream();

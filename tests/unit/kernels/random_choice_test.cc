@@ -26,6 +26,7 @@ namespace {
 
 using switchyard::testing::AllEqual;
 using switchyard::testing::AnyDevice;
+using switchyard::testing::Layout;
 using switchyard::testing::RandomValues;
 using switchyard::testing::TestTensor;
 
@@ -61,11 +62,12 @@ TEST(HashRouterTest, EveryIdHasItsDistinctExperts) {
       }
       probabilities.insert(probabilities.end(), row.begin(), row.end());
     }
+    const Layout layout = k == 3 ? Layout::Strided(3, 1) : Layout();
     const TestTensor id_tensor(device, DType::kInt32, {2 * kIds}, ids);
-    TestTensor p(device, kFloat, {2 * kIds, kExperts});
+    TestTensor p(device, kFloat, {2 * kIds, kExperts}, layout);
     TestTensor logsumexp(device, kFloat, {2 * kIds});
-    TestTensor chosen(device, DType::kInt32, {2 * kIds, k});
-    TestTensor gates(device, kFloat, {2 * kIds, k});
+    TestTensor chosen(device, DType::kInt32, {2 * kIds, k}, layout);
+    TestTensor gates(device, kFloat, {2 * kIds, k}, layout);
     HashRouter(*stream, {id_tensor, kKey, p, logsumexp, chosen, gates});
     stream->Wait();
     EXPECT_TRUE(AllEqual(chosen.Read(), experts));

@@ -21,6 +21,7 @@ using switchyard::testing::AllNear;
 using switchyard::testing::AnyDevice;
 using switchyard::testing::Layout;
 using switchyard::testing::RandomIntegers;
+using switchyard::testing::RandomValues;
 using switchyard::testing::TestTensor;
 
 using Values = std::vector<double>;
@@ -74,6 +75,44 @@ TEST(NextExpertsTest, AgreeWithSorting) {
       NextExperts(*stream, {all, chosen_tensor, next});
       stream->Wait();
       EXPECT_TRUE(AllEqual(next.Read(), expected)) << experts;
+    }
+  }
+}
+
+TEST(ReroutedGatesTest, AgreeWithDoubles) {
+  AnyDevice device(2);
+  const auto stream = device.NewStream();
+  const int64_t experts = 40, k = 3;
+  for (const int64_t tokens : {0, 1, 31, 32, 33, 1001}) {
+    const Values p = RandomValues(3, tokens * experts, 0.01, 1);
+    const Values router = RandomValues(4, tokens * k);
+    const Values chosen = RandomIntegers(5, tokens * k, -1, experts - 1);
+    Values now = chosen, expected = router;
+    for (int64_t t = 1; t < tokens; t += 2) {
+      now[t * k + 1] = static_cast<double>((t * 11) % experts);
+      Values one(k, 0.0);
+      double sum = 0;
+      for (int64_t j = 0; j < k; ++j) {
+        const int64_t e = static_cast<int64_t>(now[t * k + j]);
+        if (e >= 0) one[j] = p[t * experts + e];
+        sum += one[j];
+      }
+      const auto row = now.begin() + t * k;
+      if (std::equal(row, row + k, chosen.begin() + t * k)) continue;
+      for (int64_t j = 0; j < k; ++j) expected[t * k + j] = 2 * one[j] / sum;
+    }
+    const Shape shape = {tokens, k};
+    for (const Layout layout : {Layout(), Layout::Strided(2, 1)}) {
+      TestTensor all(device, DType::kFloat32, {tokens, experts}, p, layout);
+      TestTensor old(device, DType::kInt32, shape, chosen, layout);
+      TestTensor old_gates(device, DType::kFloat32, shape, router, layout);
+      TestTensor experts_now(device, DType::kInt32, shape, now, layout);
+      TestTensor gates(device, DType::kFloat32, shape, layout);
+      ReroutedGates(*stream,
+                    {all, old, old_gates, experts_now, true, 2.0f, gates});
+      stream->Wait();
+      // A sum of three numbers, a quotient and a product.
+      EXPECT_TRUE(AllNear(gates.Read(), expected, 0, 6 * 0x1p-24));
     }
   }
 }

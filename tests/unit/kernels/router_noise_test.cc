@@ -33,7 +33,9 @@ constexpr uint64_t kKey = 0x123456789abcdef0;
 // Beyond 32 bits: both words of the counter count.
 constexpr int64_t kFirstToken = (int64_t{5} << 32) + 7;
 constexpr int64_t kWidths[] = {1, 3, 8, 17, 31, 32, 33, 64, 100, 1003};
-const Layout kLayouts[] = {Layout(), Layout::Strided(3, 1)};
+// Packed; neither first element nor rows aligned; rows of odd length that are.
+const Layout kLayouts[] = {Layout(), Layout::Strided(3, 1),
+                           Layout::Strided(3, 0)};
 
 double UnitOf(int64_t token, int64_t element, uint32_t purpose) {
   const uint32_t word = Philox4x32(

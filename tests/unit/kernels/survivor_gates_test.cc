@@ -66,6 +66,36 @@ TEST(SurvivorGatesTest, TakeOverWhatTheDroppedHad) {
       AllEqual(SurvivorsOf({.5, .375}, {0, -1}, {1, -1}, 2), {.5, .375}));
 }
 
+TEST(SurvivorGatesTest, AgreeWithDoubles) {
+  for (const int64_t tokens : {0, 1, 31, 32, 33, 1001}) {
+    for (const int64_t k : {1, 2, 17}) {
+      const Values gates = RandomValues(6, tokens * k, 0.05, 1);
+      Values experts, rows, expected;
+      for (double word : RandomIntegers(7, tokens * k, 0, 5)) {
+        experts.push_back(word == 0 ? -1 : word);
+        rows.push_back(word <= 2 ? -1 : word);
+      }
+      for (int64_t t = 0; t < tokens; ++t) {
+        const auto row = [&](const Values& all) {
+          return Values(all.begin() + t * k, all.begin() + (t + 1) * k);
+        };
+        Values one = Survivors(row(gates), row(experts), row(rows));
+        bool lost = false;
+        for (int64_t j = 0; j < k; ++j) {
+          lost = lost || (row(experts)[j] >= 0 && row(rows)[j] < 0);
+        }
+        if (!lost) one = row(gates);
+        expected.insert(expected.end(), one.begin(), one.end());
+      }
+      for (const Layout layout : {Layout(), Layout::Strided(1, 3)}) {
+        // Two sums of up to 17 numbers, a quotient and a product.
+        EXPECT_TRUE(AllNear(SurvivorsOf(gates, experts, rows, k, layout),
+                            expected, 0, 36 * 0x1p-24));
+      }
+    }
+  }
+}
+
 TEST(SurvivorGatesTest, ATokenThatLostNothingKeepsItsBits) {
   AnyDevice device;
   const auto stream = device.NewStream();

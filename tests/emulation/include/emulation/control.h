@@ -5,6 +5,7 @@
 // environment variables, read once:
 //
 //   SWITCHYARD_EMULATION_ORDER    forward | reverse | random | skew
+//   SWITCHYARD_EMULATION_STREAMS  sync | threads
 //   SWITCHYARD_EMULATION_SEED     of random, skew and delays of streams
 //   SWITCHYARD_EMULATION_POISON   0 leaves fresh memory as it is
 //   SWITCHYARD_EMULATION_DEVICES  number of devices
@@ -29,8 +30,15 @@ enum class Order {
              // long: some threads run far ahead of others
 };
 
+// When operations of streams run (runtime/stream_queue.h).
+enum class Streams {
+  kSynchronous,  // as soon as nothing is before them
+  kThreads,      // in a thread of the stream, after a random delay
+};
+
 struct Settings {
   Order order = Order::kForward;
+  Streams streams = Streams::kSynchronous;
   uint64_t seed = 1;
   bool poison = true;  // fresh memory is 0xFF: NaN, -1
   int devices = 8;

@@ -1,0 +1,166 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The whole training step on GPUs against the CPU's: `tiny`, 8 sequences of 64
+// tokens, each rank with a GPU and NCCL between them.
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <map>
+#include <string>
+#include <tuple>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "switchyard/tests/gpu/training_command.h"
+
+namespace switchyard::testing {
+namespace {
+
+constexpr double kTolerance = 1e-4;
+// Scores so near each other may change places by rounding.
+constexpr float kNearTie = 1e-5f;
+
+TrainingCommand& Command() {
+  static TrainingCommand command;
+  return command;
+}
+
+TrainingResult MustRun(const TrainingRun& run) {
+  TrainingResult result = Command().Run(run);
+  EXPECT_EQ(result.exit_code, 0) << run.flags << "\n" << result.errors;
+  EXPECT_EQ(result.losses.size(), static_cast<size_t>(run.steps));
+  return result;
+}
+
+// The CPU's run with these flags, made once.
+const TrainingResult& OnCpu(const std::string& flags) {
+  static std::map<std::string, TrainingResult> known;
+  auto found = known.find(flags);
+  if (found == known.end()) {
+    found = known.emplace(flags, MustRun({.flags = flags})).first;
+  }
+  return found->second;
+}
+
+double LargestDifference(const std::vector<double>& expected,
+                         const std::vector<double>& actual) {
+  if (expected.size() != actual.size()) return HUGE_VAL;
+  double most = 0.0;
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const double difference =
+        std::abs(actual[i] - expected[i]) / std::abs(expected[i]);
+    // Written so that NaN counts as far away.
+    most = difference <= most ? most : difference;
+  }
+  return most;
+}
+
+// Choices that differ; each must be a near tie. The gates of a token are its
+// scores but for a factor, so near scores have near gates.
+int CountNearTies(const TrainingResult& expected,
+                  const TrainingResult& actual) {
+  EXPECT_EQ(expected.experts.size(), actual.experts.size());
+  if (expected.experts.size() != actual.experts.size()) return -1;
+  int count = 0;
+  for (size_t i = 0; i < expected.experts.size(); ++i) {
+    if (expected.experts[i] == actual.experts[i]) continue;
+    ++count;
+    EXPECT_NEAR(expected.gates[i], actual.gates[i], kNearTie)
+        << "choice " << i << ": experts " << expected.experts[i] << " and "
+        << actual.experts[i];
+  }
+  return count;
+}
+
+void ExpectAgreement(const TrainingResult& expected,
+                     const TrainingResult& actual) {
+  EXPECT_LE(LargestDifference(expected.losses, actual.losses), kTolerance);
+  EXPECT_LE(LargestDifference(expected.norms, actual.norms), kTolerance);
+  ASSERT_FALSE(expected.experts.empty());
+  const int ties = CountNearTies(expected, actual);
+  std::printf("largest differences: loss %.2g, norm %.2g; %d near ties of %d\n",
+              LargestDifference(expected.losses, actual.losses),
+              LargestDifference(expected.norms, actual.norms), ties,
+              static_cast<int>(expected.experts.size()));
+}
+
+// Ranks, capacity factor, chunks.
+using Case = std::tuple<int, const char*, int>;
+
+class GpuTrainingTest : public ::testing::TestWithParam<Case> {};
+
+TEST_P(GpuTrainingTest, AgreesWithTheCpu) {
+  const auto& [ranks, capacity, chunks] = GetParam();
+  const std::string flags = absl::StrCat("--capacity_factor ", capacity);
+  const TrainingResult actual =
+      MustRun({.ranks = ranks,
+               .flags = absl::StrCat(flags, " --device cuda --overlap_chunks ",
+                                     chunks)});
+  ExpectAgreement(OnCpu(flags), actual);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Runs, GpuTrainingTest,
+    ::testing::Values(Case{1, "0", 1}, Case{1, "1.25", 1}, Case{2, "0", 1},
+                      Case{2, "0", 4}, Case{2, "1.25", 1}, Case{2, "1.25", 4},
+                      Case{4, "0", 4}, Case{4, "1.25", 4}),
+    [](const auto& info) {
+      const auto& [ranks, capacity, chunks] = info.param;
+      return absl::StrCat(
+          ranks, ranks == 1 ? "Rank" : "Ranks",
+          std::string(capacity) == "0" ? "Dropless" : "Capacity", chunks,
+          chunks == 1 ? "Chunk" : "Chunks");
+    });
+
+// Rounding to bf16 moves a run; the GPU rounds in other places, so it may be
+// as far from the CPU's bf16 as that is from fp32, twice where both go apart.
+TEST(GpuTrainingTest, BFloat16AgreesWithTheCpuAsFarAsItIsExact) {
+  const std::string flags = "--capacity_factor 1.25 --dtype bf16";
+  const TrainingResult& exact = OnCpu("--capacity_factor 1.25");
+  const TrainingResult& expected = OnCpu(flags);
+  const TrainingResult actual =
+      MustRun({.ranks = 2, .flags = absl::StrCat(flags, " --device cuda")});
+  const double loss = LargestDifference(exact.losses, expected.losses);
+  const double norm = LargestDifference(exact.norms, expected.norms);
+  EXPECT_GT(loss, 1e-5);
+  EXPECT_LE(LargestDifference(expected.losses, actual.losses), 2 * loss);
+  EXPECT_LE(LargestDifference(expected.norms, actual.norms), 2 * norm);
+  std::printf("loss %.2g of %.2g, norm %.2g of %.2g\n",
+              LargestDifference(expected.losses, actual.losses), loss,
+              LargestDifference(expected.norms, actual.norms), norm);
+}
+
+TEST(GpuTrainingTest, RerunsHaveTheSameBits) {
+  const TrainingRun run = {
+      .ranks = 2,
+      .steps = 5,
+      .flags = "--device cuda --capacity_factor 1.25 --overlap_chunks 4"};
+  const TrainingResult first = MustRun(run);
+  const TrainingResult second = MustRun(run);
+  EXPECT_EQ(first.checksum, second.checksum);
+  EXPECT_EQ(first.losses, second.losses);
+}
+
+// Of the ranks' number, the width, the chunks, and what carries the rows.
+TEST(GpuTrainingTest, ExactSumsDoNotDependOnTheLayout) {
+  const std::string flags =
+      "--device cuda --determinism layout --micro_batch 2 --capacity_factor ";
+  for (const char* capacity : {"0", "1.25"}) {
+    TrainingRun run = {.steps = 3, .flags = flags + capacity};
+    const TrainingResult one = MustRun(run);
+    for (const auto& [ranks, more] :
+         {std::pair(2, " --overlap_chunks 2"), std::pair(3, ""),
+          std::pair(4, " --transport mpi --expert_parallel 2")}) {
+      run.ranks = ranks;
+      run.flags = absl::StrCat(flags, capacity, more);
+      const TrainingResult other = MustRun(run);
+      EXPECT_EQ(one.losses, other.losses) << ranks << more;
+      EXPECT_EQ(one.norms, other.norms) << ranks << more;
+      EXPECT_EQ(one.checksum, other.checksum) << ranks << more;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace switchyard::testing
