@@ -81,7 +81,7 @@ same() {
   if [[ -n $(losses "$1") && $(losses "$1") == "$(losses "$2")" ]]; then
     echo "= losses and norms are the same to the last bit"
   else
-    echo "= losses or norms differ: $(compare "$1" "$2" 0 | tail -1)"
+    echo "= losses or norms differ: $(compare "$1" "$2" 0 | tail -1 | cut -c 3-)"
     return 1
   fi
 }
@@ -110,7 +110,7 @@ bandwidth() {
     --device cuda "$@" | sed 's/^\([^+]\)/= \1/'
 }
 
-# A model of 2.9 billion parameters, 0.9 billion of them active.
+# A model of 3.0 billion parameters, 0.9 billion of them active.
 larger_model() {
   mkdir -p "$LOGS/model"
   sed -e 's/"hidden_size": *[0-9]*/"hidden_size": 2048/' \

@@ -8,6 +8,7 @@
 #   tests/gpu/gpu_check_test.sh passes BUILD   all checks, on the emulated CUDA
 #   tests/gpu/gpu_check_test.sh fails BUILD    goes on after one that fails
 #   tests/gpu/gpu_check_test.sh no_driver      one sentence
+#   tests/gpu/gpu_check_test.sh compares       finds runs that differ
 set -euo pipefail
 
 unset CDPATH
@@ -54,6 +55,36 @@ no_driver() {
   [[ $(wc -l <<<"$said") -eq 1 && $said == *"found no driver"* ]] ||
     fail "expected one sentence about the driver, found: $said"
   [[ ! -e $REPORT ]] || fail "a report of nothing"
+}
+
+# metrics NAME LOSS...: what a run with these losses leaves.
+metrics() {
+  local step=0 loss
+  mkdir -p "$LOGS/$1"
+  for loss in "${@:2}"; do
+    step=$((step + 1))
+    echo "{\"step\": $step, \"loss\": $loss, \"balance_loss\": 9," \
+      "\"grad_norm\": 2.5}"
+  done >"$LOGS/$1/metrics.jsonl"
+}
+
+compares() {
+  LOGS=$WORK
+  . launch/gpu_check_steps.sh
+  metrics a 5.0 4.0
+  metrics equal 5.0 4.0
+  metrics near 5.0 4.0003
+  metrics far 5.0 4.0005
+  metrics short 5.0
+  metrics absent 5.0 null
+  compare a near 1e-4 || fail "7.5e-5 taken for too much"
+  same a equal || fail "equal taken for different"
+  ! compare a far 1e-4 || fail "4.0005 taken for 4"
+  ! compare far a 1e-4 || fail "4 taken for 4.0005"
+  ! compare a short 1e-4 || fail "a missing step went unnoticed"
+  ! compare short a 1e-4 || fail "a step too many went unnoticed"
+  ! compare a absent 1e-4 || fail "a missing loss went unnoticed"
+  ! same a near || fail "near taken for same"
 }
 
 "$@"
