@@ -164,5 +164,15 @@ TEST(GpuTraining, ExactSumsDoNotDependOnTheLayout) {
   }
 }
 
+// Of the longer tests (longer.sh): a minute or more.
+TEST(GpuTraining, DISABLED_SmallAgreesWithTheCpu) {
+  const TrainingRun cpu = {
+      .model = "small", .steps = 2, .flags = "--capacity_factor 1.25"};
+  TrainingRun gpu = cpu;
+  gpu.ranks = 2;
+  gpu.flags += " --device cuda --overlap_chunks 4";
+  ExpectAgreement(MustRun(cpu), MustRun(gpu));
+}
+
 }  // namespace
 }  // namespace switchyard::testing
