@@ -43,9 +43,10 @@ endfunction()
 
 if(SWITCHYARD_CUDA STREQUAL "ON")
   if(NOT CMAKE_CUDA_COMPILER_LAUNCHER)
-    set(CMAKE_CUDA_COMPILER_LAUNCHER
-        ${CMAKE_CURRENT_LIST_DIR}/keep_kernel_resources.sh ${SWITCHYARD_CCACHE})
+    set(CMAKE_CUDA_COMPILER_LAUNCHER ${SWITCHYARD_CCACHE})
   endif()
+  list(PREPEND CMAKE_CUDA_COMPILER_LAUNCHER
+       ${CMAKE_CURRENT_LIST_DIR}/keep_kernel_resources.sh)
   if(NOT CMAKE_CUDA_ARCHITECTURES)
     # A100, H100, B200, and code that later ones can translate.
     set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 100-real 100-virtual)

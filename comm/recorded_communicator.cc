@@ -92,7 +92,7 @@ RecordedCommunicator::RecordedCommunicator(
 }
 
 RecordedCommunicator::~RecordedCommunicator() {
-  DropTransport();
+  SWITCHYARD_CHECK(flights_ == nullptr);  // implementations drop it
   SWITCHYARD_CHECK(free_.size() == pendings_.size())
       << "a group was destroyed before its tickets";
 }
@@ -150,10 +150,15 @@ void RecordedCommunicator::UseTransport(
                                              timeout_seconds);
 }
 
-void RecordedCommunicator::DropTransport() {
+void RecordedCommunicator::FinishFlights() {
   if (flights_ == nullptr) return;
   EndFlightsIfDead();
   flights_->LandAll();
+}
+
+void RecordedCommunicator::DropTransport() {
+  if (flights_ == nullptr) return;
+  FinishFlights();
   for (const auto& pending : pendings_) pending->flight_.reset();
   flights_.reset();
 }

@@ -68,7 +68,10 @@ class RecordedCommunicator : public Communicator {
   // of groups that are split off later. Before the first such call.
   void UseTransport(std::unique_ptr<DeviceTransport> transport, Device& device,
                     double timeout_seconds);
-  // When none of its calls is waited for any more.
+  // Waits for the calls that the transport has.
+  void FinishFlights();
+  // When none of its calls is waited for any more. Implementations do it first
+  // when they end.
   void DropTransport();
 
  protected:

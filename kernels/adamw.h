@@ -9,11 +9,11 @@
 //   w = w - learning_rate·weight_decay·w
 //         - step_size · m / (sqrt(v)·inverse_sqrt_correction2 + eps)
 // with step_size = learning_rate / (1 - beta1^t) and inverse_sqrt_correction2 =
-// 1 / sqrt(1 - beta2^t), computed by the caller in double. g of int64 is computed
-// in double (the sum is rounded to 53 bits, then the product) and rounded to
-// fp32, the same on every instruction set. The rest is fp32, fused operations
-// written out, whole vectors only. Elements are independent of each other: a
-// range may be cut anywhere.
+// 1 / sqrt(1 - beta2^t), computed by the caller in double. g of int64 is
+// computed in double (the sum is rounded to 53 bits, then the product) and
+// rounded to fp32, the same on every instruction set. The rest is fp32, fused
+// operations written out, whole vectors only. Elements are independent of each
+// other: a range may be cut anywhere.
 //
 // An operand of another shape or dtype is a bug: a check ends the process.
 #ifndef SWITCHYARD_KERNELS_ADAMW_H_

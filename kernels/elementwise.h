@@ -27,8 +27,8 @@ void Fill(Stream& stream, float value, const TensorView& y);
 // y[i] (fp32) = stddev · normal(key, first_element + i): the standard normal
 // number of a global element, from Philox by Box-Muller, computed in double and
 // rounded once. Cut the tensor as you like: an element's value does not change,
-// nor does it on another instruction set or on a GPU. Elements 4c to 4c + 3 come
-// from the words of counter (c, c >> 32, 0x6e6f726d, 0).
+// nor does it on another instruction set or on a GPU. Elements 4c to 4c + 3
+// come from the words of counter (c, c >> 32, 0x6e6f726d, 0).
 //
 // With a cut, an element further than that from 0 is drawn again, with the
 // counter's last word 1, 2, ...: a truncated normal number. `stddev` is that of

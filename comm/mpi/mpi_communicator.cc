@@ -29,6 +29,7 @@ MpiCommunicator::MpiCommunicator(const Options& options,
 }
 
 MpiCommunicator::~MpiCommunicator() {
+  DropTransport();
   int finalized = 0;
   MPI_Finalized(&finalized);
   if (finalized == 0 && !dead()) MPI_Comm_free(&group_.comm);

@@ -75,7 +75,11 @@ absl::Status UseNccl(Communicator& world, Device& device,
 }
 
 void LeaveNccl(Communicator& world) {
-  static_cast<RecordedCommunicator&>(world).DropTransport();
+  auto& recorded = static_cast<RecordedCommunicator&>(world);
+  recorded.FinishFlights();
+  // An error is that of a world that has failed: then all were aborted.
+  world.Barrier({-1, "end of NCCL"}).Wait().IgnoreError();
+  recorded.DropTransport();
 }
 
 absl::Status UseNcclFrom(Communicator& world, Device& device, ncclComm_t comm,

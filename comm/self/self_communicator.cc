@@ -33,6 +33,8 @@ class SelfCommunicator : public RecordedCommunicator {
       : RecordedCommunicator(std::move(ledger), identity, /*rank=*/0, {self}),
         failure_(std::move(failure)) {}
 
+  ~SelfCommunicator() override { DropTransport(); }
+
   [[noreturn]] void Abort(const std::string& message) override {
     EndProcess(message);
   }

@@ -29,6 +29,7 @@ class ThreadCommunicator : public RecordedCommunicator {
                              group->members()),
         group_(std::move(group)) {}
   ~ThreadCommunicator() override {
+    DropTransport();
     if (identity().is_world()) record().ledger().NoteLeft();
     group_->Leave(rank());
   }

@@ -13,7 +13,8 @@
 namespace switchyard::kernels::cuda {
 
 inline constexpr int kCacheThreads = 128;
-inline constexpr int kCacheTile = 32;  // positions, at multiples of it
+inline constexpr int kCacheTile = 32;   // positions, at multiples of it
+inline constexpr int64_t kPiece = 256;  // likewise; part of the numerics
 
 struct CacheShape {
   int64_t sequences = 0;
@@ -44,6 +45,20 @@ inline CacheShape CacheShapeOf(const ConstTensorView& k,
   const int64_t all = past + shape.new_positions;
   shape.window = window == 0 || window > all ? all : window;
   return shape;
+}
+
+// The positions of a row, in pieces.
+struct RowPieces {
+  int64_t position, first_seen, first_piece, count;
+};
+
+__device__ __forceinline__ RowPieces PiecesOf(const CacheShape& shape,
+                                              int64_t row) {
+  const int64_t position = shape.past + row % shape.new_positions;
+  const int64_t first_seen = max(int64_t{0}, position - shape.window + 1);
+  const int64_t first_piece = first_seen / kPiece;
+  return {position, first_seen, first_piece,
+          position / kPiece - first_piece + 1};
 }
 
 // Whether 16 bytes at a time are all of a tensor's heads.

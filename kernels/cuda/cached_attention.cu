@@ -19,7 +19,6 @@
 namespace switchyard::kernels::cuda {
 namespace {
 
-constexpr int64_t kPiece = 256;       // positions; part of the numerics
 constexpr int64_t kRowsAtOnce = 256;  // which bounds the scratch memory
 constexpr int kHeads = 16;            // query heads of a block
 constexpr int kWarps = kCacheThreads / kWarp;
@@ -45,20 +44,6 @@ struct Pieces {
     return ((row - first_row) * shape.heads() + head) * pieces + piece;
   }
 };
-
-// The positions of a row, in pieces.
-struct RowPieces {
-  int64_t position, first_seen, first_piece, count;
-};
-
-__device__ __forceinline__ RowPieces PiecesOf(const CacheShape& shape,
-                                              int64_t row) {
-  const int64_t position = shape.past + row % shape.new_positions;
-  const int64_t first_seen = max(int64_t{0}, position - shape.window + 1);
-  const int64_t first_piece = first_seen / kPiece;
-  return {position, first_seen, first_piece,
-          position / kPiece - first_piece + 1};
-}
 
 // What a block keeps in shared memory; rows have `stride` floats.
 struct SharedParts {

@@ -18,8 +18,9 @@ struct TrainingRun {
   int ranks = 1;
   std::string model = "tiny";  // of examples/models
   int steps = 20;
-  std::string flags;  // besides those of the model, the batch and the data
-  std::string environment;  // as the shell sets variables for a command
+  // Besides those of the model, the batch and the data.
+  std::string flags = {};
+  std::string environment = {};  // as the shell sets variables for a command
 };
 
 struct TrainingResult {
@@ -33,7 +34,7 @@ struct TrainingResult {
   std::vector<float> gates;
 };
 
-// 8 sequences of 64 tokens a step, seed 3.
+// 8 sequences of 64 tokens a step in micro-batches of 2, seed 3.
 class TrainingCommand {
  public:
   TrainingCommand();
