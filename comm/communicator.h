@@ -9,12 +9,16 @@
 //   ...                               // arithmetic that does not touch it
 //   SWITCHYARD_RETURN_IF_ERROR(ticket.Wait());
 //
-// Rules, the same for every implementation (self/, thread/, mpi/):
+// Rules, the same for every implementation (self/, thread/, mpi/; nccl/ carries
+// a GPU's memory for each of them):
 // - All ranks of a group call the same collectives in the same order with
 //   matching arguments, and one thread of each rank makes the calls. No rank
 //   skips one: with nothing to send it takes part with zero elements.
 // - A call first waits for the work enqueued on `stream`; buffers belong to
-//   the collective from then until Wait returns.
+//   the collective from then until Wait returns. With nccl/ neither blocks the
+//   host: the collective begins behind the stream's work, and what the same
+//   stream is given after Wait begins behind the collective. Other streams, and
+//   the host, must wait for that stream (WaitFor).
 // - Wait polls until the deadline (the group's timeout). DeadlineExceeded when
 //   it passes; Unavailable when a peer is gone or the message library fails;
 //   FailedPrecondition when the ranks' calls do not match. The message is the
@@ -120,6 +124,10 @@ class Communicator {
   virtual absl::StatusOr<std::unique_ptr<Communicator>> Split(
       int color, int key, const std::string& name = "group") = 0;
 
+  // OK unless the group is dead: then the error, and what collectives should
+  // have written is undefined.
+  virtual absl::Status Health() = 0;
+
   // This rank's, shared by all groups of its world.
   virtual Ledger& ledger() = 0;
 
@@ -134,6 +142,14 @@ class Communicator {
  protected:
   Communicator() = default;
 };
+
+// Waits for what `stream` was given, results of `group`'s collectives among it.
+// An error if the group has died: the results are not there. On a GPU only this
+// tells it, for a ticket's Wait does not wait for the device.
+inline absl::Status WaitFor(Stream& stream, Communicator& group) {
+  stream.Wait();
+  return group.Health();
+}
 
 }  // namespace switchyard::comm
 

@@ -5,10 +5,18 @@
 #include <thread>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "switchyard/base/status.h"
+#include "switchyard/comm/end_process.h"
 #include "switchyard/comm/failure.h"
 
 namespace switchyard::comm {
+namespace {
+
+// For what was aborted to leave the device.
+constexpr double kSecondsToRest = 30.0;
+
+}  // namespace
 
 DeviceFlights::DeviceFlights(std::unique_ptr<DeviceTransport> transport,
                              Device& device, double timeout_seconds)
@@ -37,8 +45,12 @@ void DeviceFlights::LandAll() {
   }
 }
 
-void DeviceFlights::Abort() {
-  transport_->Abort();
+void DeviceFlights::Abort(const absl::Status& failure) {
+  if (!rest_.has_value()) {
+    failure_ = failure;
+    rest_.emplace(kSecondsToRest);
+    if (!transport_->Abort(kSecondsToRest)) GiveUp();
+  }
   // Nothing of them moves any more.
   while (!calls_.empty()) {
     FlyingCall* call = calls_.front();
@@ -47,7 +59,16 @@ void DeviceFlights::Abort() {
   }
 }
 
+void DeviceFlights::GiveUp() const {
+  EndProcess(absl::StrCat("the GPU does not come to rest after a failure: ",
+                          failure_.message()));
+}
+
 void DeviceFlights::Look() {
+  if (rest_.has_value()) {
+    if (rest_->Look() == WaitClock::kLate) GiveUp();
+    return;
+  }
   LandComplete();
   if (calls_.empty()) return;
   const absl::Status trouble = Trouble();

@@ -10,6 +10,8 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "switchyard/base/cuda/cuda_device.h"
@@ -47,19 +49,30 @@ class DeviceFlights : public CudaWatcher {
   void LandComplete();
   // Waits for all of them.
   void LandAll();
-  // The group is dead: ends all of the process' calls.
-  void Abort();
+  // The group is dead because of `failure`: ends all of the process' calls. A
+  // device that does not come to rest ends the process with that report.
+  void Abort(const absl::Status& failure);
+
+  // That a failure was found of which no caller knows yet, in any group that
+  // shares the notice.
+  void NoteUntold() { *untold_ = true; }
+  bool TakeUntold() { return std::exchange(*untold_, false); }
+  void ShareNotice(const DeviceFlights& other) { untold_ = other.untold_; }
 
   void Look() override;
 
  private:
+  [[noreturn]] void GiveUp() const;
   // Why the first call will not be complete, if so.
   absl::Status Trouble();
 
   const std::unique_ptr<DeviceTransport> transport_;
   Device& device_;
   const double timeout_seconds_;
+  std::shared_ptr<bool> untold_ = std::make_shared<bool>(false);
   std::deque<FlyingCall*> calls_;  // the oldest first
+  std::optional<WaitClock> rest_;  // since the device should come to rest
+  absl::Status failure_;           // why
   WaitClock clock_;                // of the oldest
 };
 

@@ -39,7 +39,8 @@ class DeviceTransport {
   virtual absl::Status Health() = 0;
   // Ends what is under way, in all groups of the process: nothing waits for it
   // any more, and what it would have written is undefined. May be repeated.
-  virtual void Abort() = 0;
+  // False if that is not done after so long.
+  virtual bool Abort(double seconds) = 0;
   // The transport of a group of ranks of this one: those with the same
   // `color`, at least 0, in the order of `key`. A collective call.
   virtual absl::StatusOr<std::unique_ptr<DeviceTransport>> Split(int color,

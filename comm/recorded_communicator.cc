@@ -110,7 +110,7 @@ bool RecordedCommunicator::Pending::Poll() {
     case Way::kOnDevice:
       return true;
     case Way::kFlight:
-      return flight_->Landed();
+      return !flies_ || flight_->Landed();
   }
   return true;
 }
@@ -139,8 +139,24 @@ absl::Status RecordedCommunicator::Pending::LookForTrouble() {
 }
 
 void RecordedCommunicator::Pending::Crash(const absl::Status& cause) {
-  if (!owner_->dead()) status = owner_->Fail(*this, cause);
+  if (!owner_->dead()) {
+    status = owner_->Fail(*this, cause);
+    owner_->flights_->NoteUntold();
+  }
   owner_->EndFlightsIfDead();
+}
+
+absl::Status RecordedCommunicator::Health() {
+  if (!dead()) return absl::OkStatus();
+  EndFlightsIfDead();
+  return Told(LaterFailure(failure()));
+}
+
+absl::Status RecordedCommunicator::Told(absl::Status status) {
+  if (status.ok() || flights_ == nullptr || !flights_->TakeUntold()) {
+    return status;
+  }
+  return failure();
 }
 
 void RecordedCommunicator::UseTransport(
@@ -271,7 +287,7 @@ absl::StatusOr<std::unique_ptr<Communicator>> RecordedCommunicator::Split(
   if (!status.ok()) {
     EndFlightsIfDead();
     Release(pending);
-    return status;
+    return Told(std::move(status));
   }
   // The ranks agree on all of it without a word.
   const GroupIdentity identity = {MixKey(MixKey(identity_.id, ++split_count_),
@@ -292,8 +308,10 @@ absl::Status RecordedCommunicator::ShareTransport(Communicator& child) {
   SWITCHYARD_ASSIGN_OR_RETURN(
       std::unique_ptr<DeviceTransport> transport,
       flights_->transport().Split(child.members()[0].world_rank, child.rank()));
-  static_cast<RecordedCommunicator&>(child).UseTransport(
-      std::move(transport), flights_->device(), flights_->timeout_seconds());
+  auto& group = static_cast<RecordedCommunicator&>(child);
+  group.UseTransport(std::move(transport), flights_->device(),
+                     flights_->timeout_seconds());
+  group.flights_->ShareNotice(*flights_);
   return absl::OkStatus();
 }
 
@@ -387,14 +405,14 @@ absl::Status RecordedCommunicator::Complete(Pending& pending) {
     EndFlightsIfDead();
   }
   Release(pending);
-  return status;
+  return Told(std::move(status));
 }
 
 // The host goes on; what it gives the stream from now on begins behind the
 // call. An error that comes later is that of a later call.
 absl::Status RecordedCommunicator::CompleteOnDevice(Pending& pending) {
   absl::Status status = std::move(pending.status);
-  if (status.ok() && dead()) status = failure();
+  if (status.ok() && dead()) status = LaterFailure(failure());
   if (pending.way_ == Pending::Way::kOnDevice) {
     if (status.ok()) record_.End(pending.sequence);
   } else if (status.ok()) {
@@ -402,7 +420,7 @@ absl::Status RecordedCommunicator::CompleteOnDevice(Pending& pending) {
   }
   pending.waited_ = true;
   if (!pending.flies_) Release(pending);
-  return status;
+  return Told(std::move(status));
 }
 
 void RecordedCommunicator::Release(Pending& pending) {
@@ -413,7 +431,7 @@ void RecordedCommunicator::Release(Pending& pending) {
 }
 
 void RecordedCommunicator::EndFlightsIfDead() {
-  if (flights_ != nullptr && dead()) flights_->Abort();
+  if (flights_ != nullptr && dead()) flights_->Abort(failure());
 }
 
 void RecordedCommunicator::CheckCounts(absl::Span<const int64_t> counts,

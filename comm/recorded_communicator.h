@@ -44,6 +44,7 @@ class RecordedCommunicator : public Communicator {
   int rank() const final { return rank_; }
   int size() const final { return static_cast<int>(members_.size()); }
   const std::vector<Member>& members() const final { return members_; }
+  absl::Status Health() final;
   Ledger& ledger() final { return record_.ledger(); }
 
   Ticket AllReduce(Stream& stream, const TensorView& buffer, ReduceOp op,
@@ -151,6 +152,9 @@ class RecordedCommunicator : public Communicator {
   void Release(Pending& pending);
   // Gives a group that was split off its part of the transport.
   absl::Status ShareTransport(Communicator& child);
+  // A failure that was found on the device is told in full by whatever call
+  // comes next, of any group.
+  absl::Status Told(absl::Status status);
   // The group's end is the end of what is under way on the device.
   void EndFlightsIfDead();
   void CheckCounts(absl::Span<const int64_t> counts, int64_t total,

@@ -42,8 +42,9 @@ class Ticket {
   }
   ~Ticket() { Drop(); }
 
-  // Returns when the collective is complete on this rank, or with an error
-  // (communicator.h). Waiting for an empty ticket is fine.
+  // Returns when the collective is complete on this rank, or with an error; on
+  // a GPU, when its stream will wait for it (communicator.h). Waiting for an
+  // empty ticket is fine.
   absl::Status Wait() {
     if (operation_ == nullptr) return absl::OkStatus();
     return std::exchange(operation_, nullptr)->Wait();

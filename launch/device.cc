@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -33,29 +34,42 @@ absl::StatusOr<std::unique_ptr<Device>> NewGpu(
   return NewCudaDevice(RankOnNode(world) % gpus);
 }
 
-// Ranks of this rank's node that have its GPU.
-int64_t RanksOnGpu(const comm::Communicator& world, int gpus) {
-  const std::vector<comm::Member>& members = world.members();
-  const int node = members[world.rank()].node;
-  const int64_t on_node = std::count_if(
-      members.begin(), members.end(),
-      [node](const comm::Member& member) { return member.node == node; });
-  const int gpu = RankOnNode(world) % gpus;
-  return on_node / gpus + (gpu < on_node % gpus ? 1 : 0);
+// How many ranks have this rank's GPU, and how many at most have the same one.
+// What a process sees of its node says nothing of that: a launcher may show
+// each rank one GPU. A collective call.
+struct Sharing {
+  int64_t here = 0;
+  int64_t most = 0;
+};
+absl::StatusOr<Sharing> CountSharing(comm::Communicator& world,
+                                     Device& device) {
+  const int64_t mine[] = {world.members()[world.rank()].node,
+                          static_cast<int64_t>(IdentityOf(device))};
+  SWITCHYARD_ASSIGN_OR_RETURN(const std::vector<int64_t> all,
+                              GatherIntegers(world, mine));
+  std::map<std::pair<int64_t, int64_t>, int64_t> ranks;
+  for (size_t i = 0; i < all.size(); i += 2) ++ranks[{all[i], all[i + 1]}];
+  Sharing result;
+  result.here = ranks[{mine[0], mine[1]}];
+  for (const auto& [gpu, count] : ranks) {
+    result.most = std::max(result.most, count);
+  }
+  return result;
 }
 
 // A collective call.
-absl::StatusOr<bool> UsesNccl(comm::Communicator& world, Transport transport) {
+absl::StatusOr<bool> UsesNccl(comm::Communicator& world, Device& device,
+                              Transport transport) {
   if (transport == Transport::kMpi) return false;
-  SWITCHYARD_ASSIGN_OR_RETURN(const int gpus, CudaDeviceCount());
-  const int64_t shares = RankOnNode(world) >= gpus ? 1 : 0;
-  SWITCHYARD_ASSIGN_OR_RETURN(const std::vector<int64_t> all,
-                              GatherIntegers(world, {&shares, 1}));
-  const bool shared = std::find(all.begin(), all.end(), 1) != all.end();
-  if (!shared || transport == Transport::kAuto) return !shared;
-  return absl::InvalidArgumentError(
-      "expected a GPU for every rank with --transport nccl, found ranks that "
-      "share one; start fewer ranks a node, or use --transport mpi");
+  SWITCHYARD_ASSIGN_OR_RETURN(const Sharing sharing,
+                              CountSharing(world, device));
+  if (sharing.most == 1 || transport == Transport::kAuto) {
+    return sharing.most == 1;
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      "expected a GPU for every rank with --transport nccl, found ",
+      sharing.most,
+      " ranks on one; start fewer ranks a node, or use --transport mpi"));
 }
 
 }  // namespace
@@ -74,20 +88,22 @@ absl::StatusOr<RankDevice> RankDevice::Create(comm::Communicator& world,
   RankDevice result(*std::move(gpu));
   if (world.size() == 1) return result;
   SWITCHYARD_ASSIGN_OR_RETURN(const bool nccl,
-                              UsesNccl(world, choice.transport));
+                              UsesNccl(world, *result, choice.transport));
   if (nccl) {
-    SWITCHYARD_RETURN_IF_ERROR(
-        comm::UseNccl(world, *result, choice.timeout_seconds));
-    result.world_ = &world;
+    const absl::Status used =
+        comm::UseNccl(world, *result, choice.timeout_seconds);
+    if (used.ok()) result.world_ = &world;
+    SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, used));
   }
   return result;
 }
 
 absl::Status CheckGpuMemory(comm::Communicator& world, Device& device,
                             int64_t rank_bytes) {
-  SWITCHYARD_ASSIGN_OR_RETURN(const int gpus, CudaDeviceCount());
+  SWITCHYARD_ASSIGN_OR_RETURN(const Sharing sharing,
+                              CountSharing(world, device));
   const CudaMemory memory = MemoryOf(device);
-  const int64_t ranks = RanksOnGpu(world, gpus);
+  const int64_t ranks = sharing.here;
   absl::Status status;
   if (rank_bytes > memory.total / ranks) {
     status = absl::ResourceExhaustedError(absl::StrCat(

@@ -42,6 +42,7 @@ class RankDevice {
   // The groups that were split off are gone, `world` is not.
   ~RankDevice();
 
+  bool uses_nccl() const { return world_ != nullptr; }
   Device& operator*() const { return *device_; }
   Device* operator->() const { return device_.get(); }
 

@@ -18,20 +18,17 @@ launch/install_dependencies.sh
 # The builds have most sources in common: what a compiler cache holds of one
 # serves the others.
 export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$PWD} CCACHE_NOHASHDIR=1
-configure() {
-  cmake --preset "$1" "-DSWITCHYARD_INCLUDE_FOLDER=$PWD/build/include" >/dev/null
-}
 
-configure release
+cmake --preset release >/dev/null
 cmake --build --preset release
 ctest --preset release --parallel "$(nproc)" "$@"
 
-configure emulated
+cmake --preset emulated >/dev/null
 cmake --build --preset emulated --target gpu_tests
 ctest --preset emulated --parallel "$(nproc)" "$@"
 
 if command -v nvcc >/dev/null; then
-  configure cuda
+  cmake --preset cuda >/dev/null
   cmake --build --preset cuda --target switchyard
   tests/gpu/kernel_resources.sh build/cuda
 else

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
@@ -14,6 +15,7 @@
 #include "switchyard/base/cuda/cuda_device_impl.h"
 #include "switchyard/base/cuda/cuda_stream.h"
 #include "switchyard/base/out_of_memory.h"
+#include "switchyard/base/philox.h"
 #include "switchyard/base/status.h"
 
 namespace switchyard {
@@ -104,6 +106,17 @@ CudaMemory MemoryOf(Device& device) {
   size_t free = 0, total = 0;
   SWITCHYARD_CUDA_CHECK(cudaMemGetInfo(&free, &total));
   return {static_cast<int64_t>(free), static_cast<int64_t>(total)};
+}
+
+uint64_t IdentityOf(Device& device) {
+  SWITCHYARD_CHECK(device.kind() == DeviceKind::kCuda) << device.name();
+  cudaDeviceProp properties;
+  SWITCHYARD_CUDA_CHECK(cudaGetDeviceProperties(
+      &properties, static_cast<CudaDevice&>(device).index()));
+  uint64_t words[2];
+  static_assert(sizeof(words) == sizeof(properties.uuid));
+  std::memcpy(words, &properties.uuid, sizeof(words));
+  return MixKey(words[0], words[1]);
 }
 
 void AddWatcher(Device& device, CudaWatcher* watcher) {

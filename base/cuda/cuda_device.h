@@ -32,6 +32,10 @@ struct CudaMemory {
 // Of a device of NewCudaDevice.
 CudaMemory MemoryOf(Device& device);
 
+// The same number for the same GPU (or part of one that is lent as a GPU) in
+// all processes of a host, whatever its index there.
+uint64_t IdentityOf(Device& device);
+
 // Looks after something that work on a device may wait for in vain, such as a
 // collective. Asked now and then by the thread that waits for the device.
 class CudaWatcher {

@@ -33,7 +33,8 @@ class CudaEvent {
   bool Reached() const {
     const cudaError_t error = cudaEventQuery(event_);
     if (error == cudaErrorNotReady) return false;
-    SWITCHYARD_CUDA_CHECK(error);
+    internal::CheckCuda(error, "cudaEventQuery, of earlier work", __FILE__,
+                        __LINE__);
     return true;
   }
 

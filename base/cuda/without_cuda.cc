@@ -27,6 +27,11 @@ CudaMemory MemoryOf(Device& device) {
   return {};
 }
 
+uint64_t IdentityOf(Device& device) {
+  SWITCHYARD_CHECK(false) << device.name();
+  return 0;
+}
+
 void AddWatcher(Device& device, CudaWatcher* /*watcher*/) {
   SWITCHYARD_CHECK(false) << device.name();
 }

@@ -16,7 +16,9 @@ namespace switchyard::comm {
 
 // As UseNccl (use_nccl.h), with `comm`, whose ranks are those of `world` in the
 // same order. It stays the caller's, who makes no calls with it while `world`
-// lives; but it is aborted if the world fails.
+// lives, and destroys it unless `world` has failed (Communicator::Health): then
+// it was aborted, which destroyed it. Make it without blocking
+// (ncclConfig_t::blocking = 0): no deadline ends a call that blocks.
 absl::Status UseNcclFrom(Communicator& world, Device& device, ncclComm_t comm,
                          double timeout_seconds);
 

@@ -50,7 +50,10 @@ absl::StatusOr<std::unique_ptr<NcclComm>> NcclComm::Split(int color,
       ncclCommSplit(comm_, color, key, &result->comm_, &config);
   // It is this communicator's call, and the new one begins in it.
   SWITCHYARD_RETURN_IF_ERROR(Taken(begun, "ncclCommSplit"));
-  SWITCHYARD_RETURN_IF_ERROR(result->Taken(begun, "ncclCommSplit"));
+  if (result->comm_ == nullptr) {
+    return absl::UnavailableError("failed in ncclCommSplit: no communicator");
+  }
+  SWITCHYARD_RETURN_IF_ERROR(result->Taken(ncclSuccess, "ncclCommSplit"));
   return result;
 }
 
@@ -73,14 +76,16 @@ NcclComm::~NcclComm() {
 
 absl::Status NcclComm::Taken(ncclResult_t result, const char* call) const {
   WaitClock clock(timeout_seconds_);
+  // Some calls, ncclCommSplit among them, say that all is well and go on.
+  if (result == ncclSuccess) result = ncclInProgress;
   while (result == ncclInProgress) {
     if (clock.Look() == WaitClock::kLate) {
       return DeadlineError(timeout_seconds_);
     }
-    std::this_thread::yield();
     ncclResult_t state = ncclSuccess;
     result = ncclCommGetAsyncError(comm_, &state);
     if (result == ncclSuccess) result = state;
+    if (result == ncclInProgress) std::this_thread::yield();
   }
   return NcclStatus(result, call, comm_);
 }
@@ -91,12 +96,6 @@ absl::Status NcclComm::Health() const {
   const ncclResult_t result = ncclCommGetAsyncError(comm_, &state);
   if (result == ncclSuccess && state == ncclInProgress) return absl::OkStatus();
   return NcclStatus(result == ncclSuccess ? state : result, "NCCL", comm_);
-}
-
-void NcclComm::Abort() {
-  if (comm_ == nullptr) return;
-  ncclCommAbort(comm_);
-  comm_ = nullptr;
 }
 
 }  // namespace switchyard::comm

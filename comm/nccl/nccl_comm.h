@@ -9,6 +9,7 @@
 #include <nccl.h>
 
 #include <memory>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -33,11 +34,12 @@ class NcclComm {
 
   ncclComm_t get() const { return comm_; }
   // `result` of `call` on it: waits until NCCL has taken the call, so that
-  // what it enqueues is in its stream.
+  // what it enqueues is in its stream. Not aborted.
   absl::Status Taken(ncclResult_t result, const char* call) const;
   // An error of an earlier call.
   absl::Status Health() const;
-  void Abort();
+  // For whoever aborts it, which destroys it; null if that was done.
+  ncclComm_t TakeToAbort() { return std::exchange(comm_, nullptr); }
 
  private:
   NcclComm(double timeout_seconds, bool owned)

@@ -2,6 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/comm/nccl/nccl_transport.h"
 
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <thread>
 #include <utility>
 
 #include "switchyard/base/cuda/cuda_event.h"
@@ -55,8 +59,32 @@ absl::Status NcclTransport::Start(const Call& call, Flight& flight) {
 
 absl::Status NcclTransport::Health() { return comm_->Health(); }
 
-void NcclTransport::Abort() {
-  for (const auto& comm : process_->comms) comm->Abort();
+// Each by a thread of its own: to abort one may mean to wait for the device,
+// where another's call stands in the way.
+bool NcclTransport::Abort(double seconds) {
+  struct State {
+    std::mutex mutex;
+    std::condition_variable changed;
+    size_t left;
+  };
+  const auto state = std::make_shared<State>();
+  std::vector<ncclComm_t> comms;
+  for (const auto& comm : process_->comms) {
+    const ncclComm_t taken = comm->TakeToAbort();
+    if (taken != nullptr) comms.push_back(taken);
+  }
+  state->left = comms.size();
+  for (const ncclComm_t comm : comms) {
+    std::thread([state, comm] {
+      ncclCommAbort(comm);
+      const std::lock_guard<std::mutex> lock(state->mutex);
+      --state->left;
+      state->changed.notify_all();
+    }).detach();
+  }
+  std::unique_lock<std::mutex> lock(state->mutex);
+  return state->changed.wait_for(lock, std::chrono::duration<double>(seconds),
+                                 [&] { return state->left == 0; });
 }
 
 absl::StatusOr<std::unique_ptr<DeviceTransport>> NcclTransport::Split(int color,

@@ -32,7 +32,7 @@ class NcclTransport : public DeviceTransport {
   std::unique_ptr<Flight> NewFlight() override;
   absl::Status Start(const Call& call, Flight& flight) override;
   absl::Status Health() override;
-  void Abort() override;
+  bool Abort(double seconds) override;
   absl::StatusOr<std::unique_ptr<DeviceTransport>> Split(int color,
                                                          int key) override;
 

@@ -45,11 +45,19 @@ absl::StatusOr<ncclUniqueId> ShareUniqueId(Communicator& world) {
   return message.id;
 }
 
+// Switchyard's own are all of this kind.
+RecordedCommunicator& RecordedOf(Communicator& world) {
+  auto* recorded = dynamic_cast<RecordedCommunicator*>(&world);
+  SWITCHYARD_CHECK(recorded != nullptr)
+      << "NCCL carries the calls of Switchyard's own communicators only";
+  return *recorded;
+}
+
 void Give(Communicator& world, Device& device, std::unique_ptr<NcclComm> comm,
           double timeout_seconds) {
   auto process = std::make_shared<NcclProcess>();
   process->stream = NewUrgentStream(device);
-  static_cast<RecordedCommunicator&>(world).UseTransport(
+  RecordedOf(world).UseTransport(
       std::make_unique<NcclTransport>(std::move(process), std::move(comm),
                                       world.rank()),
       device, timeout_seconds);
@@ -67,16 +75,15 @@ absl::Status UseNccl(Communicator& world, Device& device,
   if (!comm.ok()) {
     return absl::Status(
         comm.status().code(),
-        absl::StrCat(
-            "NCCL's communicator ", comm.status().message(),
-            "; every rank needs a GPU of its own, or --transport mpi"));
+        absl::StrCat("NCCL's communicator ", comm.status().message(),
+                     "; look at NCCL_DEBUG=INFO, or use --transport mpi"));
   }
   Give(world, device, *std::move(comm), timeout_seconds);
   return absl::OkStatus();
 }
 
 void LeaveNccl(Communicator& world) {
-  auto& recorded = static_cast<RecordedCommunicator&>(world);
+  RecordedCommunicator& recorded = RecordedOf(world);
   recorded.FinishFlights();
   // An error is that of a world that has failed: then all were aborted.
   world.Barrier({-1, "end of NCCL"}).Wait().IgnoreError();

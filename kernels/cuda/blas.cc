@@ -108,6 +108,14 @@ struct Groups {
   }
 };
 
+bool IsAligned(const ConstTensorView& view) {
+  constexpr int64_t kBytes = 16;
+  const int64_t pitch =
+      view.row_stride() * static_cast<int64_t>(SizeOf(view.dtype()));
+  return reinterpret_cast<uintptr_t>(view.raw()) % kBytes == 0 &&
+         pitch % kBytes == 0;
+}
+
 }  // namespace
 
 void Multiply(CudaStream& stream, const MatMulArgs& args) {
@@ -124,10 +132,23 @@ void MultiplyRagged(CudaStream& stream,
                     const std::vector<RaggedProduct>& products,
                     Transpose transpose_b) {
   Groups groups;
+  bool aligned = true;
   for (const RaggedProduct& product : products) {
-    if (product.c.element_count() > 0) groups.Add(product);
+    if (product.c.element_count() == 0) continue;
+    groups.Add(product);
+    aligned = aligned && IsAligned(product.a) && IsAligned(product.b) &&
+              IsAligned(product.c);
   }
   if (groups.rows.empty()) return;
+  if (!aligned) {
+    for (const RaggedProduct& product : products) {
+      Multiply(stream, {.a = product.a,
+                        .b = product.b,
+                        .transpose_b = transpose_b,
+                        .c = product.c});
+    }
+    return;
+  }
   const size_t count = groups.rows.size();
   const std::vector<cublasOperation_t> weights(count, OperationOf(transpose_b));
   const std::vector<cublasOperation_t> inputs(count, CUBLAS_OP_N);

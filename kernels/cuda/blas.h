@@ -31,6 +31,8 @@ struct RaggedProduct {
   TensorView c;       // [M, N]
 };
 // c = a · op(b) for each; all of one dtype. Those without rows are left out.
+// The one call wants addresses and rows at multiples of 16 bytes: where one is
+// not, there is a call for each.
 void MultiplyRagged(CudaStream& stream,
                     const std::vector<RaggedProduct>& products,
                     Transpose transpose_b);

@@ -43,7 +43,8 @@ bool FillGpu(const std::vector<RaggedProduct>& products) {
   constexpr int64_t kRows = 1024;  // on average
   int64_t rows = 0;
   for (const RaggedProduct& product : products) rows += product.c.dim(0);
-  return rows >= kRows * static_cast<int64_t>(products.size());
+  return products.size() < 2 ||
+         rows >= kRows * static_cast<int64_t>(products.size());
 }
 
 // Adds dyᵀ · x to sums whose rows, in order, are the columns of dy.

@@ -72,6 +72,7 @@ class Run {
   absl::Status Train();
   void ReleaseAtEnd(OutputFolder* output);
   void Announce() const;
+  std::string TransportText() const;  // of a GPU's memory
   void AnnounceStart() const;
   RunDescription Describe() const;
   RunRecord Record() const;
@@ -263,19 +264,25 @@ absl::Status Run::MakeSinks() {
   return absl::OkStatus();
 }
 
+std::string Run::TransportText() const {
+  if (world_.size() == 1) return "";
+  return gpu_->uses_nccl() ? " and NCCL" : " and MPI through host memory";
+}
+
 void Run::Announce() const {
   const TrainOptions& options = flags_.options;
   const RankLayout& layout = plan_.layout;
   const int64_t threads = options.threads;
-  Say(absl::StrCat("switchyard ", Version(), ": ", layout.ranks,
-                   layout.ranks == 1 ? " rank on " : " ranks on ", layout.nodes,
-                   layout.nodes == 1 ? " node" : " nodes",
-                   ", expert-parallel width ", layout.expert_parallel, ", ",
-                   threads, threads == 1 ? " thread" : " threads", " a rank, ",
-                   NameOf(options.dtype), ", ", instruction_set_,
-                   gpu_.has_value()
-                       ? absl::StrCat(", ", (*gpu_)->name(), " on rank 0")
-                       : ""));
+  Say(absl::StrCat(
+      "switchyard ", Version(), ": ", layout.ranks,
+      layout.ranks == 1 ? " rank on " : " ranks on ", layout.nodes,
+      layout.nodes == 1 ? " node" : " nodes", ", expert-parallel width ",
+      layout.expert_parallel, ", ", threads,
+      threads == 1 ? " thread" : " threads", " a rank, ", NameOf(options.dtype),
+      ", ", instruction_set_,
+      gpu_.has_value()
+          ? absl::StrCat(", ", (*gpu_)->name(), " on rank 0", TransportText())
+          : ""));
   Say(absl::StrCat("model: ", GroupedText(plan_.parameters.total),
                    " parameters, ", GroupedText(plan_.parameters.active),
                    " active per token"));

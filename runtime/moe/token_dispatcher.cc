@@ -178,7 +178,7 @@ absl::Status TokenDispatcher::CheckReceivedRows(const Execution& run,
       world.AllReduce(run.stream, view, comm::ReduceOp::kMax, {layer_, "rows"})
           .Wait());
   run.stream.CopyToHost(&most, view);
-  run.stream.Wait();
+  SWITCHYARD_RETURN_IF_ERROR(comm::WaitFor(run.stream, world));
   if (most / world.size() <= max_rows_) return absl::OkStatus();
   return TooManyRows(most / world.size(), most % world.size());
 }
@@ -294,7 +294,9 @@ absl::Status TokenDispatcher::PlanCounted(const Execution& run,
                               ExchangeCounts(run, placed.kept));
   const absl::Span<int32_t> arriving = run.NewHost<int32_t>(grid_.experts());
   run.stream.CopyToHost(arriving.data(), arriving_view);
-  run.stream.Wait();  // the one time that the host must know
+  // The one time that the host must know.
+  SWITCHYARD_RETURN_IF_ERROR(
+      comm::WaitFor(run.stream, grid_.expert_parallel()));
   PlanSegments(run, arriving, routing);
   SWITCHYARD_RETURN_IF_ERROR(CheckReceivedRows(run, routing.received_rows));
   Lay(run, routing.kept, placed, rows, routing);
@@ -339,16 +341,24 @@ TensorView TokenDispatcher::NewBuffer(const Execution& run,
   return run.New(dtype, {routing.buffer_rows(), width});
 }
 
+void TokenDispatcher::ZeroOwnRows(const Execution& run, const Routing& routing,
+                                  const TensorView& buffer) const {
+  run.stream.Zero(buffer.Rows(routing.segment_rows, routing.buffer_rows()));
+  const size_t width = static_cast<size_t>(grid_.width());
+  const size_t self = static_cast<size_t>(grid_.expert_parallel().rank());
+  for (size_t i = self; i < routing.segments.size(); i += width) {
+    const kernels::Segment& segment = routing.segments[i];
+    run.stream.Zero(buffer.Rows(segment.row, segment.row + segment.rows));
+  }
+}
+
 TokenDispatcher::Movement TokenDispatcher::StartDispatch(
     const Execution& run, const Routing& routing, const ConstTensorView& x,
     const ConstTensorView& gates, const char* phase) const {
   Movement movement;
   movement.buffer = NewBuffer(run, routing, x.dtype(), x.dim(1));
-  if (routing.fixed) {
-    run.stream.Zero(movement.buffer);  // which rows are real is not known here
-  } else {
-    kernels::ZeroPadding(run.stream, routing.segments, movement.buffer);
-  }
+  kernels::ZeroPadding(run.stream, routing.segments, movement.buffer);
+  if (routing.fixed) ZeroOwnRows(run, routing, movement.buffer);
   kernels::Permute(run.stream, {.x = x,
                                 .rows = routing.rows,
                                 .gates = gates,

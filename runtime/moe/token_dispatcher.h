@@ -118,6 +118,10 @@ class TokenDispatcher {
   absl::Status PlanCounted(const Execution& run,
                            const kernels::PositionsArgs& placed,
                            const TensorView& rows, Routing& routing) const;
+  // Of a fixed plan, whose real rows the host does not know: where rows of this
+  // rank's tokens may lie.
+  void ZeroOwnRows(const Execution& run, const Routing& routing,
+                   const TensorView& buffer) const;
   absl::Status TooManyRows(int64_t rows, int64_t rank) const;
   // Moves rows within a buffer: `from` blocks of this rank to peers, blocks of
   // peers to `to`.

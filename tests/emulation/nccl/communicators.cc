@@ -146,8 +146,11 @@ ncclResult_t ncclCommSplit(ncclComm_t handle, int color, int key,
     comm->device = parent->device;
     *new_handle = comm->handle();
   }
-  return switchyard::emulation::StartFromSplit(
+  // As NCCL does: who asked without blocking learns from the state that it
+  // goes on.
+  const ncclResult_t result = switchyard::emulation::StartFromSplit(
       parent, comm, color, key, switchyard::emulation::IsBlocking(config));
+  return result == ncclInProgress ? ncclSuccess : result;
 }
 
 // Calls that were issued go on; the state says when they are over.

@@ -67,6 +67,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   using namespace switchyard::emulation;  // NOLINT: the constants above
   *properties = {};
   std::strcpy(properties->name, "emulated CUDA device");
+  properties->uuid.bytes[0] = static_cast<char>(device);
   properties->totalGlobalMem = settings().memory_bytes;
   properties->sharedMemPerBlock = kSharedBytes;
   properties->sharedMemPerBlockOptin = settings().shared_bytes_opt_in;
