@@ -41,7 +41,12 @@ HEADING = '''<!-- SPDX-FileCopyrightText: The Switchyard authors -->
 Each of these faults is put into the sources in turn
 (`tests/mutations/faults.py`, which writes this table); the test must then fail
 on the emulated GPU, and its output must show the check. Without a fault the
-same tests pass.
+same tests pass. CTest runs some of them (`gpu_faults`), the script all.
+
+Likewise `tests/mutations/barriers.py` takes every barrier, wait for copies,
+event and wait of the host out of kernels, streams and collectives in turn, and
+runs the tests of the file with races looked for. What no test misses is in
+`tests/mutations/barriers_not_found.txt`, with the reason why it stays.
 
 | Fault | Where | Found by | Check |
 | --- | --- | --- | --- |
