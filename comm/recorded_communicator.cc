@@ -150,10 +150,15 @@ void RecordedCommunicator::UseTransport(
                                              timeout_seconds);
 }
 
-void RecordedCommunicator::DropTransport() {
+void RecordedCommunicator::FinishFlights() {
   if (flights_ == nullptr) return;
   EndFlightsIfDead();
   flights_->LandAll();
+}
+
+void RecordedCommunicator::DropTransport() {
+  if (flights_ == nullptr) return;
+  FinishFlights();
   for (const auto& pending : pendings_) pending->flight_.reset();
   flights_.reset();
 }

@@ -68,6 +68,8 @@ class RecordedCommunicator : public Communicator {
   // of groups that are split off later. Before the first such call.
   void UseTransport(std::unique_ptr<DeviceTransport> transport, Device& device,
                     double timeout_seconds);
+  // Waits for the calls that the transport has.
+  void FinishFlights();
   // When none of its calls is waited for any more. Implementations do it first
   // when they end.
   void DropTransport();

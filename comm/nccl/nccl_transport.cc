@@ -2,7 +2,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/comm/nccl/nccl_transport.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "switchyard/base/cuda/cuda_event.h"
@@ -31,14 +30,8 @@ class NcclFlight : public DeviceTransport::Flight {
 
 NcclTransport::NcclTransport(std::shared_ptr<NcclProcess> process,
                              std::unique_ptr<NcclComm> comm, int rank)
-    : process_(std::move(process)), comm_(std::move(comm)), rank_(rank) {
-  process_->comms.push_back(comm_.get());
-}
-
-NcclTransport::~NcclTransport() {
-  std::vector<NcclComm*>& comms = process_->comms;
-  comms.erase(std::remove(comms.begin(), comms.end(), comm_.get()),
-              comms.end());
+    : process_(std::move(process)), comm_(comm.get()), rank_(rank) {
+  process_->comms.push_back(std::move(comm));
 }
 
 std::unique_ptr<DeviceTransport::Flight> NcclTransport::NewFlight() {
@@ -63,7 +56,7 @@ absl::Status NcclTransport::Start(const Call& call, Flight& flight) {
 absl::Status NcclTransport::Health() { return comm_->Health(); }
 
 void NcclTransport::Abort() {
-  for (NcclComm* comm : process_->comms) comm->Abort();
+  for (const auto& comm : process_->comms) comm->Abort();
 }
 
 absl::StatusOr<std::unique_ptr<DeviceTransport>> NcclTransport::Split(int color,

@@ -14,11 +14,12 @@
 
 namespace switchyard::comm {
 
-// What all groups of a process share: the stream of its collectives, and each
-// other's communicators, which end together.
+// What all groups of a process share: the stream of its collectives, and the
+// communicators, which end together. Those of groups that are gone too: a rank
+// may be done with a group while another still receives in it.
 struct NcclProcess {
   std::unique_ptr<Stream> stream;
-  std::vector<NcclComm*> comms;
+  std::vector<std::unique_ptr<NcclComm>> comms;
 
   CudaStream& cuda_stream() { return CudaStreamOf(*stream); }
 };
@@ -27,7 +28,6 @@ class NcclTransport : public DeviceTransport {
  public:
   NcclTransport(std::shared_ptr<NcclProcess> process,
                 std::unique_ptr<NcclComm> comm, int rank);
-  ~NcclTransport() override;
 
   std::unique_ptr<Flight> NewFlight() override;
   absl::Status Start(const Call& call, Flight& flight) override;
@@ -38,7 +38,7 @@ class NcclTransport : public DeviceTransport {
 
  private:
   const std::shared_ptr<NcclProcess> process_;
-  const std::unique_ptr<NcclComm> comm_;
+  NcclComm* const comm_;  // the process'
   const int rank_;
 };
 

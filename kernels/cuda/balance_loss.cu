@@ -48,13 +48,16 @@ struct Loss {
   }
 };
 
-__device__ double Term(const Loss& args, int64_t token, int64_t column) {
-  if (column == kTokens) return 1.0;
-  if (column == kSquares) {
-    const double logsumexp = args.logsumexp[token];
-    return logsumexp * logsumexp;
-  }
-  return args.probabilities[token][column - kProbabilities];
+// What is added up in a column of sums: token t's value lies at t * stride.
+struct Column {
+  const float* values;
+  int64_t stride;
+};
+
+__device__ Column ColumnOf(const Loss& args, int64_t column) {
+  if (column < kProbabilities) return {args.logsumexp, 1};
+  return {args.probabilities.data + column - kProbabilities,
+          args.probabilities.stride};
 }
 
 // partial: [sequences, blocks, columns]
@@ -65,10 +68,14 @@ __global__ void __launch_bounds__(kBlock)
   const int64_t start = blockIdx.x / args.blocks() * args.length;
   const int64_t begin = start + blockIdx.x % args.blocks() * kTokenBlock;
   const int64_t end = min(begin + kTokenBlock, start + args.length);
+  const Column of = ColumnOf(args, column);
   double sum = 0.0;
 #pragma unroll 8
   for (int64_t t = begin; t < end; ++t) {
-    const double term = Term(args, t, column);  // loaded in any case
+    const double x = of.values[t * of.stride];  // waits for no other load
+    double term = x;
+    if (column == kTokens) term = 1.0;
+    if (column == kSquares) term = x * x;
     if (args.valid[t] != 0) sum += term;
   }
   partial[blockIdx.x * args.columns() + column] = sum;
@@ -83,6 +90,7 @@ __global__ void __launch_bounds__(kBlock)
   const double* block =
       partial + i / args.columns() * args.blocks() * args.columns() + column;
   double sum = 0.0;
+#pragma unroll 16
   for (int64_t b = 0; b < args.blocks(); ++b) sum += block[b * args.columns()];
   totals[i] = sum;
 }
@@ -97,7 +105,7 @@ __device__ double SumOfSequences(const Loss& args, const double* totals,
   return BlockSum(sum, shared);
 }
 
-// One sequence, and what it is compared with.
+// The block's sequence, and what it is compared with.
 struct SequenceSums {
   const int64_t* counts;
   double assignments;  // all of its counts
@@ -110,19 +118,50 @@ struct SequenceSums {
   __device__ double Mean(int64_t e) const {
     return sums[kProbabilities + e] / sums[kTokens];
   }
+  // Without a token of its own a window's counts have no p to weigh.
+  __device__ bool Counts() const {
+    return assignments != 0.0 && sums[kTokens] != 0.0;
+  }
+  __device__ double Weight() const { return sums[kTokens] / all_tokens; }
 };
 
-__device__ double Balance(const Loss& args, const SequenceSums& of,
-                          float* gradient, double* shared) {
+__device__ SequenceSums SumsOfSequence(const Loss& args, const double* totals,
+                                       double* shared) {
+  const int64_t sequence = blockIdx.x;
+  const int64_t* counts =
+      args.counts + sequence * (args.experts + args.devices);
+  double assignments = 0.0;
+  for (int64_t e = threadIdx.x; e < args.experts; e += kBlock) {
+    assignments += static_cast<double>(counts[e]);
+  }
+  return {counts, BlockSum(assignments, shared),
+          totals + sequence * args.columns(),
+          SumOfSequences(args, totals, kTokens, shared)};
+}
+
+// A block for each sequence. shares: [sequences, kShares]
+__global__ void __launch_bounds__(kBlock)
+    BalanceKernel(Loss args, const double* totals, double* shares) {
+  SWITCHYARD_SHARED(double, shared, [kWarp]);
+  const SequenceSums of = SumsOfSequence(args, totals, shared);
   const double count = static_cast<double>(args.experts);
   const double weight = args.balance_weight * args.scale;
   double balance = 0.0;
   for (int64_t e = threadIdx.x; e < args.experts; e += kBlock) {
-    const double fraction = of.Fraction(e);
-    balance += fraction * of.Mean(e);
-    gradient[e] = static_cast<float>(weight * count * fraction / of.all_tokens);
+    double slope = 0.0;
+    if (of.Counts()) {
+      const double fraction = of.Fraction(e);
+      balance += fraction * of.Mean(e);
+      slope = weight * count * fraction / of.all_tokens;
+    }
+    args.gradient[blockIdx.x * args.experts + e] = static_cast<float>(slope);
   }
-  return args.scale * (count * BlockSum(balance, shared));
+  balance = args.scale * (count * BlockSum(balance, shared));
+  if (threadIdx.x != 0) return;
+  double* share = shares + int64_t{blockIdx.x} * kShares;
+  share[kBalance] = of.Counts() ? of.Weight() * balance : 0.0;
+  share[kDevice] = 0.0;
+  share[kCommunication] = 0.0;
 }
 
 // Of one device, whose part of the gradient is added.
@@ -133,15 +172,18 @@ struct DeviceShare {
 __device__ DeviceShare ShareOfDevice(const Loss& args, const SequenceSums& of,
                                      int64_t d, float* gradient) {
   const int64_t size = args.experts / args.devices;
-  const double count = static_cast<double>(args.devices);
-  const double tokens = of.assignments / args.counted_choices;
-  double fraction = 0.0, probability = 0.0;
+  int64_t assignments = 0;
+  double probabilities = 0.0;
   for (int64_t e = d * size; e < (d + 1) * size; ++e) {
-    fraction += of.Fraction(e);
-    probability += of.Mean(e);
+    assignments += of.counts[e];
+    probabilities += of.sums[kProbabilities + e];
   }
+  const double count = static_cast<double>(args.devices);
+  const double mean = probabilities / of.sums[kTokens];
+  const double load =
+      count * (static_cast<double>(assignments) / of.assignments);
+  const double tokens = of.assignments / args.counted_choices;
   const double sent = static_cast<double>(of.counts[args.experts + d]) / tokens;
-  const double load = count * fraction;
   const double traffic = count / args.devices_per_token * sent;
   const double slope =
       (args.device_weight * load + args.communication_weight * traffic) /
@@ -149,32 +191,16 @@ __device__ DeviceShare ShareOfDevice(const Loss& args, const SequenceSums& of,
   for (int64_t e = d * size; e < (d + 1) * size; ++e) {
     gradient[e] = static_cast<float>(gradient[e] + slope);
   }
-  return {load * probability, traffic * probability};
+  return {load * mean, traffic * mean};
 }
 
-// A block for each sequence. shares: [sequences, kShares]
+// Likewise, behind it: a thread for each device.
 __global__ void __launch_bounds__(kBlock)
-    SequenceKernel(Loss args, const double* totals, double* shares) {
+    DevicesKernel(Loss args, const double* totals, double* shares) {
   SWITCHYARD_SHARED(double, shared, [kWarp]);
-  const int64_t sequence = blockIdx.x;
-  const int64_t* counts =
-      args.counts + sequence * (args.experts + args.devices);
-  float* gradient = args.gradient + sequence * args.experts;
-  double* share = shares + sequence * kShares;
-  const double* sums = totals + sequence * args.columns();
-  double assignments = 0.0;
-  for (int64_t e = threadIdx.x; e < args.experts; e += kBlock) {
-    assignments += static_cast<double>(counts[e]);
-    gradient[e] = 0.0f;
-  }
-  assignments = BlockSum(assignments, shared);
-  const double all_tokens = SumOfSequences(args, totals, kTokens, shared);
-  if (threadIdx.x < kShares) share[threadIdx.x] = 0.0;
-  // Without a token of its own a window's counts have no p to weigh.
-  if (assignments == 0.0 || sums[kTokens] == 0.0) return;
-  const SequenceSums of = {counts, assignments, sums, all_tokens};
-  const double balance = Balance(args, of, gradient, shared);
-  __syncthreads();  // devices add to the gradient, and shares were 0
+  const SequenceSums of = SumsOfSequence(args, totals, shared);
+  if (!of.Counts()) return;
+  float* gradient = args.gradient + int64_t{blockIdx.x} * args.experts;
   double device = 0.0, communication = 0.0;
   for (int64_t d = threadIdx.x; d < args.devices; d += kBlock) {
     const DeviceShare part = ShareOfDevice(args, of, d, gradient);
@@ -184,10 +210,9 @@ __global__ void __launch_bounds__(kBlock)
   device = BlockSum(device, shared);
   communication = BlockSum(communication, shared);
   if (threadIdx.x != 0) return;
-  const double weight = sums[kTokens] / all_tokens;
-  share[kBalance] = weight * balance;
-  share[kDevice] = weight * device;
-  share[kCommunication] = weight * communication;
+  double* share = shares + int64_t{blockIdx.x} * kShares;
+  share[kDevice] = of.Weight() * device;
+  share[kCommunication] = of.Weight() * communication;
 }
 
 // One warp. `device_losses` may be null.
@@ -260,9 +285,13 @@ void BalanceLoss(Stream& stream, const BalanceLossArgs& args) {
   StreamScratch<double> totals(cuda_stream, loss.sequences * loss.columns());
   StreamScratch<double> shares(cuda_stream, loss.sequences * kShares);
   AddTokens(cuda_stream, loss, totals.data());
-  SWITCHYARD_RUN(SequenceKernel, dim3(static_cast<unsigned>(loss.sequences)),
-                 dim3(kBlock), 0, cuda_stream, loss, totals.data(),
-                 shares.data());
+  const dim3 sequences(static_cast<unsigned>(loss.sequences));
+  SWITCHYARD_RUN(BalanceKernel, sequences, dim3(kBlock), 0, cuda_stream, loss,
+                 totals.data(), shares.data());
+  if (loss.devices > 0) {
+    SWITCHYARD_RUN(DevicesKernel, sequences, dim3(kBlock), 0, cuda_stream, loss,
+                   totals.data(), shares.data());
+  }
   SWITCHYARD_RUN(LossesKernel, dim3(1), dim3(kWarp), 0, cuda_stream, loss,
                  totals.data(), shares.data(), args.losses.data<double>(),
                  static_cast<double*>(args.device_losses.raw()));

@@ -16,10 +16,11 @@ namespace switchyard::kernels::cuda {
 
 inline constexpr int64_t kRowChunk = 64;  // rows of one partial sum
 inline constexpr int kColumnBlock = 256;
+inline constexpr int kColumnBlocks = 4;  // of a multiprocessor: 64 registers
 
 // add(row, column, sum) returns the sum with a row's term.
 template <typename Add>
-__global__ void __launch_bounds__(kColumnBlock)
+__global__ void __launch_bounds__(kColumnBlock, kColumnBlocks)
     PartialColumnSumsKernel(Add add, int64_t rows, int64_t width,
                             float* partial) {
   const int64_t column = int64_t{blockIdx.y} * kColumnBlock + threadIdx.x;

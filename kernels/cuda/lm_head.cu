@@ -1,8 +1,8 @@
 // SPDX-FileCopyrightText: The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Logits of a chunk are read twice and written once; products of matrices are
-// most of the time.
+// Logits of a chunk are read three times, twice of them from cache, and their
+// gradients written once; products of matrices are most of the time.
 #include <algorithm>
 #include <cstdint>
 

@@ -25,7 +25,8 @@ constexpr int32_t kDropped = -1;
 constexpr int32_t kUnassigned = -2;
 
 struct Placement {
-  int64_t tokens, choices, experts, scope;
+  int64_t tokens, experts;
+  int choices, scope;
   Rows<const int32_t> chosen;
   const uint8_t* valid;
   const int32_t* order;  // null: by token
@@ -35,15 +36,17 @@ struct Placement {
   int32_t* overflow;     // null: not counted
   int limit;
 
-  __device__ int64_t TokenAt(int64_t i) const {
+  // The `place`-th token of a scope, in the order of priority.
+  __device__ int64_t TokenAt(int64_t number, int place) const {
+    const int64_t i = number * scope + place;
     return order != nullptr ? order[i] : i;
   }
   __device__ void Count(OverflowCount what, int32_t expert) const {
     if (overflow != nullptr) atomicAdd(&overflow[what * experts + expert], 1);
   }
   // The token's first choice without a place, `choices` if there is none.
-  __device__ int64_t FirstDropped(int64_t token) const {
-    int64_t j = 0;
+  __device__ int FirstDropped(int64_t token) const {
+    int j = 0;
     while (j < choices && marks[token][j] != kDropped) ++j;
     return j;
   }
@@ -53,22 +56,16 @@ struct Placement {
 struct ChoiceItems {
   Placement all;
 
-  __device__ int64_t TokenOf(int64_t item) const {
-    const int64_t scope = item / (all.scope * all.choices);
-    return all.TokenAt(scope * all.scope + item % all.scope);
-  }
-  __device__ int64_t ChoiceOf(int64_t item) const {
-    return item / all.scope % all.choices;
-  }
-  __device__ int Key(int64_t item) const {
-    const int64_t token = TokenOf(item);
-    const int32_t expert = all.chosen[token][ChoiceOf(item)];
+  __device__ int Key(const Item& item) const {
+    const int j = item.index / all.scope;
+    const int64_t token = all.TokenAt(item.sequence, item.index % all.scope);
+    const int32_t expert = all.chosen[token][j];
     if (all.valid[token] == 0 || expert == kNoExpert) return kNoKey;
     return CheckedExpert(expert, all.experts);
   }
-  __device__ void Place(int64_t item, int key, int rank) const {
-    const int64_t token = TokenOf(item);
-    const int64_t j = ChoiceOf(item);
+  __device__ void Place(const Item& item, int key, int rank) const {
+    const int j = item.index / all.scope;
+    const int64_t token = all.TokenAt(item.sequence, item.index % all.scope);
     const int32_t found = rank < all.limit ? kKept : kDropped;
     all.marks[token][j] = key == kNoKey ? kUnassigned : found;
     if (all.placed.data != nullptr) all.placed[token][j] = all.chosen[token][j];
@@ -80,16 +77,16 @@ struct RerouteItems {
   Placement all;
   int64_t round;
 
-  __device__ int Key(int64_t item) const {
-    const int64_t token = all.TokenAt(item);
+  __device__ int Key(const Item& item) const {
+    const int64_t token = all.TokenAt(item.sequence, item.index);
     if (all.FirstDropped(token) == all.choices) return kNoKey;
     const int32_t expert = all.next_experts[token][round];
     return expert == kNoExpert ? kNoKey : CheckedExpert(expert, all.experts);
   }
-  __device__ void Place(int64_t item, int key, int rank) const {
+  __device__ void Place(const Item& item, int key, int rank) const {
     if (key == kNoKey || rank >= all.limit) return;
-    const int64_t token = all.TokenAt(item);
-    const int64_t j = all.FirstDropped(token);
+    const int64_t token = all.TokenAt(item.sequence, item.index);
+    const int j = all.FirstDropped(token);
     all.placed[token][j] = key;
     all.marks[token][j] = kKept;
     all.Count(kRerouted, all.chosen[token][j]);
@@ -100,16 +97,16 @@ struct RerouteItems {
 struct RowItems {
   Placement all;
 
-  __device__ int Key(int64_t item) const {
-    const int64_t token = item / all.choices;
-    const int64_t j = item % all.choices;
+  __device__ int Key(const Item& item) const {
+    const int token = item.index / all.choices;
+    const int j = item.index % all.choices;
     if (all.marks[token][j] != kKept) return kNoKey;
     return all.placed.data != nullptr ? all.placed[token][j]
                                       : all.chosen[token][j];
   }
-  __device__ void Place(int64_t item, int key, int rank) const {
+  __device__ void Place(const Item& item, int key, int rank) const {
     if (key == kNoKey) return;
-    all.marks[item / all.choices][item % all.choices] = rank;
+    all.marks[item.index / all.choices][item.index % all.choices] = rank;
   }
 };
 
@@ -117,10 +114,10 @@ struct RowItems {
 __global__ void __launch_bounds__(kBlock) CountLostKernel(Placement all) {
   const int64_t token = int64_t{blockIdx.x} * kBlock + threadIdx.x;
   if (token >= all.tokens) return;
-  for (int64_t j = 0; j < all.choices; ++j) {
+  for (int j = 0; j < all.choices; ++j) {
     if (all.marks[token][j] == kKept) return;
   }
-  const int64_t first = all.FirstDropped(token);
+  const int first = all.FirstDropped(token);
   if (first < all.choices) all.Count(kLostTokens, all.chosen[token][first]);
 }
 
@@ -145,11 +142,12 @@ dim3 BlocksFor(int64_t threads) {
 
 Placement PlacementOf(const PositionsArgs& args) {
   const int64_t tokens = args.experts.dim(0);
-  const int64_t most = args.capacity == 0 ? INT_MAX : args.capacity;
+  const int64_t scope = args.scope_tokens == 0 ? tokens : args.scope_tokens;
+  const int64_t limit = args.capacity == 0 ? INT_MAX : args.capacity;
   return {tokens,
-          args.experts.dim(1),
           args.assigned.dim(0),
-          args.scope_tokens == 0 ? tokens : args.scope_tokens,
+          static_cast<int>(args.experts.dim(1)),
+          static_cast<int>(scope),
           RowsOf<int32_t>(args.experts),
           args.valid.data<uint8_t>(),
           static_cast<const int32_t*>(args.order.raw()),
@@ -157,7 +155,7 @@ Placement PlacementOf(const PositionsArgs& args) {
           MutableRowsOf<int32_t>(args.positions),
           MutableRowsOf<int32_t>(args.placed),
           static_cast<int32_t*>(args.overflow.raw()),
-          static_cast<int>(std::min<int64_t>(most, INT_MAX))};
+          static_cast<int>(std::min<int64_t>(limit, INT_MAX))};
 }
 
 void PlaceScopes(CudaStream& stream, const PositionsArgs& args,
@@ -171,7 +169,8 @@ void PlaceScopes(CudaStream& stream, const PositionsArgs& args,
   if (all.overflow != nullptr) {
     totals.over = all.overflow + kOverCapacity * all.experts;
   }
-  StableRanks choices(stream, {scopes, all.scope * all.choices, all.experts});
+  StableRanks choices(stream,
+                      {scopes, int64_t{all.scope} * all.choices, all.experts});
   choices.Count(ChoiceItems{all}, totals);
   choices.Place(ChoiceItems{all});
   if (!args.next_experts.defined()) return;

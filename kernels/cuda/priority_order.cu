@@ -63,15 +63,18 @@ struct DigitItems {
   int shift;
   const int* first;  // [scopes, kDigits]: places in the scope
 
-  __device__ int Key(int64_t item) const {
-    return static_cast<int>(from.keys[item] >> shift & (kDigits - 1));
+  __device__ int64_t At(const Item& item) const {
+    return item.sequence * scope + item.index;
   }
-  __device__ void Place(int64_t item, int key, int rank) const {
-    const int64_t scopes_before = item / scope;
-    const int64_t place =
-        scopes_before * scope + first[scopes_before * kDigits + key] + rank;
-    to.keys[place] = from.keys[item];
-    to.tokens[place] = from.tokens[item];
+  __device__ int Key(const Item& item) const {
+    const unsigned key = from.keys[At(item)];
+    return static_cast<int>(key >> shift & (kDigits - 1));
+  }
+  __device__ void Place(const Item& item, int key, int rank) const {
+    const int start = first[item.sequence * kDigits + key];
+    const int64_t place = At({item.sequence, start + rank});
+    to.keys[place] = from.keys[At(item)];
+    to.tokens[place] = from.tokens[At(item)];
   }
 };
 

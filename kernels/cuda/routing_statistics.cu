@@ -14,6 +14,7 @@ namespace switchyard::kernels::cuda {
 namespace {
 
 constexpr int kBlock = 256;
+constexpr int kSumBlock = 1024;
 constexpr int kPairCounts = 3;
 
 struct Statistics {
@@ -48,11 +49,13 @@ __global__ void __launch_bounds__(kBlock)
 }
 
 // One block, so that the order of the sum is fixed.
-__global__ void __launch_bounds__(kBlock)
+__global__ void __launch_bounds__(kSumBlock)
     AddEntropiesKernel(int64_t tokens, const float* entropies, double* result) {
   SWITCHYARD_SHARED(double, shared, [kWarp]);
   double sum = 0.0;
-  for (int64_t t = threadIdx.x; t < tokens; t += kBlock) sum += entropies[t];
+  for (int64_t t = threadIdx.x; t < tokens; t += kSumBlock) {
+    sum += entropies[t];
+  }
   sum = BlockSum(sum, shared);
   if (threadIdx.x == 0) *result = sum;
 }
@@ -150,7 +153,7 @@ void RoutingStatistics(Stream& stream, const RoutingStatisticsArgs& args) {
                    statistics,
                    static_cast<unsigned long long*>(args.pairs.raw()));
   }
-  SWITCHYARD_RUN(AddEntropiesKernel, dim3(1), dim3(kBlock), 0, cuda_stream,
+  SWITCHYARD_RUN(AddEntropiesKernel, dim3(1), dim3(kSumBlock), 0, cuda_stream,
                  tokens, entropies.data(), args.entropy.data<double>());
 }
 

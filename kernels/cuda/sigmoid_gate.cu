@@ -14,6 +14,7 @@ namespace switchyard::kernels::cuda {
 namespace {
 
 constexpr int kBlock = 256;
+constexpr int kBlocks = 4;  // of a multiprocessor: 64 registers
 
 // A piece that one access reads if tensors are aligned. Threads own the same
 // pieces if not: sums have one order.
@@ -83,7 +84,7 @@ struct Forward {
 };
 
 template <typename T, bool kAligned>
-__global__ void __launch_bounds__(kBlock) OpenKernel(Forward<T> args) {
+__global__ void __launch_bounds__(kBlock, kBlocks) OpenKernel(Forward<T> args) {
   const int64_t token = blockIdx.x;
   const float logit = Dot<kAligned>(args.x[token], args.weight, args.in);
   if (threadIdx.x == 0) *args.logits[token] = logit;
@@ -103,7 +104,8 @@ struct Backward {
 
 // dvalue may be value: the dot is complete before it is written.
 template <typename T, bool kAligned>
-__global__ void __launch_bounds__(kBlock) CloseKernel(Backward<T> args) {
+__global__ void __launch_bounds__(kBlock, kBlocks)
+    CloseKernel(Backward<T> args) {
   const int64_t token = blockIdx.x;
   const SigmoidPair gate = Sigmoid(*args.logits[token]);
   const float dot =

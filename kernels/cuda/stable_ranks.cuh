@@ -7,8 +7,8 @@
 // chunk its start by key, and a warp goes through its chunk once more.
 //
 //   struct Items {
-//     __device__ int Key(int64_t item) const;  // or kNoKey
-//     __device__ void Place(int64_t item, int key, int rank) const;
+//     __device__ int Key(const Item& item) const;  // or kNoKey
+//     __device__ void Place(const Item& item, int key, int rank) const;
 //   };
 //   StableRanks ranks(stream, sequences);
 //   ranks.Count(items, totals);
@@ -20,9 +20,10 @@
 #ifndef SWITCHYARD_KERNELS_CUDA_STABLE_RANKS_CUH_
 #define SWITCHYARD_KERNELS_CUDA_STABLE_RANKS_CUH_
 
-#include <algorithm>
+#include <climits>
 #include <cstdint>
 
+#include "switchyard/base/check.h"
 #include "switchyard/base/cuda/stream_scratch.h"
 #include "switchyard/kernels/cuda/portable.cuh"
 #include "switchyard/kernels/cuda/reductions.cuh"
@@ -31,11 +32,16 @@ namespace switchyard::kernels::cuda {
 
 inline constexpr int kNoKey = -1;
 
-// Sequences of equal length, one behind the other; keys are below `keys`.
+// Sequences of equal length, below 2^31 as ranks are; keys are below `keys`.
 struct Sequences {
   int64_t count = 0;
   int64_t length = 0;
   int64_t keys = 0;
+};
+
+struct Item {
+  int64_t sequence;
+  int index;  // in the sequence
 };
 
 // What a count starts from and adds up to. Null: not wanted.
@@ -76,15 +82,15 @@ __global__ void __launch_bounds__(kBlock)
   const int64_t chunks = ChunksOf(sequences);
   const int64_t chunk = int64_t{blockIdx.x} * WarpCount() + Warp();
   if (chunk >= sequences.count * chunks) return;
-  const int64_t start = chunk / chunks * sequences.length;
-  const int64_t first = start + chunk % chunks * kChunkItems;
-  const int64_t end = min(first + kChunkItems, start + sequences.length);
+  const int64_t sequence = chunk / chunks;
+  const int64_t first = (chunk - sequence * chunks) * kChunkItems;
+  const int64_t end = min(first + kChunkItems, sequences.length);
   int* next = counts + chunk * sequences.keys;
   for (int64_t group = first; group < end; group += kWarp) {
-    const int64_t item = group + Lane();
-    const int key = item < end ? items.Key(item) : kNoKey;
+    const Item item = {sequence, static_cast<int>(group) + Lane()};
+    const int key = item.index < end ? items.Key(item) : kNoKey;
     const int rank = TakeRank(key, next);
-    if (kPlaces && item < end) items.Place(item, key, rank);
+    if (kPlaces && item.index < end) items.Place(item, key, rank);
   }
 }
 
@@ -129,7 +135,10 @@ class StableRanks {
       : stream_(stream),
         sequences_(sequences),
         chunks_(sequences.count * stable_ranks::ChunksOf(sequences)),
-        counts_(stream, chunks_ * sequences.keys) {}
+        counts_(stream, chunks_ * sequences.keys) {
+    SWITCHYARD_CHECK(sequences.length <= INT_MAX)
+        << sequences.length << " assignments are too many for their positions";
+  }
 
   template <typename Items>
   void Count(const Items& items, const RankTotals& totals) {

@@ -14,16 +14,19 @@ std::string WeightName(const std::string& prefix, int64_t expert,
   return absl::StrCat(prefix, ".experts.", expert, ".", name, ".weight");
 }
 
-// The rows of a chunk's segments, which follow one another.
-struct RowRange {
-  int64_t begin = 0;
-  int64_t end = 0;
-};
-
-RowRange RowsOf(const RoutingChunk& chunk) {
-  if (chunk.segments.empty()) return {};
-  const kernels::Segment& last = chunk.segments.back();
-  return {chunk.segments.front().row, last.row + last.padded_rows};
+// Calls visit(begin, end) for rows of a chunk's segments that follow one
+// another.
+template <typename Visit>
+void ForEachRun(const RoutingChunk& chunk, const Visit& visit) {
+  int64_t begin = 0, end = 0;
+  for (const kernels::Segment& segment : chunk.segments) {
+    if (segment.row != end) {
+      if (end > begin) visit(begin, end);
+      begin = segment.row;
+    }
+    end = segment.row + segment.padded_rows;
+  }
+  if (end > begin) visit(begin, end);
 }
 
 }  // namespace
@@ -81,17 +84,17 @@ ExpertBank::Saved ExpertBank::Begin(const Execution& run,
 void ExpertBank::Forward(const Execution& run, const RoutingChunk& chunk,
                          const Saved& saved,
                          const TensorView& output_buffer) const {
-  const RowRange rows = RowsOf(chunk);
   const TensorView output = output_buffer.Rows(0, saved.input.dim(0));
   kernels::GroupedMatMul(run.stream, {.x = saved.input,
                                       .weights = gate_up_weights_,
                                       .segments = chunk.segments,
                                       .y = saved.gate_up,
                                       .join_segments = run.join_segments});
-  kernels::Activate(run.stream, activation_,
-                    saved.gate_up.Rows(rows.begin, rows.end),
-                    saved.act.Rows(rows.begin, rows.end));
-  saved.dropout.Of(chunk).Apply(run, chunk.segments, saved.act);
+  ForEachRun(chunk, [&](int64_t begin, int64_t end) {
+    kernels::Activate(run.stream, activation_, saved.gate_up.Rows(begin, end),
+                      saved.act.Rows(begin, end));
+  });
+  saved.dropout.Of(run, chunk).Apply(run, chunk.segments, saved.act);
   kernels::GroupedMatMul(run.stream, {.x = saved.act,
                                       .weights = down_weights_,
                                       .segments = chunk.segments,
@@ -103,7 +106,6 @@ void ExpertBank::BackwardInput(const Execution& run, const RoutingChunk& chunk,
                                const Saved& saved,
                                const ConstTensorView& doutput_buffer,
                                const TensorView& dinput_buffer) const {
-  const RowRange rows = RowsOf(chunk);
   const ConstTensorView doutput = doutput_buffer.Rows(0, saved.act.dim(0));
   const TensorView dinput = dinput_buffer.Rows(0, saved.act.dim(0));
   ArenaScope scratch(run.arena);
@@ -115,10 +117,12 @@ void ExpertBank::BackwardInput(const Execution& run, const RoutingChunk& chunk,
                                       .y = dact,
                                       .join_segments = run.join_segments});
   run.Poll();
-  saved.dropout.Of(chunk).Apply(run, chunk.segments, dact);
-  const TensorView dgate_up = saved.gate_up.Rows(rows.begin, rows.end);
-  kernels::ActivateBackward(run.stream, activation_, dgate_up,
-                            dact.Rows(rows.begin, rows.end), dgate_up);
+  saved.dropout.Of(run, chunk).Apply(run, chunk.segments, dact);
+  ForEachRun(chunk, [&](int64_t begin, int64_t end) {
+    const TensorView dgate_up = saved.gate_up.Rows(begin, end);
+    kernels::ActivateBackward(run.stream, activation_, dgate_up,
+                              dact.Rows(begin, end), dgate_up);
+  });
   kernels::GroupedMatMul(run.stream, {.x = saved.gate_up,
                                       .weights = gate_up_weights_,
                                       .transpose_w = kernels::Transpose::kNo,

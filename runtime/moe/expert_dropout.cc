@@ -8,9 +8,15 @@
 
 namespace switchyard {
 
-ExpertDropout ExpertDropout::Of(const RoutingChunk& chunk) const {
+ExpertDropout ExpertDropout::Of(const Execution& run,
+                                const RoutingChunk& chunk) const {
   if (rate == 0.0) return {};
-  return {rate, keys.subspan(chunk.first_segment, chunk.segments.size())};
+  const absl::Span<uint64_t> of_chunk =
+      run.NewHost<uint64_t>(static_cast<int64_t>(chunk.places.size()));
+  for (size_t i = 0; i < of_chunk.size(); ++i) {
+    of_chunk[i] = keys[chunk.places[i]];
+  }
+  return {rate, of_chunk};
 }
 
 void ExpertDropout::Apply(const Execution& run,

@@ -24,7 +24,7 @@ struct ExpertDropout {
   absl::Span<const uint64_t> keys;  // of each segment
 
   // Of the chunk's segments.
-  ExpertDropout Of(const RoutingChunk& chunk) const;
+  ExpertDropout Of(const Execution& run, const RoutingChunk& chunk) const;
   // In place, on the rows of all segments.
   void Apply(const Execution& run, absl::Span<const kernels::Segment> segments,
              const TensorView& act) const;

@@ -22,11 +22,12 @@
 
 namespace switchyard {
 
-// Rows that travel together: those of some of each rank's experts, in whole
-// segments. While a chunk is on its way, experts compute another.
+// Rows that travel together, in whole segments: those of some of each rank's
+// experts, or, where a rank has fewer experts than there are chunks, those from
+// some of the ranks. While a chunk is on its way, experts compute another.
 struct RoutingChunk {
-  size_t first_segment = 0;  // of the routing's
-  absl::Span<const kernels::Segment> segments;
+  absl::Span<const kernels::Segment> segments;  // ascending, maybe with gaps
+  absl::Span<const int32_t> places;  // of each among the routing's segments
   // Blocks of the buffer's second part that leave, and blocks of the first part
   // that arrive, in rows.
   absl::Span<const comm::Block> outgoing;

@@ -77,40 +77,67 @@ void TokenDispatcher::PlanOutgoing(absl::Span<const int32_t> leaving,
   routing.outgoing_rows = row - routing.segment_rows;
 }
 
-// A chunk has the same of every rank's experts. Blocks are matched with the
-// other side's in the order of experts.
+// Blocks are matched with the other side's in the order of experts.
+RoutingChunk TokenDispatcher::PlanChunk(const Execution& run,
+                                        const ChunkRange& range,
+                                        absl::Span<const int32_t> leaving,
+                                        absl::Span<const int32_t> base,
+                                        const Routing& routing) const {
+  const int width = grid_.width();
+  const int per_rank = grid_.experts_per_rank();
+  const int self = grid_.expert_parallel().rank();
+  const int64_t experts = range.last - range.first;
+  const int64_t count = experts * (range.far - range.near);
+  const absl::Span<kernels::Segment> segments =
+      run.NewHost<kernels::Segment>(count);
+  const absl::Span<int32_t> places = run.NewHost<int32_t>(count);
+  size_t at = 0;
+  for (int own = range.first; own < range.last; ++own) {
+    for (int source = 0; source < width; ++source) {
+      const int distance = (self - source + width) % width;
+      if (distance < range.near || distance >= range.far) continue;
+      places[at] = own * width + source;
+      segments[at] = routing.segments[places[at]];
+      ++at;
+    }
+  }
+  const int64_t travelling = count - (range.near == 0 ? experts : 0);
+  const absl::Span<comm::Block> outgoing = run.NewHost<comm::Block>(travelling);
+  const absl::Span<comm::Block> incoming = run.NewHost<comm::Block>(travelling);
+  at = 0;
+  for (int distance = std::max(range.near, 1); distance < range.far;
+       ++distance) {
+    const int owner = (self + distance) % width;
+    const int source = (self - distance + width) % width;
+    for (int own = range.first; own < range.last; ++own, ++at) {
+      const int expert = owner * per_rank + own;
+      outgoing[at] = {owner, base[expert], leaving[expert]};
+      const kernels::Segment& segment = routing.segments[own * width + source];
+      incoming[at] = {source, segment.row, segment.rows};
+    }
+  }
+  return {segments, places, outgoing, incoming};
+}
+
+// Every rank makes the same calls: distances around the group are the same for
+// all.
 void TokenDispatcher::PlanChunks(const Execution& run,
                                  absl::Span<const int32_t> leaving,
                                  absl::Span<const int32_t> base,
                                  Routing& routing) const {
   const int width = grid_.width();
   const int per_rank = grid_.experts_per_rank();
-  const int self = grid_.expert_parallel().rank();
-  const int count = static_cast<int>(
-      std::min<int64_t>({run.overlap_chunks, per_rank, kMaxOverlapChunks}));
-  const int64_t blocks = int64_t{width - 1} * per_rank;
-  const absl::Span<comm::Block> outgoing = run.NewHost<comm::Block>(blocks);
-  const absl::Span<comm::Block> incoming = run.NewHost<comm::Block>(blocks);
+  const int wanted =
+      static_cast<int>(std::min(run.overlap_chunks, kMaxOverlapChunks));
+  const bool by_expert = per_rank >= wanted;
+  const int parts = by_expert ? per_rank : width;  // that are dealt out
+  const int count = std::min(wanted, parts);
   const absl::Span<RoutingChunk> chunks = run.NewHost<RoutingChunk>(count);
-  size_t begin = 0;
   for (int c = 0; c < count; ++c) {
-    const int first = per_rank * c / count, last = per_rank * (c + 1) / count;
-    size_t at = begin;
-    for (int peer = 0; peer < width; ++peer) {
-      if (peer == self) continue;
-      for (int own = first; own < last; ++own, ++at) {
-        const int expert = peer * per_rank + own;
-        outgoing[at] = {peer, base[expert], leaving[expert]};
-        const kernels::Segment& segment = routing.segments[own * width + peer];
-        incoming[at] = {peer, segment.row, segment.rows};
-      }
-    }
-    chunks[c].first_segment = static_cast<size_t>(first) * width;
-    chunks[c].segments = routing.segments.subspan(
-        chunks[c].first_segment, static_cast<size_t>(last - first) * width);
-    chunks[c].outgoing = outgoing.subspan(begin, at - begin);
-    chunks[c].incoming = incoming.subspan(begin, at - begin);
-    begin = at;
+    const int first = parts * c / count, last = parts * (c + 1) / count;
+    const ChunkRange range = by_expert ? ChunkRange{first, last, 0, width}
+                                       : ChunkRange{0, per_rank, first, last};
+    chunks[c] = PlanChunk(run, range, leaving, base, routing);
   }
   routing.chunks = chunks;
 }

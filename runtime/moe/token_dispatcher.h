@@ -9,8 +9,8 @@
 // segments travel, and the host never waits for the device. Without a capacity
 // it waits once a layer, for the numbers of rows.
 //
-// Rows travel in Execution::overlap_chunks parts, but at most one for each
-// expert of a rank.
+// Rows travel in Execution::overlap_chunks parts: one for some experts of each
+// rank, or, where ranks have fewer experts, one for some pairs of ranks.
 #ifndef SWITCHYARD_RUNTIME_MOE_TOKEN_DISPATCHER_H_
 #define SWITCHYARD_RUNTIME_MOE_TOKEN_DISPATCHER_H_
 
@@ -97,6 +97,16 @@ class TokenDispatcher {
                     absl::Span<int32_t> base) const;
   void PlanChunks(const Execution& run, absl::Span<const int32_t> leaving,
                   absl::Span<const int32_t> base, Routing& routing) const;
+  // One of them: experts [first, last) of each rank, and the ranks that are
+  // `near` to `far` - 1 ranks before this one as sources, behind it as owners.
+  struct ChunkRange {
+    int first, last;  // experts of a rank
+    int near, far;    // distances around the group
+  };
+  RoutingChunk PlanChunk(const Execution& run, const ChunkRange& range,
+                         absl::Span<const int32_t> leaving,
+                         absl::Span<const int32_t> base,
+                         const Routing& routing) const;
   // What follows from the segments and the rows that leave; the rows' index
   // from it and from `placed`.
   void Lay(const Execution& run, absl::Span<const int32_t> leaving,

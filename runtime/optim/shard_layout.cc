@@ -77,18 +77,19 @@ void AddBucket(absl::Span<const Chunk> chunks, int ranks, int rank,
 int64_t LargestShard(int64_t elements, int64_t largest, int64_t ranks) {
   if (ranks == 1) return elements;
   const int64_t chunk = std::min(kernels::kNormChunk, largest);
-  const int64_t buckets = elements / (kBucketElements - chunk) + 1;
+  const int64_t buckets = elements / (BucketElements(ranks) - chunk) + 1;
   return std::min(elements, elements / ranks + 1 + chunk * buckets);
 }
 
 ShardLayout MakeShardLayout(absl::Span<const Parameter* const> parameters,
                             int ranks, int rank) {
   const std::vector<Chunk> chunks = CutIntoChunks(parameters);
+  const int64_t most = BucketElements(ranks);
   ShardLayout layout;
   size_t first = 0;
   for (size_t i = 0; i < chunks.size(); ++i) {
     const bool last = i + 1 == chunks.size() ||
-                      chunks[i + 1].end - chunks[first].begin > kBucketElements;
+                      chunks[i + 1].end - chunks[first].begin > most;
     if (!last) continue;
     AddBucket(absl::MakeSpan(chunks).subspan(first, i + 1 - first), ranks, rank,
               layout);

@@ -4,7 +4,7 @@
 // How a parameter group is cut for reduction and for the optimizer. Elements
 // lie in the group's flat order. A parameter is cut into norm chunks
 // (kernels::kNormChunk elements from its start); consecutive chunks form
-// buckets of at most 2^20 elements, each reduced by one call; the chunks of a
+// buckets of at most BucketElements, each reduced by one call; the chunks of a
 // bucket are dealt out to the ranks that hold the group, each rank a contiguous
 // range. So a shard never splits a chunk, and no sum of squares depends on the
 // number of ranks.
@@ -20,6 +20,13 @@
 namespace switchyard {
 
 inline constexpr int64_t kBucketElements = int64_t{1} << 20;
+
+// 2^20, which few ranks reduce fastest, but 2^18 for each rank where there are
+// many: a bucket of 16 chunks would leave most of 64 ranks without a share, and
+// calls so small wait for each other's latency (docs/adr/0007).
+constexpr int64_t BucketElements(int64_t ranks) {
+  return kBucketElements > (ranks << 18) ? kBucketElements : ranks << 18;
+}
 
 struct Bucket {
   int64_t begin = 0;  // in the group's flat order
@@ -49,7 +56,7 @@ struct ShardLayout {
 // of at most `largest`. The chunks that a rank gets of a bucket have their
 // middles in its share, so they reach beyond it by a chunk at most; a bucket
 // that is not the last is full but for less than a chunk:
-//   elements / ranks + chunk · (elements / (2^20 - chunk) + 1)
+//   elements / ranks + chunk · (elements / (bucket - chunk) + 1)
 int64_t LargestShard(int64_t elements, int64_t largest, int64_t ranks);
 
 // The layout for rank `rank` of `ranks`.

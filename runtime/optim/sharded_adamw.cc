@@ -13,6 +13,12 @@
 #include "switchyard/kernels/norms.h"
 
 namespace switchyard {
+namespace {
+
+constexpr size_t kReductionsUnderWay = 8;
+
+}  // namespace
+
 ShardedAdamW::ShardedAdamW(Stream& stream, const Grid& grid,
                            ParameterStore& store, const AdamWOptions& options,
                            uint64_t seed)
@@ -21,6 +27,12 @@ ShardedAdamW::ShardedAdamW(Stream& stream, const Grid& grid,
     shards_.push_back(MakeShard(group, seed));
   }
   Device& device = stream.device();
+  size_t reductions = 0;
+  for (const Shard& shard : shards_) reductions += shard.layout.buckets.size();
+  if (device.kind() == DeviceKind::kCpu) {
+    reductions = std::min(reductions, kReductionsUnderWay);
+  }
+  reductions_.resize(reductions);
   const Shape chunks = {store.chunk_count()};
   chunk_sum_storage_ = Storage(device, DType::kFloat64, chunks);
   chunk_sums_ = chunk_sum_storage_.View(DType::kFloat64, chunks);
@@ -87,7 +99,7 @@ int64_t ShardedAdamW::state_bytes() const {
 
 absl::Status ShardedAdamW::StartReduction(Shard& shard, const Bucket& bucket) {
   ParameterGroup& group = *shard.group;
-  comm::Ticket& ticket = reductions_[started_++ % kReductionsUnderWay];
+  comm::Ticket& ticket = reductions_[started_++ % reductions_.size()];
   SWITCHYARD_RETURN_IF_ERROR(ticket.Wait());
   ticket = group.ranks->ReduceScatter(
       stream_, group.gradients.Rows(bucket.begin, bucket.end),
@@ -115,9 +127,9 @@ void ShardedAdamW::Poll() {
 
 absl::Status ShardedAdamW::FinishReduction() {
   SWITCHYARD_RETURN_IF_ERROR(GradientsComplete(0));
-  for (size_t i = 0; i < kReductionsUnderWay; ++i) {
+  for (size_t i = 0; i < reductions_.size(); ++i) {
     SWITCHYARD_RETURN_IF_ERROR(
-        reductions_[(started_ + i) % kReductionsUnderWay].Wait());
+        reductions_[(started_ + i) % reductions_.size()].Wait());
   }
   for (Shard& shard : shards_) {
     shard.waiting_buckets = shard.layout.buckets.size();

@@ -15,7 +15,6 @@
 #ifndef SWITCHYARD_RUNTIME_OPTIM_SHARDED_ADAMW_H_
 #define SWITCHYARD_RUNTIME_OPTIM_SHARDED_ADAMW_H_
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -122,9 +121,10 @@ class ShardedAdamW : public BackwardListener {
   int64_t updates_ = 0;
   double beta1_power_ = 1.0;  // beta1 to the power of updates_
   double beta2_power_ = 1.0;
-  // Reductions under way, the oldest at started_ modulo their number.
-  static constexpr size_t kReductionsUnderWay = 8;
-  std::array<comm::Ticket, kReductionsUnderWay> reductions_;
+  // Reductions under way, the oldest at started_ modulo their number: a few,
+  // for a library that moves them in its calls. On a GPU there is room for all:
+  // to wait for one would hold back the backward pass.
+  std::vector<comm::Ticket> reductions_;
   size_t started_ = 0;
   std::vector<Shard> shards_;
   Storage chunk_sum_storage_;

@@ -237,5 +237,37 @@ TEST(EmbeddingDeathTest, AnIdOutsideTheTableIsABug) {
   EXPECT_DEATH(Embedding(*stream, table, ids, y), "id 4 of a table of 4 rows");
 }
 
+// A GPU's kernel ends, and then the process: at the next call of CUDA.
+TEST(EmbeddingDeathTest, AnIdOutsideTheTableIsABugOnAGpuToo) {
+  SWITCHYARD_CUDA_ONLY();
+  // A process that has used a GPU cannot fork.
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  AnyDevice device;
+  const auto stream = device.NewStream();
+  Arena arena(device);
+  TestTensor table(device, DType::kFloat32, {4, 1}, {1, 2, 3, 4});
+  TestTensor good(device, DType::kInt32, {1}, {3});
+  TestTensor y(device, DType::kFloat32, {1, 1});
+  TestTensor sum(device, DType::kInt64, {4, 1}, Values(4, 0));
+  TestTensor refused(device, DType::kInt64, {1}, {0});
+  Embedding(*stream, table, good, y);
+  stream->Wait();
+  for (const double id : {-1.0, 4.0}) {
+    TestTensor ids(device, DType::kInt32, {1}, {id});
+    EXPECT_DEATH(
+        {
+          Embedding(*stream, table, ids, y);
+          stream->Wait();
+        },
+        "cudaErrorLaunchFailure");
+    EXPECT_DEATH(
+        {
+          EmbeddingGradient(*stream, arena, {y, ids, {}, {sum, refused}});
+          stream->Wait();
+        },
+        "cudaErrorLaunchFailure");
+  }
+}
+
 }  // namespace
 }  // namespace switchyard::kernels

@@ -87,8 +87,12 @@ TEST(RotateTest, AgreesWithDoubles) {
                         Case{64, 4, 32, 64}, Case{130, 2, 66, 65}}) {
     for (const DType dtype : {DType::kFloat32, DType::kBFloat16}) {
       const int64_t half = c.head_dim / 2;
-      TestTensor cos(device, DType::kFloat32, {c.sequence_length, half});
-      TestTensor sin(device, DType::kFloat32, {c.sequence_length, half});
+      // Rows of the table are aligned, also where halves of heads are not.
+      const Layout padded = Layout::Strided((4 - half % 4) % 4, 0);
+      TestTensor cos(device, DType::kFloat32, {c.sequence_length, half},
+                     padded);
+      TestTensor sin(device, DType::kFloat32, {c.sequence_length, half},
+                     padded);
       RotaryTable(*stream, 100.0, cos, sin);
       const Values x =
           RandomValues(1, c.rows * c.heads * c.head_dim, -1, 1, dtype);

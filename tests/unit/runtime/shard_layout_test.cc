@@ -75,7 +75,7 @@ TEST_P(ShardLayoutTest, BucketsCoverTheGroupAndAgreeBetweenRanks) {
   int64_t at = 0;
   for (const Bucket& bucket : first.buckets) {
     EXPECT_EQ(bucket.begin, at);
-    EXPECT_LE(bucket.end - bucket.begin, kBucketElements);
+    EXPECT_LE(bucket.end - bucket.begin, BucketElements(ranks));
     at = bucket.end;
   }
   EXPECT_EQ(at, parameters.element_count);
@@ -93,6 +93,19 @@ TEST_P(ShardLayoutTest, BucketsCoverTheGroupAndAgreeBetweenRanks) {
 
 INSTANTIATE_TEST_SUITE_P(Ranks, ShardLayoutTest,
                          ::testing::Values(1, 2, 3, 4, 7, 64));
+
+// However many they are.
+TEST(ShardLayoutTest, EveryRankHasItsShareOfALargeGroup) {
+  const Parameters parameters({int64_t{1} << 26});
+  for (const int ranks : {2, 16, 64}) {
+    for (const int rank : {0, ranks / 2, ranks - 1}) {
+      const int64_t own =
+          MakeShardLayout(parameters.pointers, ranks, rank).own_element_count;
+      EXPECT_EQ(own, parameters.element_count / ranks)
+          << rank << " of " << ranks;
+    }
+  }
+}
 
 TEST(ShardLayoutTest, AnEmptyGroupHasNothing) {
   EXPECT_TRUE(MakeShardLayout({}, 2, 0).buckets.empty());
