@@ -31,6 +31,11 @@ function(switchyard_count_lines target)
   target_link_options(${target} PUBLIC --coverage)
 endfunction()
 
+# Everything that the tests with the label gpu need.
+if(SWITCHYARD_CUDA AND SWITCHYARD_TESTS)
+  add_custom_target(gpu_tests)
+endif()
+
 # switchyard_cuda_sources(target [HOST file.cc...] [DEVICE file.cu...])
 # gives a library its CUDA half, if there is one. Files are relative to the
 # current folder.
@@ -39,7 +44,6 @@ function(switchyard_cuda_sources target)
     return()
   endif()
   cmake_parse_arguments(ARG "" "" "HOST;DEVICE" ${ARGN})
-  target_compile_definitions(${target} PRIVATE SWITCHYARD_WITH_CUDA)
   target_sources(${target} PRIVATE ${ARG_HOST})
   if(SWITCHYARD_CUDA STREQUAL "ON")
     target_sources(${target} PRIVATE ${ARG_DEVICE})

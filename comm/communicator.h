@@ -120,6 +120,10 @@ class Communicator {
   virtual absl::StatusOr<std::unique_ptr<Communicator>> Split(
       int color, int key, const std::string& name = "group") = 0;
 
+  // What the group died of, if it did. A call on a device may fail after its
+  // ticket's Wait (WaitForResults).
+  virtual absl::Status Health() const = 0;
+
   // This rank's, shared by all groups of its world.
   virtual Ledger& ledger() = 0;
 
@@ -134,6 +138,13 @@ class Communicator {
  protected:
   Communicator() = default;
 };
+
+// Waits for `stream`, which was given calls of `group`, and says whether their
+// results may be believed. Ask before the host decides anything by one.
+inline absl::Status WaitForResults(Stream& stream, const Communicator& group) {
+  stream.Wait();
+  return group.Health();
+}
 
 }  // namespace switchyard::comm
 

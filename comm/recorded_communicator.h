@@ -62,6 +62,9 @@ class RecordedCommunicator : public Communicator {
   Ticket Barrier(Caller caller) final;
   absl::StatusOr<std::unique_ptr<Communicator>> Split(
       int color, int key, const std::string& name) final;
+  absl::Status Health() const final {
+    return dead() ? failure() : absl::OkStatus();
+  }
   int64_t all_to_all_sent_bytes() const final { return sent_bytes_; }
 
   // From now on calls on buffers of `device` go by `transport`, and so do those

@@ -34,6 +34,9 @@ class CudaDevice : public Device {
   // Kernels and products of matrices that its streams were given so far.
   int64_t launches() const { return launches_; }
   void CountLaunch() { ++launches_; }
+  // How often the host waited for them.
+  int64_t waits() const { return waits_; }
+  void CountWait() { ++waits_; }
 
   // CUDA calls act on a thread's current GPU.
   void MakeCurrent() const;
@@ -48,6 +51,7 @@ class CudaDevice : public Device {
   const std::string name_;
   int multiprocessors_ = 0;
   std::atomic<int64_t> launches_ = 0;
+  std::atomic<int64_t> waits_ = 0;
   std::vector<CudaWatcher*> watchers_;
 };
 

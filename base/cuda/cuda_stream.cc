@@ -59,6 +59,7 @@ CudaStream::~CudaStream() {
 
 void CudaStream::Wait() {
   device_.MakeCurrent();
+  device_.CountWait();
   if (device_.watched()) {
     // Whoever watches may have to end what this would wait for in vain.
     cudaError_t state = cudaStreamQuery(handle_);

@@ -10,8 +10,8 @@ namespace {
 
 absl::Status BuiltWithoutCuda() {
   return absl::UnimplementedError(
-      "this program was built without CUDA; configure it with "
-      "-DSWITCHYARD_CUDA=ON, or use --device cpu");
+      "expected a GPU, but this program was built without CUDA; configure it "
+      "with -DSWITCHYARD_CUDA=ON, or use --device cpu");
 }
 
 }  // namespace

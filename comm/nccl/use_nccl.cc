@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/check.h"
 #include "switchyard/base/cpu/cpu_device.h"
+#include "switchyard/base/cuda/cuda_device_impl.h"
 #include "switchyard/base/cuda/cuda_stream.h"
 #include "switchyard/base/status.h"
 #include "switchyard/base/storage.h"
@@ -60,7 +61,7 @@ absl::Status UseNccl(Communicator& world, Device& device,
                      double timeout_seconds) {
   SWITCHYARD_CHECK(device.kind() == DeviceKind::kCuda) << device.name();
   SWITCHYARD_ASSIGN_OR_RETURN(const ncclUniqueId id, ShareUniqueId(world));
-  device.NewStream();  // makes the device the current one, which NCCL takes
+  static_cast<CudaDevice&>(device).MakeCurrent();  // NCCL takes that one
   absl::StatusOr<std::unique_ptr<NcclComm>> comm =
       NcclComm::Create(id, world.rank(), world.size(), timeout_seconds);
   if (!comm.ok()) {

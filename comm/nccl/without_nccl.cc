@@ -9,7 +9,7 @@ namespace switchyard::comm {
 absl::Status UseNccl(Communicator& /*world*/, Device& /*device*/,
                      double /*timeout_seconds*/) {
   return absl::UnimplementedError(
-      "this program was built without CUDA, and so without NCCL; configure it "
+      "expected NCCL, but this program was built without CUDA; configure it "
       "with -DSWITCHYARD_CUDA=ON");
 }
 

@@ -37,6 +37,15 @@ std::vector<Piece> PiecesOf(absl::Span<const Segment> segments, bool join) {
   return pieces;
 }
 
+// Whether each keeps a GPU busy by itself: then calls one after the other are
+// faster, for they use kernels that the grouped call does not have.
+bool FillGpu(const std::vector<RaggedProduct>& products) {
+  constexpr int64_t kRows = 1024;  // on average
+  int64_t rows = 0;
+  for (const RaggedProduct& product : products) rows += product.c.dim(0);
+  return rows >= kRows * static_cast<int64_t>(products.size());
+}
+
 // Adds dyᵀ · x to sums whose rows, in order, are the columns of dy.
 class GradientAdder {
  public:
@@ -113,9 +122,11 @@ void GroupedMatMul(Stream& stream, const GroupedMatMulArgs& args) {
                         args.weights[piece.expert],
                         args.y.Rows(piece.begin, piece.end)});
   }
-  // The grouped call picks one kernel for all its products: joined or not, the
-  // bits of a segment would follow from the others. Nor does it widen.
-  if (args.join_segments && args.x.dtype() == args.y.dtype()) {
+  // The grouped call picks one kernel for all its products: the bits of one
+  // follow from the others. Nor does it widen.
+  const bool groups = args.join_segments && args.x.dtype() == args.y.dtype() &&
+                      !FillGpu(products);
+  if (groups) {
     MultiplyRagged(cuda, products, args.transpose_w);
     return;
   }

@@ -176,7 +176,7 @@ absl::StatusOr<double> ShardedAdamW::GradientNorm() {
                                             {-1, "gradient norm"})
                                  .Wait());
   stream_.CopyToHost(host_chunk_sums_.data(), chunk_sums_);
-  stream_.Wait();
+  SWITCHYARD_RETURN_IF_ERROR(comm::WaitForResults(stream_, world_));
   double sum = 0.0;
   for (double chunk : host_chunk_sums_) sum += chunk;
   return std::sqrt(sum);
@@ -191,7 +191,7 @@ absl::Status ShardedAdamW::CountRefused(GradientReport& report) {
                                             {-1, "refused gradients"})
                                  .Wait());
   stream_.CopyToHost(host_total_refused_.data(), total_refused_);
-  stream_.Wait();
+  SWITCHYARD_RETURN_IF_ERROR(comm::WaitForResults(stream_, world_));
   size_t first = host_total_refused_.size();
   for (size_t i = host_total_refused_.size(); i-- > 0;) {
     report.refused += host_total_refused_[i];
@@ -210,7 +210,7 @@ absl::Status ShardedAdamW::CountRefused(GradientReport& report) {
                                  .Wait());
   int64_t rank = 0;
   stream_.CopyToHost(&rank, finder);
-  stream_.Wait();
+  SWITCHYARD_RETURN_IF_ERROR(comm::WaitForResults(stream_, world_));
   report.rank = static_cast<int>(rank);
   return absl::OkStatus();
 }
@@ -245,7 +245,7 @@ absl::StatusOr<double> ShardedAdamW::FromRankZero(double value) {
   SWITCHYARD_RETURN_IF_ERROR(
       world_.Broadcast(stream_, one, 0, {-1, "learning rate"}).Wait());
   stream_.CopyToHost(&value, one);
-  stream_.Wait();
+  SWITCHYARD_RETURN_IF_ERROR(comm::WaitForResults(stream_, world_));
   return value;
 }
 

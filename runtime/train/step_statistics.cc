@@ -52,8 +52,7 @@ absl::Status StepStatistics::ShareTokens(bool failed) {
                                             {-1, "tokens"})
                                  .Wait());
   stream_.CopyToHost(tokens_.data(), tokens_view_);
-  stream_.Wait();
-  return absl::OkStatus();
+  return comm::WaitForResults(stream_, world_);
 }
 
 int64_t StepStatistics::total_labels() const {
@@ -123,8 +122,7 @@ absl::Status StepStatistics::ShareResults() {
   SWITCHYARD_RETURN_IF_ERROR(status);
   stream_.CopyToHost(counts_.data(), counts_view_);
   stream_.CopyToHost(host_losses_.data(), losses_);
-  stream_.Wait();
-  return absl::OkStatus();
+  return comm::WaitForResults(stream_, world_);
 }
 
 double StepStatistics::loss_sum() const {

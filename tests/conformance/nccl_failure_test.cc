@@ -47,17 +47,11 @@ class NcclFailureTest : public NcclTest {
     return storage_->View(DType::kFloat32, {count});
   }
 
-  // What the world died of. All ranks ask, so it would succeed otherwise.
-  absl::Status CauseOfDeath() {
-    return world().Barrier({7, "afterwards"}).Wait();
-  }
-
   // The call was enqueued; it will not be complete, and waiting ends in time.
   void ExpectDeath(Ticket ticket, const std::string& words) {
     const double begin = Now();
     const absl::Status enqueued = ticket.Wait();
-    stream_->Wait();
-    const absl::Status known = CauseOfDeath();
+    const absl::Status known = WaitForResults(*stream_, world());
     EXPECT_LT(Now() - begin, kTimeoutSeconds + kBeyond);
     EXPECT_FALSE(known.ok());
     ExpectNothingWorks();
@@ -110,10 +104,9 @@ TEST_F(NcclFailureTest, ALateRankIsNamedAtTheDeadline) {
             .AllReduce(*stream_, Floats(8), ReduceOp::kSum, {4, "backward"})
             .Wait()
             .ok());
-    stream_->Wait();
+    const absl::Status known = WaitForResults(*stream_, world());
     EXPECT_GE(Now() - begin, kTimeoutSeconds);
     EXPECT_LT(Now() - begin, kTimeoutSeconds + kBeyond);
-    const absl::Status known = CauseOfDeath();
     EXPECT_EQ(known.code(), absl::StatusCode::kDeadlineExceeded) << known;
     EXPECT_THAT(std::string(known.message()),
                 ::testing::HasSubstr("all-reduce (sum, 8 fp32)"));

@@ -44,6 +44,7 @@ class DeviceTest : public ::testing::Test {
     EXPECT_EQ(cudaMemcpyAsync(address, values.data(), values.size() * sizeof(T),
                               cudaMemcpyHostToDevice, stream_),
               cudaSuccess);
+    EXPECT_EQ(cudaStreamSynchronize(stream_), cudaSuccess);
     return address;
   }
   template <typename T>

@@ -84,6 +84,9 @@ TEST_F(BadInputTest, Flags) {
   ExpectRefused({{"--micro_batch", "3"}}, "found 3 and 4");
   ExpectRefused({{"--seq_len", "100000"}}, "max_position_embeddings");
   ExpectRefused({{"--flagfile", "no_such_flags"}}, "no_such_flags");
+#ifdef SWITCHYARD_WITHOUT_CUDA
+  ExpectRefused({{"--device", "cuda"}}, "built without CUDA");
+#endif
   ExpectRefused({{"--isa", "mmx"}}, "mmx");
   ExpectRefused({{"--threads", "4096"}}, "4 times the");
 }

@@ -115,22 +115,30 @@ INSTANTIATE_TEST_SUITE_P(Runs, GpuTrainingTest,
                                            Case{4, "1.25", 4}),
                          NameOf);
 
-// Rounding to bf16 moves a run; the GPU rounds in other places, so it may be
-// as far from the CPU's bf16 as that is from fp32, twice where both go apart.
+// Rounding to bf16 moves a run: how far from fp32, two instruction sets of the
+// CPU show, which round in different places. The GPU rounds in others. Two such
+// runs are at most twice as far from each other as the farthest from fp32, and
+// half as much again, for it was found among few.
 TEST(GpuTraining, BFloat16AgreesWithTheCpuAsFarAsItIsExact) {
   const std::string flags = "--capacity_factor 1.25 --dtype bf16";
   const TrainingResult& exact = OnCpu("--capacity_factor 1.25");
   const TrainingResult& expected = OnCpu(flags);
+  const TrainingResult& other = OnCpu(flags + " --isa avx2");
   const TrainingResult actual =
       MustRun({.ranks = 2, .flags = absl::StrCat(flags, " --device cuda")});
-  const double loss = LargestDifference(exact.losses, expected.losses);
-  const double norm = LargestDifference(exact.norms, expected.norms);
-  EXPECT_GT(loss, 1e-5);
-  EXPECT_LE(LargestDifference(expected.losses, actual.losses), 2 * loss);
-  EXPECT_LE(LargestDifference(expected.norms, actual.norms), 2 * norm);
-  std::printf("loss %.2g of %.2g, norm %.2g of %.2g\n",
-              LargestDifference(expected.losses, actual.losses), loss,
-              LargestDifference(expected.norms, actual.norms), norm);
+  const auto limit = [&](auto values) {
+    return 3 * std::max(LargestDifference(values(exact), values(expected)),
+                        LargestDifference(values(exact), values(other)));
+  };
+  const auto losses = [](const TrainingResult& run) { return run.losses; };
+  const auto norms = [](const TrainingResult& run) { return run.norms; };
+  const double loss = LargestDifference(expected.losses, actual.losses);
+  const double norm = LargestDifference(expected.norms, actual.norms);
+  EXPECT_LE(loss, limit(losses));
+  EXPECT_LE(norm, limit(norms));
+  EXPECT_GT(loss, 1e-6) << "nothing was rounded";
+  std::printf("loss %.2g of %.2g, norm %.2g of %.2g\n", loss, limit(losses),
+              norm, limit(norms));
 }
 
 TEST(GpuTraining, RerunsHaveTheSameBits) {
@@ -162,6 +170,16 @@ TEST(GpuTraining, ExactSumsDoNotDependOnTheLayout) {
       EXPECT_EQ(one.checksum, other.checksum) << ranks << more;
     }
   }
+}
+
+// Of the longer tests (longer.sh): a minute or more.
+TEST(GpuTraining, DISABLED_SmallAgreesWithTheCpu) {
+  const TrainingRun cpu = {
+      .model = "small", .steps = 2, .flags = "--capacity_factor 1.25"};
+  TrainingRun gpu = cpu;
+  gpu.ranks = 2;
+  gpu.flags += " --device cuda --overlap_chunks 4";
+  ExpectAgreement(MustRun(cpu), MustRun(gpu));
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "switchyard/base/guarded/guarded_device.h"
 #include "switchyard/comm/self/self_communicator.h"
 #include "switchyard/runtime/train/trainer.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/fault.h"
 #include "switchyard/tests/support/layout_run.h"
 #include "switchyard/tests/support/synthetic_data.h"
@@ -76,6 +77,7 @@ absl::Status OneStepWithPeekingLoss(Device& device) {
 }
 
 TEST(GuardedRunDeathTest, ReadingATensorOnTheHostFaults) {
+  SWITCHYARD_CPU_ONLY();
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   CpuDevice plain;
   EXPECT_TRUE(OneStepWithPeekingLoss(plain).ok()) << "only the guard differs";

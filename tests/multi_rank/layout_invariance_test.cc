@@ -18,6 +18,7 @@
 #include "switchyard/kernels/norms.h"
 #include "switchyard/runtime/nn/transformer.h"
 #include "switchyard/runtime/optim/shard_layout.h"
+#include "switchyard/tests/support/any_device.h"
 #include "switchyard/tests/support/layout_run.h"
 
 namespace switchyard::testing {
@@ -218,6 +219,7 @@ TEST(LayoutInvarianceTest, AStepWithoutALabelHasNoLossAndNoGradient) {
 
 // So runs in bf16, above, are about these products, and capped ones about ours.
 TEST(LayoutInvarianceTest, BFloat16IsMultipliedByTheProcessorThatCan) {
+  SWITCHYARD_CPU_ONLY();
   TrainOptions options = SmallRun();
   options.dtype = DType::kBFloat16;
   options.steps = 1;

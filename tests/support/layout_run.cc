@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/cpu/cpu_device.h"
+#include "switchyard/base/cuda/cuda_device.h"
 #include "switchyard/base/guarded/guarded_device.h"
 #include "switchyard/base/status.h"
 #include "switchyard/comm/thread/thread_communicator.h"
@@ -125,18 +126,25 @@ std::string FirstDifference(const char* what,
 
 std::unique_ptr<Device> MakeDevice(const Layout& layout) {
   if (TestsCuda()) return std::make_unique<AnyDevice>();
+  if (layout.gpu) {
+    auto gpu = NewCudaDevice(0);
+    SWITCHYARD_CHECK(gpu.ok()) << gpu.status();
+    return *std::move(gpu);
+  }
   if (layout.guarded) return std::make_unique<GuardedDevice>(layout.threads);
   return std::make_unique<CpuDevice>(layout.threads);
 }
 
-TrainOptions OnTestDevice(TrainOptions options) {
-  options.device = TestsCuda() ? DeviceKind::kCuda : DeviceKind::kCpu;
+TrainOptions OptionsFor(const Layout& layout, TrainOptions options) {
+  options.device =
+      TestsCuda() || layout.gpu ? DeviceKind::kCuda : DeviceKind::kCpu;
+  options.expert_parallel = layout.width;
   return options;
 }
 
 std::string Layout::ToString() const {
   return absl::StrCat(ranks, " ranks, width ", width, ", ", threads, " threads",
-                      guarded ? ", guarded" : "");
+                      guarded ? ", guarded" : "", gpu ? ", on a GPU" : "");
 }
 
 TrainOptions SmallRun() {
@@ -193,8 +201,7 @@ absl::StatusOr<RunRecord> RunOn(const Layout& layout,
                                 const TrainOptions& options,
                                 const std::function<void(Batch&)>& edit,
                                 const RouterFactory* routers) {
-  TrainOptions run = OnTestDevice(options);
-  run.expert_parallel = layout.width;
+  const TrainOptions run = OptionsFor(layout, options);
   SWITCHYARD_RETURN_IF_ERROR(Validate(run));
   std::vector<RunRecord> records(layout.ranks);
   comm::Options comm_options;

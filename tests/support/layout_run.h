@@ -26,13 +26,14 @@ struct Layout {
   int width = 1;
   int threads = 1;
   bool guarded = false;  // on the guarded CPU
+  bool gpu = false;      // on the first GPU, which ranks share
   std::string ToString() const;
 };
 
-// The layout's, or a GPU where tests are to run on one (any_device.h), for runs
-// of OnTestDevice(options).
+// The layout's, or a GPU where all tests are to run on one (any_device.h), and
+// options for it.
 std::unique_ptr<Device> MakeDevice(const Layout& layout);
-TrainOptions OnTestDevice(TrainOptions options);
+TrainOptions OptionsFor(const Layout& layout, TrainOptions options);
 
 // Everything that a run promises to be the same on every layout.
 struct RunRecord {

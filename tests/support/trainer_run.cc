@@ -13,8 +13,7 @@ namespace switchyard::testing {
 
 absl::Status WithTrainers(const Layout& layout, TrainOptions options,
                           const TrainerBody& body) {
-  options = OnTestDevice(std::move(options));
-  options.expert_parallel = layout.width;
+  options = OptionsFor(layout, std::move(options));
   return comm::RunRanks(
       layout.ranks, {}, [&](comm::Communicator& world) -> absl::Status {
         const std::unique_ptr<Device> device = MakeDevice(layout);

@@ -9,15 +9,20 @@ namespace switchyard::emulation {
 namespace {
 
 std::mutex g_mutex;
-std::string g_text;
 std::atomic<bool> g_failed = false;
+
+// Outlives threads that still run at the end of the process.
+std::string& Text() {
+  static auto* const text = new std::string;
+  return *text;
+}
 
 }  // namespace
 
 void RecordFailure(const std::string& text) {
   const std::lock_guard lock(g_mutex);
   if (g_failed) return;
-  g_text = text;
+  Text() = text;
   g_failed = true;
 }
 
@@ -25,12 +30,12 @@ bool DeviceFailed() { return g_failed; }
 
 std::string LastFailure() {
   const std::lock_guard lock(g_mutex);
-  return g_text;
+  return Text();
 }
 
-void ClearFailure() {
+void ForgetFailure() {
   const std::lock_guard lock(g_mutex);
-  g_text.clear();
+  Text().clear();
   g_failed = false;
 }
 

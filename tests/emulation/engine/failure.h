@@ -13,6 +13,7 @@ namespace switchyard::emulation {
 
 void RecordFailure(const std::string& text);
 bool DeviceFailed();
+void ForgetFailure();
 
 // Counted by the engine.
 Counters& mutable_counters();

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <utility>
 
+#include "engine/failure.h"
 #include "nccl/calls.h"
 #include "nccl/hub.h"
 #include "nccl/reduction.h"
@@ -51,8 +52,8 @@ class Execution {
       Hub::Get().Send(comm(), peer, header, part);
     }
   }
-  // False: the communicator failed.
-  bool Receive() {
+  // Nothing is written if the communicator fails.
+  void Receive() {
     std::vector<Bytes> parts(comm().size);
     for (int peer = 0; peer < comm().size; ++peer) {
       if (!ReceivesFrom(peer)) continue;
@@ -63,11 +64,10 @@ class Execution {
       }
       std::optional<Bytes> part = Hub::Get().Receive(
           comm(), peer, call_.index, Describe(call_.announcement));
-      if (!part || !CheckSize(peer, *part)) return false;
+      if (!part || !CheckSize(peer, *part)) return;
       parts[peer] = *std::move(part);
     }
     Write(parts);
-    return true;
   }
 
  private:
@@ -157,6 +157,13 @@ class Execution {
   const Bytes own_;
 };
 
+void FailWithDevice(Comm& comm) {
+  const std::lock_guard lock(Hub::Get().mutex());
+  Hub::Get().Fail(comm, ncclUnhandledCudaError,
+                  "the device of rank " + std::to_string(comm.rank) +
+                      " failed: " + LastFailure());
+}
+
 void Finish(const NcclCall& call) {
   Hub& hub = Hub::Get();
   hub.TellFailure(*call.comm);
@@ -168,11 +175,13 @@ void Finish(const NcclCall& call) {
 }  // namespace
 
 void ExecuteCalls(const std::vector<NcclCall>& calls) {
-  std::deque<Execution> executions;
-  for (const NcclCall& call : calls) executions.emplace_back(call);
-  for (Execution& execution : executions) execution.Send();
-  for (Execution& execution : executions) {
-    if (!execution.Receive()) break;
+  if (DeviceFailed()) {
+    for (const NcclCall& call : calls) FailWithDevice(*call.comm);
+  } else {
+    std::deque<Execution> executions;
+    for (const NcclCall& call : calls) executions.emplace_back(call);
+    for (Execution& execution : executions) execution.Send();
+    for (Execution& execution : executions) execution.Receive();
   }
   for (const NcclCall& call : calls) Finish(call);
 }

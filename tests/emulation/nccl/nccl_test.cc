@@ -6,6 +6,7 @@
 
 #include <numeric>
 
+#include "emulation/control.h"
 #include "gmock/gmock.h"
 #include "nccl/test_ranks.h"
 
@@ -13,6 +14,7 @@ namespace switchyard::emulation {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 
 class NcclTest : public ::testing::TestWithParam<int> {};
 
@@ -183,6 +185,39 @@ TEST(Nccl, StreamsWaitForCalls) {
     EXPECT_EQ(cudaEventDestroy(event), cudaSuccess);
     EXPECT_EQ(ncclCommDestroy(comm), ncclSuccess);
   });
+}
+
+// To the race checker a call reads and writes its buffers in its stream.
+TEST(Nccl, CallsRaceWithOtherStreams) {
+  SetRaceChecks(true);
+  RunThreads(1, [](TestRank& self, const ncclUniqueId& id) {
+    const ncclComm_t comm = self.Connect(id);
+    const cudaStream_t other = self.NewStream();
+    float* const values = self.Upload(std::vector<float>(8, 1));
+    cudaEvent_t event = nullptr;
+    ASSERT_EQ(cudaEventCreateWithFlags(&event, cudaEventDisableTiming),
+              cudaSuccess);
+    const auto reduce = [&] {
+      EXPECT_EQ(ncclAllReduce(values, values, 8, ncclFloat32, ncclSum, comm,
+                              self.stream()),
+                ncclSuccess);
+      ASSERT_EQ(cudaEventRecord(event, self.stream()), cudaSuccess);
+    };
+    reduce();
+    ASSERT_EQ(cudaStreamWaitEvent(other, event), cudaSuccess);
+    ASSERT_EQ(cudaMemsetAsync(values, 0, 32, other), cudaSuccess);
+    EXPECT_EQ(cudaDeviceSynchronize(), cudaSuccess);
+    reduce();
+    ASSERT_EQ(cudaMemsetAsync(values, 0, 32, other), cudaSuccess);
+    EXPECT_EQ(cudaDeviceSynchronize(), cudaErrorLaunchFailure);
+    EXPECT_THAT(LastFailure(),
+                ::testing::AllOf(HasSubstr("ncclAllReduce(count 8"),
+                                 HasSubstr("cudaMemsetAsync (operation")));
+    ClearFailure();
+    EXPECT_EQ(cudaEventDestroy(event), cudaSuccess);
+    EXPECT_EQ(ncclCommDestroy(comm), ncclSuccess);
+  });
+  SetRaceChecks(false);
 }
 
 }  // namespace

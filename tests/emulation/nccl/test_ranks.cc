@@ -12,7 +12,8 @@
 
 namespace switchyard::emulation {
 
-TestRank::TestRank(int rank, int size) : rank_(rank), size_(size) {
+TestRank::TestRank(int rank, int size, pthread_barrier_t& connected)
+    : rank_(rank), size_(size), connected_(connected) {
   EXPECT_EQ(cudaSetDevice(rank), cudaSuccess);
   stream_ = NewStream();
 }
@@ -34,6 +35,7 @@ ncclComm_t TestRank::Connect(const ncclUniqueId& id) {
   ncclComm_t comm = nullptr;
   EXPECT_EQ(ncclCommInitRank(&comm, size_, id, rank_), ncclSuccess)
       << ncclGetLastError(comm);
+  pthread_barrier_wait(&connected_);
   return comm;
 }
 
@@ -65,25 +67,33 @@ void TestRank::DownloadBytes(void* destination, const void* source,
 void RunThreads(int size, const RankBody& body) {
   ncclUniqueId id;
   ASSERT_EQ(ncclGetUniqueId(&id), ncclSuccess);
+  pthread_barrier_t connected;
+  pthread_barrier_init(&connected, nullptr, size);
   std::vector<std::thread> threads;
   for (int i = 0; i < size; ++i) {
-    threads.emplace_back([i, size, &id, &body] {
-      TestRank rank(i, size);
+    threads.emplace_back([i, size, &connected, &id, &body] {
+      TestRank rank(i, size, connected);
       body(rank, id);
     });
   }
   for (std::thread& thread : threads) thread.join();
+  pthread_barrier_destroy(&connected);
 }
 
 void RunProcesses(int size, const RankBody& body) {
   struct Shared {
     ncclUniqueId id;
     std::atomic<bool> there;
+    pthread_barrier_t connected;
   };
   void* const memory = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
                             MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(memory, MAP_FAILED);
   auto* const shared = new (memory) Shared;
+  pthread_barrierattr_t of_processes;
+  pthread_barrierattr_init(&of_processes);
+  pthread_barrierattr_setpshared(&of_processes, PTHREAD_PROCESS_SHARED);
+  pthread_barrier_init(&shared->connected, &of_processes, size);
   std::vector<pid_t> children;
   for (int i = 0; i < size; ++i) {
     const pid_t child = fork();
@@ -95,7 +105,7 @@ void RunProcesses(int size, const RankBody& body) {
       }
       while (!shared->there) usleep(1000);
       {
-        TestRank rank(i, size);
+        TestRank rank(i, size, shared->connected);
         body(rank, shared->id);
       }
       std::fflush(stdout);

@@ -6,6 +6,8 @@
 #ifndef SWITCHYARD_TESTS_EMULATION_NCCL_TEST_RANKS_H_
 #define SWITCHYARD_TESTS_EMULATION_NCCL_TEST_RANKS_H_
 
+#include <pthread.h>
+
 #include <functional>
 #include <string>
 #include <vector>
@@ -18,7 +20,8 @@ namespace switchyard::emulation {
 // What a rank has: a stream, and buffers that are freed at its end.
 class TestRank {
  public:
-  TestRank(int rank, int size);
+  // `connected` is of all ranks.
+  TestRank(int rank, int size, pthread_barrier_t& connected);
   TestRank(const TestRank&) = delete;
   TestRank& operator=(const TestRank&) = delete;
   ~TestRank();
@@ -28,7 +31,7 @@ class TestRank {
   cudaStream_t stream() const { return stream_; }
   cudaStream_t NewStream();
 
-  // The communicator of all, ready.
+  // The communicator of all, ready everywhere.
   ncclComm_t Connect(const ncclUniqueId& id);
   // Waits for the stream, then returns the communicator's state.
   ncclResult_t StateOf(ncclComm_t comm);
@@ -51,6 +54,7 @@ class TestRank {
 
   const int rank_;
   const int size_;
+  pthread_barrier_t& connected_;
   cudaStream_t stream_ = nullptr;
   std::vector<cudaStream_t> streams_;
   std::vector<void*> allocated_;

@@ -18,13 +18,17 @@ struct Numbered {
 };
 
 std::mutex g_mutex;
-VectorClock g_host;
 thread_local const Operation* t_operation = nullptr;
 
 // Index 0 is not an operation.
 std::deque<Numbered>& Operations() {
   static auto* const operations = new std::deque<Numbered>(1);
   return *operations;
+}
+
+VectorClock& Host() {
+  static auto* const host = new VectorClock;
+  return *host;
 }
 
 const std::string* Intern(const std::string& name) {
@@ -57,7 +61,7 @@ std::shared_ptr<const Operation> NumberOperation(int stream,
   operation->number = static_cast<OperationNumber>(Operations().size());
   operation->stream = stream;
   Operations().push_back({stream, Intern(name)});
-  clock.Join(g_host);
+  clock.Join(Host());
   clock.Advance(stream, operation->number);
   operation->before = clock;
   return operation;
@@ -65,12 +69,12 @@ std::shared_ptr<const Operation> NumberOperation(int stream,
 
 void HostKnows(const VectorClock& clock) {
   const std::lock_guard lock(g_mutex);
-  g_host.Join(clock);
+  Host().Join(clock);
 }
 
 VectorClock HostClock() {
   const std::lock_guard lock(g_mutex);
-  return g_host;
+  return Host();
 }
 
 int StreamOf(OperationNumber operation) {

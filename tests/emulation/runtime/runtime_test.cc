@@ -126,6 +126,17 @@ TEST_F(RuntimeTest, Events) {
   cudaGetLastError();
 }
 
+#ifdef __SANITIZE_ADDRESS__
+// AddressSanitizer knows the bounds of the device's memory, to the byte.
+TEST_F(RuntimeTest, AddressSanitizerSeesBounds) {
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  const volatile char* const memory = Allocate<char>(13);
+  EXPECT_EQ(memory[12], '\xff');
+  EXPECT_DEATH((void)memory[13], "use-after-poison");
+  EXPECT_DEATH((void)memory[-1], "use-after-poison");
+}
+#endif
+
 TEST(Bfloat16, RoundsToNearestEven) {
   const auto bits = [](float value) {
     return __bfloat16_as_ushort(__float2bfloat16(value));

@@ -8,20 +8,33 @@
 #include <utility>
 #include <vector>
 
+#include "emulation/control.h"
 #include "emulation/runtime_api.h"
+#include "engine/failure.h"
 #include "runtime/errors.h"
 
 namespace switchyard::emulation {
 namespace {
 
 constexpr int kGreatestPriority = -5;
+constexpr int kAllDevices = -1;
 
 std::mutex g_mutex;
 int g_streams_made = 0;
 
-std::set<cudaStream_t>& Streams() {
+std::set<cudaStream_t>& AllStreams() {
   static auto* const streams = new std::set<cudaStream_t>;
   return *streams;
+}
+
+std::vector<cudaStream_t> StreamsOf(int device) {
+  const std::lock_guard lock(g_mutex);
+  std::vector<cudaStream_t> streams;
+  std::copy_if(AllStreams().begin(), AllStreams().end(),
+               std::back_inserter(streams), [device](cudaStream_t stream) {
+                 return device == kAllDevices || stream->device == device;
+               });
+  return streams;
 }
 
 cudaError_t Create(cudaStream_t* stream, unsigned flags, int priority) {
@@ -37,7 +50,7 @@ cudaError_t Create(cudaStream_t* stream, unsigned flags, int priority) {
                             priority,
                             {},
                             switchyard::emulation::StreamQueue(id)};
-  Streams().insert(*stream);
+  AllStreams().insert(*stream);
   return cudaSuccess;
 }
 
@@ -52,7 +65,7 @@ cudaError_t CheckStream(const char* call, cudaStream_t stream) {
                      "pass a stream");
   }
   const std::lock_guard lock(g_mutex);
-  if (Streams().count(stream) == 0) {
+  if (AllStreams().count(stream) == 0) {
     return Error(cudaErrorInvalidResourceHandle,
                  std::string(call) + ": no such stream");
   }
@@ -74,14 +87,14 @@ cudaError_t Enqueue(cudaStream_t stream, const std::string& name,
   return cudaSuccess;
 }
 
-cudaError_t EnqueueWaiting(cudaStream_t stream, const std::string& name,
-                           std::function<void()> work) {
+void EnqueueWaiting(cudaStream_t stream, const std::string& name,
+                    std::function<void()> work) {
   Task task;
   task.work = std::move(work);
   task.operation = NumberOperation(stream->id, name, stream->clock);
   task.may_wait = true;
+  task.even_failed = true;
   stream->queue.Enqueue(std::move(task));
-  return cudaSuccess;
 }
 
 cudaError_t Synchronize(cudaStream_t stream) {
@@ -92,15 +105,15 @@ cudaError_t Synchronize(cudaStream_t stream) {
 }
 
 cudaError_t SynchronizeDevice(int device) {
-  std::vector<cudaStream_t> streams;
-  {
-    const std::lock_guard lock(g_mutex);
-    std::copy_if(
-        Streams().begin(), Streams().end(), std::back_inserter(streams),
-        [device](cudaStream_t stream) { return stream->device == device; });
-  }
-  for (const cudaStream_t stream : streams) Synchronize(stream);
+  for (const cudaStream_t stream : StreamsOf(device)) Synchronize(stream);
   return DeviceState();
+}
+
+void ClearFailure() {
+  for (const cudaStream_t stream : StreamsOf(kAllDevices)) {
+    stream->queue.WaitIdle();
+  }
+  ForgetFailure();
 }
 
 std::mutex& DeviceMutex() {
@@ -134,7 +147,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
   switchyard::emulation::Synchronize(stream);
   {
     const std::lock_guard lock(switchyard::emulation::g_mutex);
-    switchyard::emulation::Streams().erase(stream);
+    switchyard::emulation::AllStreams().erase(stream);
   }
   delete stream;
   return cudaSuccess;

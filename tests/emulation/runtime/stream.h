@@ -34,9 +34,10 @@ cudaError_t CheckStream(const char* call, cudaStream_t stream);
 // more on a device that failed.
 cudaError_t Enqueue(cudaStream_t stream, const std::string& name,
                     std::function<void()> work);
-// The same for work that waits for other streams or processes.
-cudaError_t EnqueueWaiting(cudaStream_t stream, const std::string& name,
-                           std::function<void()> work);
+// The same for work that waits for other processes, which must hear of a device
+// that failed: it runs all the same.
+void EnqueueWaiting(cudaStream_t stream, const std::string& name,
+                    std::function<void()> work);
 
 // Returns when all that was enqueued has run; the host then knows it.
 cudaError_t Synchronize(cudaStream_t stream);

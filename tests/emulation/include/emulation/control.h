@@ -63,7 +63,7 @@ void ResetCounters();
 // The first failure on the device, as a text; empty if there was none. From
 // then on every call returns its error, as after a real one.
 std::string LastFailure();
-// Forgets it, and cudaGetLastError()'s state: only here a device recovers.
+// Forgets it once all streams are empty: only here a device recovers.
 void ClearFailure();
 
 // Checks for races, uninitialised reads and bounds (races/race_checks.h).
