@@ -13,6 +13,24 @@ if(NOT SWITCHYARD_CUDA MATCHES "^(OFF|ON|EMULATED)$")
                       "found ${SWITCHYARD_CUDA}")
 endif()
 
+# Which lines of the CUDA path run (tests/gpu/coverage.sh). Everything else is
+# compiled as ever, so that a compiler cache has it.
+option(SWITCHYARD_COVERAGE "Count the executed lines of the emulated CUDA path"
+       OFF)
+if(SWITCHYARD_COVERAGE AND NOT SWITCHYARD_CUDA STREQUAL "EMULATED")
+  message(FATAL_ERROR "SWITCHYARD_COVERAGE needs SWITCHYARD_CUDA=EMULATED")
+endif()
+
+# switchyard_count_lines(target files...)
+# Little is optimised, so that no line vanishes.
+function(switchyard_count_lines target)
+  if(NOT SWITCHYARD_COVERAGE)
+    return()
+  endif()
+  set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_OPTIONS --coverage -O1)
+  target_link_options(${target} PUBLIC --coverage)
+endfunction()
+
 # Everything that the tests with the label gpu need.
 if(SWITCHYARD_CUDA AND SWITCHYARD_TESTS)
   add_custom_target(gpu_tests)
@@ -33,6 +51,9 @@ function(switchyard_cuda_sources target)
     return()
   endif()
   target_link_libraries(${target} PRIVATE switchyard::emulation)
+  if(ARG_HOST)
+    switchyard_count_lines(${target} ${ARG_HOST})
+  endif()
   foreach(file ${ARG_DEVICE})
     file(RELATIVE_PATH name ${PROJECT_SOURCE_DIR}
          ${CMAKE_CURRENT_SOURCE_DIR}/${file})
@@ -41,6 +62,7 @@ function(switchyard_cuda_sources target)
     set_source_files_properties(${wrapper} PROPERTIES
       COMPILE_OPTIONS "${SWITCHYARD_EMULATED_DEVICE_OPTIONS}"
       OBJECT_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+    switchyard_count_lines(${target} ${wrapper})
     target_sources(${target} PRIVATE ${wrapper})
   endforeach()
 endfunction()
@@ -83,8 +105,10 @@ if(SWITCHYARD_CUDA STREQUAL "ON")
   endif()
 elseif(SWITCHYARD_CUDA STREQUAL "EMULATED")
   # Accesses to memory are reported to the race checker of tests/emulation,
-  # which is linked in place of the compiler's own. AddressSanitizer excludes it.
-  if(NOT SWITCHYARD_SANITIZER)
+  # which is linked in place of the compiler's own. AddressSanitizer excludes it,
+  # and counts of lines would be accesses too.
+  if(NOT SWITCHYARD_SANITIZER AND NOT SWITCHYARD_COVERAGE)
+    set(SWITCHYARD_RACE_CHECKS ON)
     set(SWITCHYARD_EMULATED_DEVICE_OPTIONS -fsanitize=thread -O2 -g
         --param=tsan-instrument-func-entry-exit=0)
   endif()

@@ -18,7 +18,7 @@
 //   the collective from then until Wait returns. With nccl/ neither blocks the
 //   host: the collective begins behind the stream's work, and what the same
 //   stream is given after Wait begins behind the collective. Other streams, and
-//   the host, must wait for that stream (WaitFor).
+//   the host, must wait for that stream (WaitForResults).
 // - Wait polls until the deadline (the group's timeout). DeadlineExceeded when
 //   it passes; Unavailable when a peer is gone or the message library fails;
 //   FailedPrecondition when the ranks' calls do not match. The message is the
@@ -146,7 +146,7 @@ class Communicator {
 // Waits for what `stream` was given, results of `group`'s collectives among it.
 // An error if the group has died: the results are not there. On a GPU only this
 // tells it, for a ticket's Wait does not wait for the device.
-inline absl::Status WaitFor(Stream& stream, Communicator& group) {
+inline absl::Status WaitForResults(Stream& stream, Communicator& group) {
   stream.Wait();
   return group.Health();
 }

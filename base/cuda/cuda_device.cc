@@ -76,16 +76,11 @@ absl::StatusOr<int> CudaDeviceCount() {
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (error != cudaSuccess) {
     cudaGetLastError();  // or the next check would meet it
-    return absl::UnavailableError(
-        absl::StrCat("expected a GPU with NVIDIA's driver, found none (",
-                     cudaGetErrorString(error),
-                     "); install the driver, or use --device "
-                     "cpu"));
-  }
-  if (count == 0) {
-    return absl::UnavailableError(
-        "expected a GPU, found none; look at CUDA_VISIBLE_DEVICES, or use "
-        "--device cpu");
+    return absl::UnavailableError(absl::StrCat(
+        "expected a GPU with NVIDIA's driver, found none (",
+        cudaGetErrorString(error),
+        "); install the driver, look at CUDA_VISIBLE_DEVICES, or use --device "
+        "cpu"));
   }
   return count;
 }

@@ -118,7 +118,7 @@ absl::Status Decoder::Forward(absl::Span<const int32_t> ids) {
     SWITCHYARD_ASSIGN_OR_RETURN(const Transformer::Saved saved,
                                 model_->Forward(run, ToDevice(run, ids)));
     ComputeLogits(run, saved.hidden());
-    SWITCHYARD_RETURN_IF_ERROR(comm::WaitFor(*stream_, world_));
+    SWITCHYARD_RETURN_IF_ERROR(comm::WaitForResults(*stream_, world_));
   }
   cache_.Advance(length);
   arena_.Compact();

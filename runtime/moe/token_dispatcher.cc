@@ -178,7 +178,7 @@ absl::Status TokenDispatcher::CheckReceivedRows(const Execution& run,
       world.AllReduce(run.stream, view, comm::ReduceOp::kMax, {layer_, "rows"})
           .Wait());
   run.stream.CopyToHost(&most, view);
-  SWITCHYARD_RETURN_IF_ERROR(comm::WaitFor(run.stream, world));
+  SWITCHYARD_RETURN_IF_ERROR(comm::WaitForResults(run.stream, world));
   if (most / world.size() <= max_rows_) return absl::OkStatus();
   return TooManyRows(most / world.size(), most % world.size());
 }
@@ -295,8 +295,7 @@ absl::Status TokenDispatcher::PlanCounted(const Execution& run,
   const absl::Span<int32_t> arriving = run.NewHost<int32_t>(grid_.experts());
   run.stream.CopyToHost(arriving.data(), arriving_view);
   // The one time that the host must know.
-  SWITCHYARD_RETURN_IF_ERROR(
-      comm::WaitFor(run.stream, grid_.expert_parallel()));
+  SWITCHYARD_RETURN_IF_ERROR(comm::WaitForResults(run.stream, grid_.world()));
   PlanSegments(run, arriving, routing);
   SWITCHYARD_RETURN_IF_ERROR(CheckReceivedRows(run, routing.received_rows));
   Lay(run, routing.kept, placed, rows, routing);

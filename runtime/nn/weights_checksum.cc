@@ -39,7 +39,7 @@ absl::StatusOr<std::vector<int64_t>> Reduce(Stream& stream, const Grid& grid,
   SWITCHYARD_RETURN_IF_ERROR(
       grid.world().AllReduce(stream, sums, op, {-1, "checksum"}).Wait());
   stream.CopyToHost(host.data(), sums);
-  SWITCHYARD_RETURN_IF_ERROR(comm::WaitFor(stream, grid.world()));
+  SWITCHYARD_RETURN_IF_ERROR(comm::WaitForResults(stream, grid.world()));
   return host;
 }
 

@@ -178,7 +178,7 @@ absl::StatusOr<double> ShardedAdamW::GradientNorm() {
                                             {-1, "gradient norm"})
                                  .Wait());
   stream_.CopyToHost(host_chunk_sums_.data(), chunk_sums_);
-  SWITCHYARD_RETURN_IF_ERROR(comm::WaitFor(stream_, world_));
+  SWITCHYARD_RETURN_IF_ERROR(comm::WaitForResults(stream_, world_));
   double sum = 0.0;
   for (double chunk : host_chunk_sums_) sum += chunk;
   return std::sqrt(sum);
@@ -193,7 +193,7 @@ absl::Status ShardedAdamW::CountRefused(GradientReport& report) {
                                             {-1, "refused gradients"})
                                  .Wait());
   stream_.CopyToHost(host_total_refused_.data(), total_refused_);
-  SWITCHYARD_RETURN_IF_ERROR(comm::WaitFor(stream_, world_));
+  SWITCHYARD_RETURN_IF_ERROR(comm::WaitForResults(stream_, world_));
   size_t first = host_total_refused_.size();
   for (size_t i = host_total_refused_.size(); i-- > 0;) {
     report.refused += host_total_refused_[i];
@@ -212,7 +212,7 @@ absl::Status ShardedAdamW::CountRefused(GradientReport& report) {
                                  .Wait());
   int64_t rank = 0;
   stream_.CopyToHost(&rank, finder);
-  SWITCHYARD_RETURN_IF_ERROR(comm::WaitFor(stream_, world_));
+  SWITCHYARD_RETURN_IF_ERROR(comm::WaitForResults(stream_, world_));
   report.rank = static_cast<int>(rank);
   return absl::OkStatus();
 }
@@ -247,7 +247,7 @@ absl::StatusOr<double> ShardedAdamW::FromRankZero(double value) {
   SWITCHYARD_RETURN_IF_ERROR(
       world_.Broadcast(stream_, one, 0, {-1, "learning rate"}).Wait());
   stream_.CopyToHost(&value, one);
-  SWITCHYARD_RETURN_IF_ERROR(comm::WaitFor(stream_, world_));
+  SWITCHYARD_RETURN_IF_ERROR(comm::WaitForResults(stream_, world_));
   return value;
 }
 

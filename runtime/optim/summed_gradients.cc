@@ -47,7 +47,7 @@ absl::StatusOr<std::vector<int64_t>> Join(Stream& stream, const Grid& grid,
   }
   std::vector<int64_t> host(count);
   stream.CopyToHost(host.data(), values);
-  stream.Wait();
+  SWITCHYARD_RETURN_IF_ERROR(comm::WaitForResults(stream, grid.world()));
   return host;
 }
 

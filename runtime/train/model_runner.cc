@@ -292,7 +292,7 @@ absl::Status ModelRunner::Backward(const Execution& run, Passed& passed,
       run, passed.saved,
       share_of(options_.model.router_z_loss_coef, statistics.total_valid()),
       dhidden));
-  SWITCHYARD_RETURN_IF_ERROR(comm::WaitFor(*stream_, world_));
+  SWITCHYARD_RETURN_IF_ERROR(comm::WaitForResults(*stream_, world_));
   AddRouting(passed, statistics);
   return absl::OkStatus();
 }
@@ -325,7 +325,7 @@ absl::Status ModelRunner::RunInScopes(Pass pass,
     for (const Passed& one : passed) {
       loss_->Evaluate(run, one.tokens, one.saved.hidden(), one.loss_slot);
     }
-    SWITCHYARD_RETURN_IF_ERROR(comm::WaitFor(*stream_, world_));
+    SWITCHYARD_RETURN_IF_ERROR(comm::WaitForResults(*stream_, world_));
     for (const Passed& one : passed) AddRouting(one, statistics);
     return absl::OkStatus();
   }

@@ -146,8 +146,7 @@ absl::Status RoutingTrace::Collect(int64_t round) {
                                  .Wait());
   if (!writes()) return absl::OkStatus();
   stream_.CopyToHost(payloads_.data(), received_.Rows(0, present * elements));
-  stream_.Wait();
-  return absl::OkStatus();
+  return comm::WaitForResults(stream_, world_);
 }
 
 absl::Status RoutingTrace::WriteRound(int64_t step, int64_t round) {

@@ -52,7 +52,7 @@ absl::Status StepStatistics::ShareTokens(bool failed) {
                                             {-1, "tokens"})
                                  .Wait());
   stream_.CopyToHost(tokens_.data(), tokens_view_);
-  return comm::WaitFor(stream_, world_);
+  return comm::WaitForResults(stream_, world_);
 }
 
 int64_t StepStatistics::total_labels() const {
@@ -122,7 +122,7 @@ absl::Status StepStatistics::ShareResults() {
   SWITCHYARD_RETURN_IF_ERROR(status);
   stream_.CopyToHost(counts_.data(), counts_view_);
   stream_.CopyToHost(host_losses_.data(), losses_);
-  return comm::WaitFor(stream_, world_);
+  return comm::WaitForResults(stream_, world_);
 }
 
 double StepStatistics::loss_sum() const {

@@ -361,7 +361,8 @@ absl::Status Trainer::Finish() {
                                             {-1, "memory"})
                                  .Wait());
   runner_.stream().CopyToHost(bytes.data(), view);
-  SWITCHYARD_RETURN_IF_ERROR(comm::WaitFor(runner_.stream(), grid_->world()));
+  SWITCHYARD_RETURN_IF_ERROR(
+      comm::WaitForResults(runner_.stream(), grid_->world()));
   summary_.steps = step_;
   summary_.median_tokens_per_second = rates_.Median();
   summary_.peak_rank_bytes = bytes[0];

@@ -15,6 +15,10 @@ void* operator new(size_t bytes) {
   if (data == nullptr) std::abort();
   return data;
 }
+// The library's calls the one above, a sanitizer's would not.
+void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
+  return operator new(bytes);
+}
 void operator delete(void* data) noexcept { std::free(data); }
 void operator delete(void* data, size_t) noexcept { std::free(data); }
 

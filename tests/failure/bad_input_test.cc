@@ -7,6 +7,7 @@
 
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -88,6 +89,15 @@ TEST_F(BadInputTest, Flags) {
 #endif
   ExpectRefused({{"--isa", "mmx"}}, "mmx");
   ExpectRefused({{"--threads", "4096"}}, "4 times the");
+}
+
+// Without CUDA, without a driver, or with no GPU to be seen.
+TEST_F(BadInputTest, NoGpu) {
+  setenv("CUDA_VISIBLE_DEVICES", "", 1);
+  setenv("SWITCHYARD_EMULATION_DEVICES", "0", 1);
+  ExpectRefused({{"--device", "cuda"}}, "--device cpu");
+  unsetenv("CUDA_VISIBLE_DEVICES");
+  unsetenv("SWITCHYARD_EMULATION_DEVICES");
 }
 
 TEST_F(BadInputTest, Checkpoints) {

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <fstream>
 #include <string>
 #include <thread>
@@ -28,6 +29,7 @@ namespace {
 
 using testing::CommandResult;
 using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
 using testing::Quoted;
 
 constexpr int kDeadline = 4;        // --comm_timeout
@@ -38,6 +40,11 @@ double Now() {
   return std::chrono::duration<double>(
              std::chrono::steady_clock::now().time_since_epoch())
       .count();
+}
+
+std::string DeviceOfTests() {
+  const char* name = std::getenv("SWITCHYARD_TEST_DEVICE");
+  return name == nullptr ? "cpu" : name;
 }
 
 // Ranks may outlive mpirun by the blink of an eye.
@@ -61,7 +68,7 @@ class LostRankTest : public ::testing::Test {
         " --data=text.txt --out=run --seq_len=32 --global_batch=4"
         " --micro_batch=2 --threads=1 --steps=1000000 --log_every=1000000"
         " --comm_timeout=",
-        kDeadline, " ", more);
+        kDeadline, " --device=", DeviceOfTests(), " ", more);
     return testing::RunCommand(
         absl::StrCat(SWITCHYARD_SOURCE_DIR "/launch/mpirun.sh -n 2 sh -c ",
                      Quoted(rank)),
@@ -100,6 +107,9 @@ class LostRankTest : public ::testing::Test {
     EXPECT_GT(hit, 0.0) << result.err;
     EXPECT_LT(Now() - hit, kDeadline + kBeyond);
     EXPECT_NE(result.exit_code, 0);
+    if (DeviceOfTests() == "cuda") {  // or it ran elsewhere
+      EXPECT_THAT(result.out + result.err, HasSubstr("cuda:0 on rank 0"));
+    }
     for (const int rank : {0, 1}) EXPECT_TRUE(IsGone(PidOf(rank))) << rank;
     return result;
   }

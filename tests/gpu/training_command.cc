@@ -88,9 +88,7 @@ TrainingResult TrainingCommand::Run(const TrainingRun& run) {
       run.ranks, " ", SWITCHYARD_COMMAND, " train --model ",
       SWITCHYARD_SOURCE_DIR, "/examples/models/", run.model,
       "/config.json --data ", Quoted(text_), " --out ", Quoted(out),
-      " --global_batch 8 --micro_batch 2 --seq_len 64 --seed 3 --threads 1 "
-      "--eval_every 0 "
-      "--lr 1e-3 --steps ",
+      " --seed 3 --threads 1 --eval_every 0 --lr 1e-3 ", run.batch, " --steps ",
       run.steps, " --routing_trace ", Quoted(out + ".trace"), " ", run.flags);
   const CommandResult ran =
       RunCommand(command, folder_.path().string(), /*timeout=*/600);

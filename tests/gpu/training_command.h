@@ -18,7 +18,8 @@ struct TrainingRun {
   int ranks = 1;
   std::string model = "tiny";  // of examples/models
   int steps = 20;
-  // Besides those of the model, the batch and the data.
+  std::string batch = "--global_batch 8 --micro_batch 2 --seq_len 64";
+  // Besides those of the model and the data.
   std::string flags = {};
   std::string environment = {};  // as the shell sets variables for a command
 };
@@ -34,7 +35,7 @@ struct TrainingResult {
   std::vector<float> gates;
 };
 
-// 8 sequences of 64 tokens a step in micro-batches of 2, seed 3.
+// Seed 3.
 class TrainingCommand {
  public:
   TrainingCommand();

@@ -4,21 +4,45 @@
 
 #include <memory>
 #include <numeric>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "switchyard/base/check.h"
 #include "switchyard/base/cpu/cpu_device.h"
+#include "switchyard/base/cuda/cuda_device.h"
 #include "switchyard/base/guarded/guarded_device.h"
 #include "switchyard/base/storage.h"
 
 namespace switchyard {
 namespace {
 
-enum class Kind { kPlain, kGuarded };
+enum class Kind { kPlain, kGuarded, kGpu };
 
 std::unique_ptr<Device> NewDevice(Kind kind) {
-  if (kind == Kind::kPlain) return std::make_unique<CpuDevice>();
-  return std::make_unique<GuardedDevice>();
+  switch (kind) {
+    case Kind::kPlain:
+      return std::make_unique<CpuDevice>();
+    case Kind::kGuarded:
+      return std::make_unique<GuardedDevice>();
+    case Kind::kGpu:
+      break;
+  }
+  auto gpu = NewCudaDevice(0);
+  SWITCHYARD_CHECK(gpu.ok()) << gpu.status();
+  return *std::move(gpu);
+}
+
+std::vector<Kind> Kinds() {
+  std::vector<Kind> kinds = {Kind::kPlain, Kind::kGuarded};
+  if (CudaDeviceCount().ok()) kinds.push_back(Kind::kGpu);
+  return kinds;
+}
+
+std::string NameOfKind(const ::testing::TestParamInfo<Kind>& info) {
+  constexpr const char* kNames[] = {"Cpu", "Guarded", "Gpu"};
+  return kNames[static_cast<int>(info.param)];
 }
 
 // Matrices of 4 rows and 5 columns of int32, all -1 or counted from 0.
@@ -133,10 +157,10 @@ TEST_P(StreamDeathTest, CopiesThatDoNotFitAreBugs) {
                "contiguous");
 }
 
-INSTANTIATE_TEST_SUITE_P(All, StreamTest,
-                         ::testing::Values(Kind::kPlain, Kind::kGuarded));
-INSTANTIATE_TEST_SUITE_P(All, StreamDeathTest,
-                         ::testing::Values(Kind::kPlain, Kind::kGuarded));
+INSTANTIATE_TEST_SUITE_P(All, StreamTest, ::testing::ValuesIn(Kinds()),
+                         NameOfKind);
+INSTANTIATE_TEST_SUITE_P(All, StreamDeathTest, ::testing::ValuesIn(Kinds()),
+                         NameOfKind);
 
 }  // namespace
 }  // namespace switchyard
