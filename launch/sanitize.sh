@@ -44,12 +44,12 @@ run_address() {
 
 run_gpu() {
   build emulated-asan switchyard tests/unit/base/all tests/unit/kernels/all \
-    tests/emulation/all tests/conformance/all tests/gpu/all
+    tests/emulation/all tests/conformance/all gpu_step_test
   address_options
   ctest --test-dir build/emulated-asan --output-on-failure --parallel "$JOBS" \
     -R '_test_cuda$|^base_test$|^emulation_(process_)?test$|^gpu_step_test$'
   ctest --test-dir build/emulated-asan --output-on-failure \
-    -R '^conformance_mpi_[123]_ranks$|^nccl_'
+    -R '^conformance_gpu|^nccl_'
 }
 
 run_thread() {

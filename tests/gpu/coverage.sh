@@ -19,13 +19,15 @@ run_tests() {
   cmake --preset emulated-coverage >/dev/null
   cmake --build --preset emulated-coverage --parallel "$JOBS" --target \
     switchyard tests/unit/base/all tests/unit/kernels/all \
-    tests/conformance/all tests/failure/all tests/gpu/all
+    tests/conformance/all lost_rank_test bad_input_test gpu_step_test
   find $BUILD -name '*.gcda' -delete
   # Operators in the plain order: others and checks execute the same lines.
   ctest --test-dir $BUILD --parallel "$JOBS" --output-on-failure \
     -R '_test_cuda$|^base_test$|^lost_rank_test_cuda$|^gpu_step_test$'
   ctest --test-dir $BUILD --parallel "$JOBS" --output-on-failure \
-    -R '^conformance_(local_test|mpi_[123]_ranks|nccl)'
+    -R '^conformance_gpu|^nccl_'
+  # Without a GPU.
+  $BUILD/tests/failure/bad_input_test --gtest_filter='*.NoGpu'
 }
 
 [[ ${1:-} == --look ]] || run_tests
