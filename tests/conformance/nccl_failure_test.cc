@@ -36,6 +36,8 @@ class NcclFailureTest : public NcclTest {
     if (!ready()) return;
     const absl::Status status = UseNccl(world(), device(), kTimeoutSeconds);
     ASSERT_TRUE(status.ok()) << status;
+    // NCCL would tell a rank that is not there yet of another's failure.
+    MPI_Barrier(MPI_COMM_WORLD);
     stream_ = device().NewStream();
     storage_ = std::make_unique<Storage>(device(), DType::kFloat32, Shape{16});
     stream_->Zero(Floats(16));
