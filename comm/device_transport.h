@@ -35,7 +35,8 @@ class DeviceTransport {
   // process are carried out in the order in which they are enqueued, which must
   // be the same on all ranks.
   virtual absl::Status Start(const Call& call, Flight& flight) = 0;
-  // An error of a call that was enqueued before. Never blocks.
+  // An error of a call that was enqueued before, in any group of the process.
+  // Never blocks.
   virtual absl::Status Health() = 0;
   // Ends what is under way, in all groups of the process: nothing waits for it
   // any more, and what it would have written is undefined. May be repeated.

@@ -147,6 +147,16 @@ void RecordedCommunicator::Pending::Crash(const absl::Status& cause) {
 }
 
 absl::Status RecordedCommunicator::Health() {
+  if (!dead() && flights_ != nullptr) {
+    // What failed may have left the device, as if it were complete.
+    const absl::Status transport = flights_->transport().Health();
+    if (!transport.ok()) {
+      const std::unique_ptr<Pending> last = NewPending();
+      last->sequence = next_sequence_ - 1;
+      Fail(*last, transport).IgnoreError();
+      flights_->NoteUntold();
+    }
+  }
   if (!dead()) return absl::OkStatus();
   EndFlightsIfDead();
   return Told(LaterFailure(failure()));

@@ -57,7 +57,12 @@ absl::Status NcclTransport::Start(const Call& call, Flight& flight) {
   return absl::OkStatus();
 }
 
-absl::Status NcclTransport::Health() { return comm_->Health(); }
+absl::Status NcclTransport::Health() {
+  for (const auto& comm : process_->comms) {
+    SWITCHYARD_RETURN_IF_ERROR(comm->Health());
+  }
+  return absl::OkStatus();
+}
 
 // Each by a thread of its own: to abort one may mean to wait for the device,
 // where another's call stands in the way.

@@ -125,13 +125,16 @@ TEST(GroupedMatMulTest, AgreesWithTheOracle) {
            {MakeProblem(33, 20, 3, {{0, 5}, {1, 0}, {2, 31}, {2, 9}}),
             MakeProblem(16, 530, 2, {{1, 300}}),  // one takes everything
             MakeProblem(24, 40, 1, {{0, 100}, {0, 1}, {0, 200}}),
+            MakeProblem(24, 40, 3, {{0, 100}, {0, 60}, {1, 0}, {2, 200}}),
             MakeProblem(8, 8, 2, {})}) {
         problem.dtype = dtype;
         problem.transpose = transpose;
         for (const bool join_segments : {false, true}) {
-          const TestTensor y =
-              Compute(device, problem, Layout::Strided(3, 1), join_segments);
-          ExpectOracle(problem, y.Read());
+          for (const Layout& layout : {Layout(), Layout::Strided(3, 1)}) {
+            const TestTensor y =
+                Compute(device, problem, layout, join_segments);
+            ExpectOracle(problem, y.Read());
+          }
         }
       }
     }

@@ -288,7 +288,7 @@ class OnNodes : public comm::Communicator {
       int color, int key, const std::string& name) override {
     return world_.Split(color, key, name);
   }
-  absl::Status Health() const override { return world_.Health(); }
+  absl::Status Health() override { return world_.Health(); }
   comm::Ledger& ledger() override { return world_.ledger(); }
   int64_t all_to_all_sent_bytes() const override {
     return world_.all_to_all_sent_bytes();
