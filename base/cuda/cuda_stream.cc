@@ -9,7 +9,6 @@
 #include "switchyard/base/check.h"
 #include "switchyard/base/cuda/cuda_check.h"
 #include "switchyard/base/cuda/cuda_device_impl.h"
-#include "switchyard/base/cuda/from_cuda.h"
 
 namespace switchyard {
 namespace {
@@ -147,11 +146,6 @@ std::unique_ptr<Stream> NewUrgentStream(Device& device) {
   SWITCHYARD_CHECK(device.kind() == DeviceKind::kCuda) << device.name();
   return std::make_unique<CudaStream>(static_cast<CudaDevice&>(device),
                                       CudaStream::Priority::kUrgent);
-}
-
-std::unique_ptr<Stream> StreamFromCuda(Device& device, cudaStream_t stream) {
-  SWITCHYARD_CHECK(device.kind() == DeviceKind::kCuda) << device.name();
-  return std::make_unique<CudaStream>(static_cast<CudaDevice&>(device), stream);
 }
 
 }  // namespace switchyard

@@ -15,7 +15,7 @@
 #include "switchyard/base/cuda/cuda_stream.h"
 #include "switchyard/base/status.h"
 #include "switchyard/base/storage.h"
-#include "switchyard/comm/nccl/from_nccl.h"
+#include "switchyard/comm/nccl/give_nccl.h"
 #include "switchyard/comm/nccl/nccl_comm.h"
 #include "switchyard/comm/nccl/nccl_transport.h"
 #include "switchyard/comm/recorded_communicator.h"
@@ -53,8 +53,10 @@ RecordedCommunicator& RecordedOf(Communicator& world) {
   return *recorded;
 }
 
-void Give(Communicator& world, Device& device, std::unique_ptr<NcclComm> comm,
-          double timeout_seconds) {
+}  // namespace
+
+void GiveNccl(Communicator& world, Device& device,
+              std::unique_ptr<NcclComm> comm, double timeout_seconds) {
   auto process = std::make_shared<NcclProcess>();
   process->stream = NewUrgentStream(device);
   RecordedOf(world).UseTransport(
@@ -62,8 +64,6 @@ void Give(Communicator& world, Device& device, std::unique_ptr<NcclComm> comm,
                                       world.rank()),
       device, timeout_seconds);
 }
-
-}  // namespace
 
 absl::Status UseNccl(Communicator& world, Device& device,
                      double timeout_seconds) {
@@ -78,7 +78,7 @@ absl::Status UseNccl(Communicator& world, Device& device,
         absl::StrCat("NCCL's communicator ", comm.status().message(),
                      "; look at NCCL_DEBUG=INFO, or use --transport mpi"));
   }
-  Give(world, device, *std::move(comm), timeout_seconds);
+  GiveNccl(world, device, *std::move(comm), timeout_seconds);
   return absl::OkStatus();
 }
 
@@ -88,23 +88,6 @@ void LeaveNccl(Communicator& world) {
   // An error is that of a world that has failed: then all were aborted.
   world.Barrier({-1, "end of NCCL"}).Wait().IgnoreError();
   recorded.DropTransport();
-}
-
-absl::Status UseNcclFrom(Communicator& world, Device& device, ncclComm_t comm,
-                         double timeout_seconds) {
-  SWITCHYARD_CHECK(device.kind() == DeviceKind::kCuda) << device.name();
-  int rank = -1, size = 0;
-  SWITCHYARD_RETURN_IF_ERROR(
-      NcclStatus(ncclCommUserRank(comm, &rank), "ncclCommUserRank", comm));
-  SWITCHYARD_RETURN_IF_ERROR(
-      NcclStatus(ncclCommCount(comm, &size), "ncclCommCount", comm));
-  if (rank != world.rank() || size != world.size()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "expected NCCL's rank ", world.rank(), " of ", world.size(), ", found ",
-        rank, " of ", size, "; order its ranks as those of the world"));
-  }
-  Give(world, device, NcclComm::Borrow(comm, timeout_seconds), timeout_seconds);
-  return absl::OkStatus();
 }
 
 }  // namespace switchyard::comm
