@@ -13,9 +13,11 @@
 namespace switchyard {
 namespace {
 
-// Copies above it go without staging: CUDA then splits them itself, and they
-// block. Parameters and checkpoints are so large, nothing of a step is.
-constexpr size_t kStagedBytes = size_t{8} << 20;
+// Of pinned memory that copies under way may hold: when it is full the host
+// waits. Only rows through host memory and checkpoints come near it.
+constexpr size_t kStagedBytes = size_t{64} << 20;
+// Of one copy, so that a large one begins before all of it is staged.
+constexpr size_t kPieceBytes = size_t{8} << 20;
 
 // Bytes from one row of a strided view to the next.
 size_t PitchOf(const ConstTensorView& view) {
@@ -96,31 +98,35 @@ void CudaStream::CopyRows(const TensorView& dst, const ConstTensorView& src) {
       static_cast<size_t>(src.dim(0)), cudaMemcpyDeviceToDevice, handle_));
 }
 
+// Calls transfer(offset, bytes, pinned memory for them) for all of a copy.
+template <typename Transfer>
+void CudaStream::InPieces(int64_t byte_count, const Transfer& transfer) {
+  const size_t all = static_cast<size_t>(byte_count);
+  for (size_t at = 0; at < all; at += kPieceBytes) {
+    const size_t bytes = std::min(all - at, kPieceBytes);
+    if (staging_.taken() + bytes > kStagedBytes) Wait();
+    transfer(at, bytes, staging_.Take(bytes));
+  }
+}
+
 void CudaStream::CopyBytesToHost(void* dst, const ConstTensorView& src) {
   device_.MakeCurrent();
-  const size_t bytes = static_cast<size_t>(src.byte_count());
-  void* to = dst;
-  if (bytes <= kStagedBytes) {
-    char* staged = staging_.Take(bytes);
-    arrivals_.push_back({dst, staged, bytes});
-    to = staged;
-  }
-  SWITCHYARD_CUDA_CHECK(
-      cudaMemcpyAsync(to, src.raw(), bytes, cudaMemcpyDeviceToHost, handle_));
+  const auto* from = static_cast<const char*>(src.raw());
+  InPieces(src.byte_count(), [&](size_t at, size_t bytes, char* staged) {
+    arrivals_.push_back({static_cast<char*>(dst) + at, staged, bytes});
+    SWITCHYARD_CUDA_CHECK(cudaMemcpyAsync(staged, from + at, bytes,
+                                          cudaMemcpyDeviceToHost, handle_));
+  });
 }
 
 void CudaStream::CopyBytesToDevice(const TensorView& dst, const void* src) {
   device_.MakeCurrent();
-  const size_t bytes = static_cast<size_t>(dst.byte_count());
-  const void* from = src;
-  if (bytes <= kStagedBytes) {
-    char* staged = staging_.Take(bytes);
-    std::memcpy(staged, src, bytes);
-    from = staged;
-  }
-  // From ordinary memory CUDA returns when it has read all of it.
-  SWITCHYARD_CUDA_CHECK(
-      cudaMemcpyAsync(dst.raw(), from, bytes, cudaMemcpyHostToDevice, handle_));
+  auto* to = static_cast<char*>(dst.raw());
+  InPieces(dst.byte_count(), [&](size_t at, size_t bytes, char* staged) {
+    std::memcpy(staged, static_cast<const char*>(src) + at, bytes);
+    SWITCHYARD_CUDA_CHECK(cudaMemcpyAsync(to + at, staged, bytes,
+                                          cudaMemcpyHostToDevice, handle_));
+  });
 }
 
 void CudaStream::ZeroRows(const TensorView& dst) {

@@ -8,6 +8,7 @@
 
 #include <cuda_runtime.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -52,6 +53,8 @@ class CudaStream : public Stream {
     const char* staged;
     size_t bytes;
   };
+  template <typename Transfer>
+  void InPieces(int64_t byte_count, const Transfer& transfer);
 
   CudaDevice& device_;
   cudaStream_t handle_ = nullptr;

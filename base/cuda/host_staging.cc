@@ -31,10 +31,9 @@ char* HostStaging::Take(size_t bytes) {
 }
 
 void HostStaging::Add(size_t bytes) {
-  size_t all = 0;
-  for (const Block& block : blocks_) all += block.bytes;
+  full_ = blocks_.empty() ? 0 : full_ + blocks_.back().bytes;
   Block block;
-  block.bytes = std::max({bytes, all, kFirstBytes});
+  block.bytes = std::max({bytes, full_, kFirstBytes});
   void* data = nullptr;
   SWITCHYARD_CUDA_CHECK(
       cudaHostAlloc(&data, block.bytes, cudaHostAllocDefault));
@@ -53,6 +52,7 @@ void HostStaging::Reset() {
     SWITCHYARD_CUDA_CHECK(cudaFreeHost(block.data));
   }
   blocks_.clear();
+  full_ = 0;
   Add(all);
 }
 

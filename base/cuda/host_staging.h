@@ -22,6 +22,8 @@ class HostStaging {
 
   // Valid until Reset.
   char* Take(size_t bytes);
+  // Bytes since Reset, and what was left over of blocks that were too small.
+  size_t taken() const { return full_ + used_; }
   // No copy that uses what was taken is under way any more.
   void Reset();
 
@@ -33,6 +35,7 @@ class HostStaging {
   void Add(size_t bytes);
 
   std::vector<Block> blocks_;  // only the last has room
+  size_t full_ = 0;            // bytes of the others
   size_t used_ = 0;            // of the last one
 };
 

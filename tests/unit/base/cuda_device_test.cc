@@ -15,6 +15,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "switchyard/base/cpu/cpu_device.h"
+#include "switchyard/base/cuda/cuda_device_impl.h"
 #include "switchyard/base/cuda/cuda_stream.h"
 #include "switchyard/base/cuda/from_cuda.h"
 #include "switchyard/base/storage.h"
@@ -93,17 +94,35 @@ TEST_F(CudaDeviceTest, StagesManyCopiesBothWays) {
   }
 }
 
-// Too much for staging.
+// In pieces, and in more of them than pinned memory is taken for.
 TEST_F(CudaDeviceTest, CopiesLargeTensors) {
-  constexpr int64_t kCount = (9 << 20) / sizeof(int64_t);
+  for (const int64_t bytes : {9 << 20, 150 << 20}) {
+    const int64_t count = bytes / static_cast<int64_t>(sizeof(int64_t));
+    const auto stream = device_->NewStream();
+    Storage storage(*device_, DType::kInt64, {count});
+    const TensorView view = storage.View(DType::kInt64, {count});
+    stream->CopyToDevice(view, Counted(7, count).data());
+    std::vector<int64_t> back(static_cast<size_t>(count), -1);
+    stream->CopyToHost(back.data(), view);
+    stream->Wait();
+    EXPECT_TRUE(back == Counted(7, count)) << bytes;
+  }
+}
+
+// Copies that nobody waits for, as of a checkpoint that is read, do not pin
+// more and more memory; those of a step wait for nothing.
+TEST_F(CudaDeviceTest, WaitsOnlyWhenMuchIsUnderWay) {
+  constexpr int64_t kCount = (4 << 20) / sizeof(int64_t);
+  const auto& gpu = static_cast<const CudaDevice&>(*device_);
   const auto stream = device_->NewStream();
   Storage storage(*device_, DType::kInt64, {kCount});
   const TensorView view = storage.View(DType::kInt64, {kCount});
-  stream->CopyToDevice(view, Counted(7, kCount).data());
-  std::vector<int64_t> back(kCount, -1);
-  stream->CopyToHost(back.data(), view);
-  stream->Wait();
-  EXPECT_EQ(back, Counted(7, kCount));
+  const std::vector<int64_t> values = Counted(5, kCount);
+  const int64_t before = gpu.waits();
+  for (int i = 0; i < 16; ++i) stream->CopyToDevice(view, values.data());
+  EXPECT_EQ(gpu.waits(), before);
+  stream->CopyToDevice(view, values.data());
+  EXPECT_EQ(gpu.waits(), before + 1);
 }
 
 TEST_F(CudaDeviceTest, TakesAStreamOfTheProgram) {
