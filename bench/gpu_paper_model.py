@@ -116,12 +116,12 @@ def print_steps():
     chunks = RUN["chunks"]
     print("\nA step of 8 micro-batches a rank, seconds:\n")
     head("ranks", "", "no overlap", "1 chunk", f"{chunks} chunks",
-         "reductions apart as well", "tokens/s a GPU", "share of peak")
+         f"{chunks} chunks, one queue", "tokens/s a GPU", "share of peak")
     tokens = RUN["micro_batches"] * Sizes().tokens
     for ranks in (32, 64):
         for name, capacity, layout in ways():
             times = [step(ranks, capacity, layout, c) for c in (0, 1, chunks)]
-            times.append(step(ranks, capacity, layout, chunks, apart=True))
+            times.append(step(ranks, capacity, layout, chunks, joint=True))
             rate = tokens / times[2]
             row(ranks, name, *(f"{x:.2f}" for x in times), f"{rate:.0f}",
                 f"{100 * rate * flops / GPU['tensor']:.0f} %")

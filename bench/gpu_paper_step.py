@@ -26,11 +26,12 @@ def chunk_shares(chunks):
 
 
 class Queues:
-    """When a GPU's kernels and NCCL's calls so far are done. Each of both goes
-    in the order of the program; `apart`: reductions have a queue of theirs."""
+    """When a GPU's kernels, the movements of rows and the reductions so far are
+    done. Each goes in the order of the program. `joint`: movements and
+    reductions have one queue."""
 
-    def __init__(self, apart):
-        self.apart = apart
+    def __init__(self, joint):
+        self.joint = joint
         self.kernels = self.calls = self.reductions = 0.0
 
     def run(self, kernels, share=1.0):
@@ -41,10 +42,10 @@ class Queues:
         return self.calls
 
     def reduce(self, seconds):
-        if self.apart:
-            self.reductions = max(self.reductions, self.kernels) + seconds
-        else:
+        if self.joint:
             self.call(seconds)
+        else:
+            self.reductions = max(self.reductions, self.kernels) + seconds
 
     def wait(self, end):
         self.kernels = max(self.kernels, end)
@@ -80,10 +81,10 @@ class MicroBatch:
         # Dispatch and combine twice, their backward passes once.
         self.moving = 6 * layers * movement(s)
 
-    def run(self, chunks, reductions=None, apart=False):
+    def run(self, chunks, reductions=None, joint=False):
         """Where kernels and calls overlap as they are enqueued. `reductions`:
         of a layer's gradients and of a table's, of the last micro-batch."""
-        queues, s = Queues(apart), self.sizes
+        queues, s = Queues(joint), self.sizes
         forward, backward = self.parts
         for _ in range(MODEL["layers"]):
             queues.run(forward.before + forward.router + forward.leaving)
@@ -98,11 +99,10 @@ class MicroBatch:
             queues.through_experts(s, chunks, backward.experts,
                                    backward.weights)
             queues.run(backward.behind)
-            # Of the layer above; the head's go with the last layer's.
-            if reductions and done > 0:
-                queues.reduce(of_layer + (of_table if done == 1 else 0.0))
+            if reductions:  # the head's go with the last layer's
+                queues.reduce(of_layer + (of_table if done == 0 else 0.0))
         if reductions:
-            queues.reduce(of_layer + of_table)
+            queues.reduce(of_table)
         return queues.end()
 
 
@@ -139,7 +139,7 @@ def last_reductions(s, ranks, bytes_each):
     return sum(layer), sum(reductions(s.table, 0, ranks, bytes_each))
 
 
-def step(ranks, capacity, layout, chunks, apart=False):
+def step(ranks, capacity, layout, chunks, joint=False):
     """chunks 0: nothing overlaps."""
     micro = MicroBatch(capacity, layout)
     s = micro.sizes
@@ -154,7 +154,7 @@ def step(ranks, capacity, layout, chunks, apart=False):
     else:
         last = last_reductions(s, ranks, sums)
         passes = ((RUN["micro_batches"] - 1) * micro.run(chunks) +
-                  micro.run(chunks, last, apart))
+                  micro.run(chunks, last, joint))
     return passes + gathering + update / memory
 
 

@@ -31,9 +31,9 @@ class DeviceTransport {
   virtual ~DeviceTransport() = default;
 
   virtual std::unique_ptr<Flight> NewFlight() = 0;
-  // Enqueues `call` behind the work of its stream. Calls of all groups of a
-  // process are carried out in the order in which they are enqueued, which must
-  // be the same on all ranks.
+  // Enqueues `call` behind the work of its stream and the group's calls before.
+  // The order of calls of all groups of a process must be the same on all
+  // ranks; those of several groups may run at once.
   virtual absl::Status Start(const Call& call, Flight& flight) = 0;
   // An error of a call that was enqueued before, in any group of the process.
   // Never blocks.

@@ -18,7 +18,9 @@ namespace switchyard::comm {
 // same order. It stays the caller's, who makes no calls with it while `world`
 // lives, and destroys it unless `world` has failed (Communicator::Health): then
 // it was aborted, which destroyed it. Make it without blocking
-// (ncclConfig_t::blocking = 0): no deadline ends a call that blocks.
+// (ncclConfig_t::blocking = 0): no deadline ends a call that blocks. The
+// program's own calls of NCCL on this GPU may not run at the same time, unless
+// it knows that all of their kernels fit on it beside Switchyard's.
 absl::Status UseNcclFrom(Communicator& world, Device& device, ncclComm_t comm,
                          double timeout_seconds);
 

@@ -17,6 +17,7 @@ namespace {
 ncclConfig_t NonBlocking() {
   ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
   config.blocking = 0;
+  config.maxCTAs = NcclComm::kMostBlocks;
   return config;
 }
 

@@ -21,6 +21,12 @@ absl::Status NcclStatus(ncclResult_t result, const char* call, ncclComm_t comm);
 
 class NcclComm {
  public:
+  // Blocks that a kernel of one has at most: three groups fit on the 108
+  // multiprocessors of an A100 beside each other, and it is what NCCL takes on
+  // an H100. A caller's own may have as many as NCCL ever takes.
+  static constexpr int kMostBlocks = 32;
+  static constexpr int kMostBorrowedBlocks = 64;
+
   // Collective calls.
   static absl::StatusOr<std::unique_ptr<NcclComm>> Create(
       const ncclUniqueId& id, int rank, int size, double timeout_seconds);
@@ -33,6 +39,7 @@ class NcclComm {
   NcclComm& operator=(const NcclComm&) = delete;
 
   ncclComm_t get() const { return comm_; }
+  int most_blocks() const { return owned_ ? kMostBlocks : kMostBorrowedBlocks; }
   // `result` of `call` on it: waits until NCCL has taken the call, so that
   // what it enqueues is in its stream. Not aborted.
   absl::Status Taken(ncclResult_t result, const char* call) const;

@@ -7,8 +7,10 @@
 #include <mutex>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "switchyard/base/cuda/cuda_event.h"
+#include "switchyard/base/cuda/cuda_stream.h"
 #include "switchyard/base/status.h"
 #include "switchyard/comm/nccl/nccl_calls.h"
 
@@ -34,31 +36,32 @@ class NcclFlight : public DeviceTransport::Flight {
 
 NcclTransport::NcclTransport(std::shared_ptr<NcclProcess> process,
                              std::unique_ptr<NcclComm> comm, int rank)
-    : process_(std::move(process)), comm_(comm.get()), rank_(rank) {
-  process_->comms.push_back(std::move(comm));
-}
+    : process_(std::move(process)),
+      group_(process_->Join(std::move(comm))),
+      rank_(rank) {}
 
 std::unique_ptr<DeviceTransport::Flight> NcclTransport::NewFlight() {
-  process_->cuda_stream();  // events belong to the current GPU
+  CudaStreamOf(group_.queue);  // events belong to the current GPU
   return std::make_unique<NcclFlight>();
 }
 
 absl::Status NcclTransport::Start(const Call& call, Flight& flight) {
-  if (comm_->get() == nullptr) return comm_->Health();
-  CudaStream& stream = process_->cuda_stream();
+  const NcclComm& comm = group_.comm;
+  if (comm.get() == nullptr) return comm.Health();
+  CudaStream& stream = CudaStreamOf(group_.queue);
   NcclFlight& mine = static_cast<NcclFlight&>(flight);
   mine.begin().Record(CudaStreamOf(*call.stream).handle());
   mine.begin().HoldBack(stream.handle());
   ncclResult_t result = ncclSuccess;
   SWITCHYARD_RETURN_IF_ERROR(
-      EnqueueNcclCall({comm_->get(), rank_, stream.handle()}, call, result));
-  SWITCHYARD_RETURN_IF_ERROR(comm_->Taken(result, NameOf(call.kind)));
+      EnqueueNcclCall({comm.get(), rank_, stream.handle()}, call, result));
+  SWITCHYARD_RETURN_IF_ERROR(comm.Taken(result, NameOf(call.kind)));
   mine.end().Record(stream.handle());
   return absl::OkStatus();
 }
 
 absl::Status NcclTransport::Health() {
-  for (const auto& comm : process_->comms) {
+  for (const auto& comm : process_->comms()) {
     SWITCHYARD_RETURN_IF_ERROR(comm->Health());
   }
   return absl::OkStatus();
@@ -74,7 +77,7 @@ bool NcclTransport::Abort(double seconds) {
   };
   const auto state = std::make_shared<State>();
   std::vector<ncclComm_t> comms;
-  for (const auto& comm : process_->comms) {
+  for (const auto& comm : process_->comms()) {
     const ncclComm_t taken = comm->TakeToAbort();
     if (taken != nullptr) comms.push_back(taken);
   }
@@ -94,9 +97,9 @@ bool NcclTransport::Abort(double seconds) {
 
 absl::StatusOr<std::unique_ptr<DeviceTransport>> NcclTransport::Split(int color,
                                                                       int key) {
-  process_->cuda_stream();  // the new one is for the current GPU
+  CudaStreamOf(group_.queue);  // the new one is for the current GPU
   SWITCHYARD_ASSIGN_OR_RETURN(std::unique_ptr<NcclComm> comm,
-                              comm_->Split(color, key));
+                              group_.comm.Split(color, key));
   return std::make_unique<NcclTransport>(process_, std::move(comm), key);
 }
 

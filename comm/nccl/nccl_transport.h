@@ -6,23 +6,12 @@
 #define SWITCHYARD_COMM_NCCL_NCCL_TRANSPORT_H_
 
 #include <memory>
-#include <vector>
 
-#include "switchyard/base/cuda/cuda_stream.h"
 #include "switchyard/comm/device_transport.h"
 #include "switchyard/comm/nccl/nccl_comm.h"
+#include "switchyard/comm/nccl/nccl_process.h"
 
 namespace switchyard::comm {
-
-// What all groups of a process share: the stream of its collectives, and the
-// communicators, which end together. Those of groups that are gone too: a rank
-// may be done with a group while another still receives in it.
-struct NcclProcess {
-  std::unique_ptr<Stream> stream;
-  std::vector<std::unique_ptr<NcclComm>> comms;
-
-  CudaStream& cuda_stream() { return CudaStreamOf(*stream); }
-};
 
 class NcclTransport : public DeviceTransport {
  public:
@@ -38,7 +27,7 @@ class NcclTransport : public DeviceTransport {
 
  private:
   const std::shared_ptr<NcclProcess> process_;
-  NcclComm* const comm_;  // the process'
+  const NcclProcess::Group group_;
   const int rank_;
 };
 

@@ -12,11 +12,11 @@
 #include "switchyard/base/check.h"
 #include "switchyard/base/cpu/cpu_device.h"
 #include "switchyard/base/cuda/cuda_device_impl.h"
-#include "switchyard/base/cuda/cuda_stream.h"
 #include "switchyard/base/status.h"
 #include "switchyard/base/storage.h"
 #include "switchyard/comm/nccl/give_nccl.h"
 #include "switchyard/comm/nccl/nccl_comm.h"
+#include "switchyard/comm/nccl/nccl_process.h"
 #include "switchyard/comm/nccl/nccl_transport.h"
 #include "switchyard/comm/recorded_communicator.h"
 
@@ -57,11 +57,9 @@ RecordedCommunicator& RecordedOf(Communicator& world) {
 
 void GiveNccl(Communicator& world, Device& device,
               std::unique_ptr<NcclComm> comm, double timeout_seconds) {
-  auto process = std::make_shared<NcclProcess>();
-  process->stream = NewUrgentStream(device);
   RecordedOf(world).UseTransport(
-      std::make_unique<NcclTransport>(std::move(process), std::move(comm),
-                                      world.rank()),
+      std::make_unique<NcclTransport>(std::make_shared<NcclProcess>(device),
+                                      std::move(comm), world.rank()),
       device, timeout_seconds);
 }
 

@@ -7,15 +7,18 @@
 //   SWITCHYARD_RETURN_IF_ERROR(comm::UseNccl(*world, *device, 600));
 //
 // From then on calls of `world`, and of the groups that are split off it, on
-// buffers in the device's memory are enqueued on a stream of the device; those
+// buffers in the device's memory are enqueued on streams of the device; those
 // on the host's memory go their way as before. Ticket::Wait then returns at
 // once: what its stream is given afterwards begins behind the collective. The
 // group's deadline runs while the host waits for the device; when it passes, or
 // when NCCL or a rank fails, all of the process' NCCL communicators are aborted
 // and later calls return the error.
 //
-// All collectives of a process are enqueued by one thread on one stream, in the
-// order of its calls: groups cannot wait for each other in a circle.
+// All collectives of a process are enqueued by one thread, in the order of its
+// calls, which is one on all ranks. Those of one group run one after the other,
+// those of several at once where the GPU has room for all of them: three groups
+// on an A100 or anything larger (docs/adr/0008). No group then waits for
+// another one's end, so they cannot wait for each other in a circle.
 #ifndef SWITCHYARD_COMM_NCCL_USE_NCCL_H_
 #define SWITCHYARD_COMM_NCCL_USE_NCCL_H_
 

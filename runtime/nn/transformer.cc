@@ -123,8 +123,12 @@ absl::Status Transformer::Backward(const Execution& run, Saved& saved,
   for (int layer = layers() - 1; layer >= 0; --layer) {
     SWITCHYARD_RETURN_IF_ERROR(blocks_[layer]->Backward(
         run, rotary_, saved.batch, z_gradient, saved.blocks[layer], gradient));
-    SWITCHYARD_RETURN_IF_ERROR(Complete(run, layer + 1, put_off));
-    if (run.deferred != nullptr) put_off = run.deferred->added();
+    // What was put off is something to do while the layer below waits for rows:
+    // it is complete a layer late.
+    const bool late = run.deferred != nullptr;
+    SWITCHYARD_RETURN_IF_ERROR(
+        Complete(run, late ? layer + 1 : layer, put_off));
+    if (late) put_off = run.deferred->added();
   }
   if (run.deferred != nullptr) run.deferred->MakeAll(run.stream);
   kernels::EmbeddingGradient(run.stream, run.arena,

@@ -63,9 +63,8 @@ class Transformer {
 
  private:
   void PrepareExperts(int64_t tokens) const;
-  // Tells run.listener of layer `layer`, whose gradients are among the first
-  // `put_off` that were put off: a layer late, so that there is something to do
-  // while the layer below waits for rows.
+  // Tells run.listener of layer `layer`, whose gradients are complete when the
+  // first `put_off` are made that were put off.
   absl::Status Complete(const Execution& run, int layer, int64_t put_off) const;
 
   ModelConfig config_;

@@ -15,9 +15,9 @@ namespace {
 
 constexpr size_t kSharedBytes = 48 << 10;  // without opting in
 constexpr size_t kReservedSharedBytes = 1 << 10;
-constexpr int kMultiprocessors = 4;
+constexpr int kMultiprocessors = 108;
 constexpr int kThreadsOfMultiprocessor = 2048;
-constexpr int kMajor = 8;  // sm_80, the oldest that kernels are built for
+constexpr int kMajor = 8;  // an A100, the oldest that kernels are built for
 constexpr int kMinor = 0;
 
 thread_local int t_device = 0;

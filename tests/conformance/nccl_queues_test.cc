@@ -1,0 +1,105 @@
+// SPDX-FileCopyrightText: The Switchyard authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Calls of several groups on one GPU (docs/adr/0008). An emulated GPU needs a
+// thread for each stream.
+#include <cuda_runtime.h>
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "switchyard/base/cuda/cuda_stream.h"
+#include "switchyard/comm/nccl/use_nccl.h"
+#include "switchyard/tests/conformance/buffer.h"
+#include "switchyard/tests/conformance/nccl_gpu.h"
+
+namespace switchyard::comm {
+namespace {
+
+constexpr double kTimeoutSeconds = 20;
+constexpr Caller kCaller = {0, "queues"};
+
+class NcclQueuesTest : public NcclTest {
+ protected:
+  NcclQueuesTest() : NcclTest(kTimeoutSeconds) {}
+  void SetUp() override {
+    NcclTest::SetUp();
+    if (!ready()) return;
+    const absl::Status used = UseNccl(world(), device(), kTimeoutSeconds);
+    ASSERT_TRUE(used.ok()) << used;
+    used_ = true;
+  }
+  void TearDown() override {
+    if (used_) LeaveNccl(world());
+  }
+
+  std::unique_ptr<Communicator> NewGroup() {
+    auto group = world().Split(/*color=*/0, /*key=*/world().rank());
+    EXPECT_TRUE(group.ok()) << group.status();
+    return *std::move(group);
+  }
+  static void Sum(Communicator& group, Stream& stream, Buffer<int64_t>& ones) {
+    const absl::Status status =
+        group.AllReduce(stream, ones.view(), ReduceOp::kSum, kCaller).Wait();
+    EXPECT_TRUE(status.ok()) << status;
+  }
+
+ private:
+  bool used_ = false;
+};
+
+// Holds a stream until it is destroyed.
+class Held {
+ public:
+  explicit Held(Stream& stream) {
+    EXPECT_EQ(cudaLaunchHostFunc(CudaStreamOf(stream).handle(), WaitFor, &go_),
+              cudaSuccess);
+  }
+  ~Held() { go_ = true; }
+
+ private:
+  static void WaitFor(void* go) {
+    while (!*static_cast<std::atomic<bool>*>(go)) std::this_thread::yield();
+  }
+  std::atomic<bool> go_ = false;
+};
+
+// As rows that must not wait for gradients, whose reduction was asked for
+// first.
+TEST_F(NcclQueuesTest, AGroupsCallPassesAnotherGroupsThatIsHeldUp) {
+  const auto group = NewGroup();
+  const auto slow = device().NewStream();
+  const auto fast = device().NewStream();
+  Rank on_slow{world(), device(), *slow}, on_fast{world(), device(), *fast};
+  Buffer<int64_t> first(on_slow, std::vector<int64_t>{1});
+  Buffer<int64_t> second(on_fast, std::vector<int64_t>{1});
+  slow->Wait();
+  {
+    const Held held(*slow);
+    Sum(world(), *slow, first);
+    Sum(*group, *fast, second);
+    EXPECT_EQ(second.Values()[0], world().size());
+    EXPECT_TRUE(group->Health().ok()) << group->Health();
+  }
+  EXPECT_EQ(first.Values()[0], world().size());
+}
+
+TEST_F(NcclQueuesTest, GroupsForWhichThereIsNoRoomShareAQueue) {
+  constexpr int kGroups = 12;
+  const auto stream = device().NewStream();
+  Rank rank{world(), device(), *stream};
+  std::vector<std::unique_ptr<Communicator>> groups;
+  for (int i = 0; i < kGroups; ++i) groups.push_back(NewGroup());
+  Buffer<int64_t> ones(rank, std::vector<int64_t>{1});
+  int64_t expected = 1;
+  for (const auto& group : groups) {
+    Sum(*group, *stream, ones);
+    expected *= world().size();
+  }
+  EXPECT_EQ(ones.Values()[0], expected);
+}
+
+}  // namespace
+}  // namespace switchyard::comm
