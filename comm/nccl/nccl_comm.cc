@@ -3,6 +3,7 @@
 #include "switchyard/comm/nccl/nccl_comm.h"
 
 #include <thread>
+#include <utility>
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
@@ -39,7 +40,8 @@ absl::StatusOr<std::unique_ptr<NcclComm>> NcclComm::Create(
   ncclConfig_t config = NonBlocking();
   const ncclResult_t begun =
       ncclCommInitRankConfig(&result->comm_, size, id, rank, &config);
-  SWITCHYARD_RETURN_IF_ERROR(result->Taken(begun, "ncclCommInitRankConfig"));
+  const absl::Status taken = result->Taken(begun, "ncclCommInitRankConfig");
+  if (!taken.ok()) return GiveUp(std::move(result), taken);
   return result;
 }
 
@@ -50,12 +52,19 @@ absl::StatusOr<std::unique_ptr<NcclComm>> NcclComm::Split(int color,
   const ncclResult_t begun =
       ncclCommSplit(comm_, color, key, &result->comm_, &config);
   // It is this communicator's call, and the new one begins in it.
-  SWITCHYARD_RETURN_IF_ERROR(Taken(begun, "ncclCommSplit"));
+  const absl::Status taken = Taken(begun, "ncclCommSplit");
+  if (!taken.ok()) return GiveUp(std::move(result), taken);
   if (result->comm_ == nullptr) {
     return absl::UnavailableError("failed in ncclCommSplit: no communicator");
   }
   SWITCHYARD_RETURN_IF_ERROR(result->Taken(ncclSuccess, "ncclCommSplit"));
   return result;
+}
+
+absl::Status NcclComm::GiveUp(std::unique_ptr<NcclComm> comm,
+                              const absl::Status& status) {
+  if (comm->comm_ == nullptr) static_cast<void>(comm.release());
+  return status;
 }
 
 std::unique_ptr<NcclComm> NcclComm::Borrow(ncclComm_t comm,

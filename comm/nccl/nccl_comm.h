@@ -51,6 +51,10 @@ class NcclComm {
  private:
   NcclComm(double timeout_seconds, bool owned)
       : timeout_seconds_(timeout_seconds), owned_(owned) {}
+  // `comm` was not made in time. NCCL may still set a handle that is not set:
+  // its memory is not freed.
+  static absl::Status GiveUp(std::unique_ptr<NcclComm> comm,
+                             const absl::Status& status);
 
   ncclComm_t comm_ = nullptr;  // null: aborted
   const double timeout_seconds_;

@@ -144,12 +144,12 @@ ncclResult_t ncclCommSplit(ncclComm_t handle, int color, int key,
   if (color != NCCL_SPLIT_NOCOLOR) {
     comm = std::make_shared<Comm>();
     comm->device = parent->device;
-    *new_handle = comm->handle();
   }
   // As NCCL does: who asked without blocking learns from the state that it
-  // goes on.
+  // goes on, and has the new one when it is over.
   const ncclResult_t result = switchyard::emulation::StartFromSplit(
-      parent, comm, color, key, switchyard::emulation::IsBlocking(config));
+      parent, comm, color, key, switchyard::emulation::IsBlocking(config),
+      new_handle);
   return result == ncclInProgress ? ncclSuccess : result;
 }
 

@@ -151,7 +151,7 @@ ncclResult_t StartFromId(const std::shared_ptr<Comm>& comm, const UniqueId& id,
 
 ncclResult_t StartFromSplit(const std::shared_ptr<Comm>& parent,
                             const std::shared_ptr<Comm>& comm, int color,
-                            int key, bool blocking) {
+                            int key, bool blocking, ncclComm_t* handle) {
   Hub& hub = Hub::Get();
   Announcement announcement;
   announcement.comm = parent->id;
@@ -170,16 +170,17 @@ ncclResult_t StartFromSplit(const std::shared_ptr<Comm>& parent,
   for (int peer = 0; peer < parent->size; ++peer) {
     if (peer != parent->rank) hub.Announce(*parent, peer, announcement);
   }
-  const auto start = [parent, comm, index, own = Choice{color, key}] {
+  const auto start = [parent, comm, index, handle, own = Choice{color, key}] {
     const std::vector<Choice> choices = ShareChoices(*parent, index, own);
     if (choices.empty()) {
       Hub::Get().TellFailure(*parent);
-      if (comm != nullptr) Fail(*comm, ncclRemoteError, parent->text);
+      if (comm != nullptr) End(comm);  // nobody has it
       return;
     }
     if (comm != nullptr) {
       ConnectFromSplit(*parent, *comm, choices);
       MakeReady(*comm);
+      *handle = comm->handle();
     }
     MakeReady(*parent);
   };

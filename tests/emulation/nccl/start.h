@@ -24,10 +24,10 @@ ncclResult_t StartFromId(const std::shared_ptr<Comm>& comm, const UniqueId& id,
                          bool blocking);
 
 // A part of `parent`: the ranks with this color, by key. `comm` is null for
-// those that have none.
+// those that have none; `*handle` is set when it can be used.
 ncclResult_t StartFromSplit(const std::shared_ptr<Comm>& parent,
                             const std::shared_ptr<Comm>& comm, int color,
-                            int key, bool blocking);
+                            int key, bool blocking, ncclComm_t* handle);
 
 // Until its calls are over, or it failed.
 void WaitForCalls(Comm& comm);
