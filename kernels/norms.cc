@@ -20,8 +20,14 @@ void SumOfSquares(Stream& stream, const SumOfSquaresArgs& args) {
         << "expected at most " << kNormChunk << " elements, found "
         << chunk.shape().ToString();
   }
-  CheckPacked("result", args.result, DType::kFloat64,
-              {static_cast<int64_t>(args.chunks.size())});
+  CheckPacked("result", args.result, DType::kFloat64, args.result.shape());
+  SWITCHYARD_CHECK(args.places.size() == args.chunks.size())
+      << args.places.size() << " places for " << args.chunks.size()
+      << " chunks";
+  for (const int64_t place : args.places) {
+    SWITCHYARD_CHECK(place >= 0 && place < args.result.dim(0))
+        << place << " of " << args.result.dim(0);
+  }
   SWITCHYARD_RETURN_IF_CUDA(stream, cuda::SumOfSquares(stream, args));
   const int threads = stream.device().threads();
   stream.Enqueue([args, threads] { cpu::SumOfSquares(args, threads); });

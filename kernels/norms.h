@@ -18,14 +18,15 @@ namespace switchyard::kernels {
 
 inline constexpr int64_t kNormChunk = 65536;
 
-// result[i] = sum over chunk i of (g · 2^-fraction_bits)². `chunks` are int64
-// views, each of at most kNormChunk elements; they must live until the stream
-// has run. On a CUDA device all may be fp32 instead: then of g²; what is not
-// finite stays so.
+// result[places[i]] = sum over chunk i of (g · 2^-fraction_bits)². `chunks` are
+// int64 views, each of at most kNormChunk elements; they and `places`, no two
+// of which are equal, must live until the stream has run. On a CUDA device all
+// may be fp32 instead: then of g²; what is not finite stays so.
 struct SumOfSquaresArgs {
   absl::Span<const ConstTensorView> chunks;
+  absl::Span<const int64_t> places;
   int fraction_bits = 44;
-  TensorView result;  // fp64 [chunks]
+  TensorView result;  // fp64 [n]; elements of no chunk keep their values
 };
 void SumOfSquares(Stream& stream, const SumOfSquaresArgs& args);
 

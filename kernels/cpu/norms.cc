@@ -72,12 +72,12 @@ void SumOfSquares(const SumOfSquaresArgs& args, int threads) {
   // A power of two: to scale the sum is to scale its terms.
   const double scale = std::ldexp(1.0, -2 * args.fraction_bits);
   double* result = args.result.data<double>();
-  ParallelFor(threads, static_cast<int64_t>(args.chunks.size()),
-              [&](int64_t i) {
-                const ConstTensorView& chunk = args.chunks[i];
-                result[i] = scale * sum_of_squares(chunk.data<int64_t>(),
-                                                   chunk.element_count());
-              });
+  ParallelFor(
+      threads, static_cast<int64_t>(args.chunks.size()), [&](int64_t i) {
+        const ConstTensorView& chunk = args.chunks[i];
+        result[args.places[i]] = scale * sum_of_squares(chunk.data<int64_t>(),
+                                                        chunk.element_count());
+      });
 }
 
 }  // namespace switchyard::kernels::cpu

@@ -22,6 +22,7 @@ template <typename T>
 struct Chunk {
   const T* data;
   int64_t count;
+  int64_t place;
 };
 
 template <typename T>
@@ -36,15 +37,16 @@ __global__ void __launch_bounds__(kBlock)
   }
   SWITCHYARD_SHARED(double, partial, [kWarp]);
   sum = BlockSum(sum, partial);
-  if (threadIdx.x == 0) result[blockIdx.x] = scale * sum;
+  if (threadIdx.x == 0) result[chunk.place] = scale * sum;
 }
 
 template <typename T>
 void SumChunks(CudaStream& stream, const SumOfSquaresArgs& args, double scale) {
   std::vector<Chunk<T>> chunks;
-  for (const ConstTensorView& chunk : args.chunks) {
-    chunks.push_back(
-        {static_cast<const T*>(chunk.raw()), chunk.element_count()});
+  for (size_t i = 0; i < args.chunks.size(); ++i) {
+    const ConstTensorView& chunk = args.chunks[i];
+    chunks.push_back({static_cast<const T*>(chunk.raw()), chunk.element_count(),
+                      args.places[i]});
   }
   const StreamScratch<Chunk<T>> table(stream, absl::MakeConstSpan(chunks));
   SWITCHYARD_RUN(SumOfSquaresKernel<T>,

@@ -73,12 +73,12 @@ ShardedAdamW::Shard ShardedAdamW::MakeShard(ParameterGroup& group,
           piece.begin - piece.parameter->group_offset,
           shard.master.Rows(piece.state_offset, piece.state_offset + length));
     }
-    std::vector<ConstTensorView> chunks;
+    int64_t place = piece.first_chunk;
     for (int64_t at = piece.begin; at < piece.end; at += kernels::kNormChunk) {
-      chunks.push_back(group.gradients.Rows(
+      chunks_.push_back(group.gradients.Rows(
           at, std::min(at + kernels::kNormChunk, piece.end)));
+      chunk_places_.push_back(place++);
     }
-    shard.chunks.push_back(std::move(chunks));
   }
   return shard;
 }
@@ -160,16 +160,10 @@ absl::Status ShardedAdamW::GatherShard(Shard& shard) {
 
 absl::StatusOr<double> ShardedAdamW::GradientNorm() {
   stream_.Zero(chunk_sums_);
-  for (const Shard& shard : shards_) {
-    for (size_t i = 0; i < shard.chunks.size(); ++i) {
-      const int64_t first = shard.layout.pieces[i].first_chunk;
-      const int64_t count = static_cast<int64_t>(shard.chunks[i].size());
-      kernels::SumOfSquares(stream_,
-                            {.chunks = shard.chunks[i],
-                             .fraction_bits = options_.fraction_bits,
-                             .result = chunk_sums_.Rows(first, first + count)});
-    }
-  }
+  kernels::SumOfSquares(stream_, {.chunks = chunks_,
+                                  .places = chunk_places_,
+                                  .fraction_bits = options_.fraction_bits,
+                                  .result = chunk_sums_});
   // Every chunk has one owner: all other addends are zero, so this sum is
   // exact and its order does not matter.
   SWITCHYARD_RETURN_IF_ERROR(world_

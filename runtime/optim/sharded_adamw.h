@@ -98,7 +98,6 @@ class ShardedAdamW : public BackwardListener {
     Storage storage;
     TensorView m, v;    // fp32 [own elements]
     TensorView master;  // likewise; undefined where weights are fp32
-    std::vector<std::vector<ConstTensorView>> chunks;  // gradients, by piece
   };
   Shard MakeShard(ParameterGroup& group, uint64_t seed);
   absl::Status StartReduction(Shard& shard, const Bucket& bucket);
@@ -127,6 +126,8 @@ class ShardedAdamW : public BackwardListener {
   std::vector<comm::Ticket> reductions_;
   size_t started_ = 0;
   std::vector<Shard> shards_;
+  std::vector<ConstTensorView> chunks_;  // of gradients that this rank owns
+  std::vector<int64_t> chunk_places_;    // their numbers among those of all
   Storage chunk_sum_storage_;
   TensorView chunk_sums_;  // fp64 [chunks of all parameters]
   std::vector<double> host_chunk_sums_;

@@ -143,13 +143,14 @@ void RunOptimizer(Host& host) {
   args.settings.weight_decay = 0.1f;
   args.settings.gradient_scale = 0.3f;
   const ConstTensorView chunks[] = {gradient};
+  const int64_t places[] = {0};
   const TensorView squares = host.Out({1}, DType::kFloat64);
   const TensorView values = host.Out(shape, kFloat);
   const TensorView leaf = host.In(shape, kFloat);
   const GradientSum sum = host.Sum(shape);
   host.Run([&](Stream& stream, Arena&) {
     AdamW(stream, args);
-    SumOfSquares(stream, {chunks, 44, squares});
+    SumOfSquares(stream, {chunks, places, 44, squares});
     FromFixedPoint(stream, gradient, {}, values);
     AddToFixedPoint(stream, leaf, {}, sum);
   });

@@ -4,7 +4,9 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <memory>
+#include <numeric>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -50,6 +52,12 @@ Integers WideIntegers(uint64_t seed, int64_t count) {
   return values;
 }
 
+Integers InOrder(int64_t count) {
+  Integers places(count);
+  std::iota(places.begin(), places.end(), 0);
+  return places;
+}
+
 // Of each chunk, all in one call.
 Values Sums(Device& device, const std::vector<Integers>& chunks, int bits,
             Layout layout = {}) {
@@ -63,9 +71,10 @@ Values Sums(Device& device, const std::vector<Integers>& chunks, int bits,
     stream->CopyToDevice(tensors.back()->view(), chunk.data());
     views.push_back(tensors.back()->view());
   }
-  TestTensor result(device, DType::kFloat64,
-                    {static_cast<int64_t>(chunks.size())});
-  SumOfSquares(*stream, {views, bits, result});
+  const int64_t count = static_cast<int64_t>(chunks.size());
+  TestTensor result(device, DType::kFloat64, {count});
+  const Integers places = InOrder(count);
+  SumOfSquares(*stream, {views, places, bits, result});
   stream->Wait();
   return result.Read();
 }
@@ -169,13 +178,29 @@ TEST(SumOfSquaresTest, AGpuTakesFp32Too) {
   std::vector<ConstTensorView> views(tensors.begin(), tensors.end());
   const int64_t count = static_cast<int64_t>(views.size());
   TestTensor result(device, DType::kFloat64, {count});
-  SumOfSquares(*stream, {views, 44, result});
+  const Integers places = InOrder(count);
+  SumOfSquares(*stream, {views, places, 44, result});
   stream->Wait();
   Values sums = result.Read();
   EXPECT_TRUE(std::isnan(sums.back()));
   EXPECT_EQ(sums[count - 2], inf);
   sums.resize(expected.size());
   EXPECT_TRUE(AllEqual(sums, expected));
+}
+
+TEST(SumOfSquaresTest, ASumGoesToItsPlaceAndNoOtherChanges) {
+  AnyDevice device(2);
+  const auto stream = device.NewStream();
+  const Integers values = {3, 4, 0, 1};
+  TestTensor tensor(device, DType::kInt64, {4});
+  stream->CopyToDevice(tensor.view(), values.data());
+  const std::vector<ConstTensorView> chunks = {tensor.view().Rows(0, 2),
+                                               tensor.view().Rows(2, 4)};
+  TestTensor result(device, DType::kFloat64, {5}, Values{-1, -2, -3, -4, -5});
+  const Integers places = {4, 1};
+  SumOfSquares(*stream, {chunks, places, 0, result});
+  stream->Wait();
+  EXPECT_TRUE(AllEqual(result.Read(), Values{-1, 1, -3, -4, 25}));
 }
 
 TEST(SumOfSquaresTest, NoChunksAreFine) {
@@ -189,6 +214,13 @@ TEST(SumOfSquaresDeathTest, WrongOperandsAreBugs) {
   CpuDevice device;
   EXPECT_DEATH(Sums(device, {Integers(65537)}, 44), "at most 65536 elements");
   EXPECT_DEATH(Sums(device, {Integers(3)}, 63), "63");
+  const auto stream = device.NewStream();
+  TestTensor values(device, DType::kInt64, {3});
+  TestTensor result(device, DType::kFloat64, {2});
+  const std::vector<ConstTensorView> chunks = {values.view()};
+  EXPECT_DEATH(SumOfSquares(*stream, {chunks, {}, 44, result}), "0 places");
+  EXPECT_DEATH(SumOfSquares(*stream, {chunks, Integers{2}, 44, result}),
+               "2 of 2");
 }
 
 }  // namespace
