@@ -17,7 +17,6 @@ GPU = dict(
     mma_sync=0.63,  # assumption: of `tensor` (microbenchmarks: 2402.13499)
     l2=5.5e12,  # assumption: bytes/s
     gemm_share=0.70,  # assumption: of `tensor`, large products by cuBLAS
-    grouped_share=0.70,  # likewise, by its call for groups of products
     hbm_share=0.85,  # assumption: of `hbm`, kernels bound by memory
     attention_share=0.80,  # assumption: of the bound of our own kernels
     link_share=0.80,  # assumption: of `nvlink` and `nic`, by NCCL
@@ -69,7 +68,7 @@ class Kernel:
 
     def bounds(self):
         times = {"memory": self.bytes / GPU["hbm"]}
-        if self.kind in ("product", "grouped"):
+        if self.kind == "product":
             times["tensor cores"] = self.flops / GPU["tensor"]
         if self.kind == "fp32":
             times["fp32"] = self.flops / GPU["fp32"]
@@ -85,10 +84,8 @@ class Kernel:
         return max(self.bounds().values())
 
     def expected(self):
-        grouped = self.kind == "grouped"
         share = {"memory": GPU["hbm_share"], "fp32": GPU["gemm_share"],
-                 "tensor cores":
-                     GPU["grouped_share" if grouped else "gemm_share"]}
+                 "tensor cores": GPU["gemm_share"]}
         return (self.least() / share.get(self.bound(), GPU["attention_share"]) +
                 self.small * GPU["small_kernel"])
 
@@ -117,10 +114,17 @@ def attention_bounds(kind, flops):
             "L2": flops / work * arriving / GPU["l2"]}
 
 
-def product(name, rows, columns, inner, kind="product"):
-    """rows x inner times inner x columns; the result is bf16."""
-    bytes_ = 2 * (rows * inner + inner * columns + rows * columns)
-    return Kernel(name, bytes_, 2 * rows * columns * inner, kind)
+def product(name, rows, columns, inner, pieces=1):
+    """rows x inner times inner x columns; the result is bf16. Made in `pieces`
+    of the rows, each of which reads the inner x columns again."""
+    bytes_ = 2 * (rows * inner + pieces * inner * columns + rows * columns)
+    return Kernel(name, bytes_, 2 * rows * columns * inner, "product")
+
+
+def expert_product(name, rows, columns, inner, layout):
+    """Of a rank's expert: one product of all its segments, which follow one
+    another, or under `layout` one of each rank's."""
+    return product(name, rows, columns, inner, RUN["width"] if layout else 1)
 
 
 def weight_gradient(name, rows, columns, inner, pieces, layout, calls=1):
@@ -144,10 +148,11 @@ def attention_flops():
 
 
 def zeros(s):
-    """Full segments travel where experts have a capacity."""
-    rows = s.rows + s.rows * (1 - 1 / RUN["width"])
-    bytes_ = rows * MODEL["hidden"] * 2
-    return [Kernel("zeros where no row came", bytes_)] if s.capacity else []
+    """Full segments travel where experts have a capacity: zeros go wherever a
+    row of this rank's tokens may, which is to its own segment and to the rows
+    that leave, one segment for each other rank."""
+    return ([Kernel("zeros where no row came", s.row_bytes)] if s.capacity
+            else [])
 
 
 class Forward:
@@ -157,7 +162,6 @@ class Forward:
     def __init__(self, s, layout):
         m, t, res = MODEL, s.tokens, s.residual
         rotary = t * (m["heads"] + m["kv_heads"]) * m["head_dim"] * 2 * 2
-        grouped = "product" if layout else "grouped"
         self.router = [
             Kernel("router: input to fp32, product", 3 * res + 2 * res,
                    2 * t * m["hidden"] * m["experts"], "fp32"),
@@ -171,10 +175,11 @@ class Forward:
             product("attention's output", t, m["hidden"], s.context)]
         self.leaving = [Kernel("permute", 3 * res)] + zeros(s)
         self.experts = [
-            product("experts: gate and up", s.rows, 2 * m["inner"],
-                    m["hidden"], grouped),
+            expert_product("experts: gate and up", s.rows, 2 * m["inner"],
+                           m["hidden"], layout),
             Kernel("SwiGLU", 3 * s.inner_bytes),
-            product("experts: down", s.rows, m["hidden"], m["inner"], grouped)]
+            expert_product("experts: down", s.rows, m["hidden"], m["inner"],
+                           layout)]
         self.behind = [Kernel("unpermute", 3 * res)]
         for kernel in self.again():
             kernel.times = 2
@@ -193,14 +198,14 @@ class Backward:
     def __init__(self, s, layout):
         m, res = MODEL, s.residual
         hidden, inner, width = m["hidden"], m["inner"], RUN["width"]
-        grouped = "product" if layout else "grouped"
         self.before = [Kernel("gates' gradients", 3 * res),
                        Kernel("permute", 3 * res)] + zeros(s)
         self.experts = [
-            product("experts: down, inputs", s.rows, inner, hidden, grouped),
+            expert_product("experts: down, inputs", s.rows, inner, hidden,
+                           layout),
             Kernel("SwiGLU", 5 * s.inner_bytes),
-            product("experts: gate and up, inputs", s.rows, hidden, 2 * inner,
-                    grouped)]
+            expert_product("experts: gate and up, inputs", s.rows, hidden,
+                           2 * inner, layout)]
         self.weights = weight_gradient("experts: down, weights", s.rows, hidden,
                                        inner, width, layout)
         self.weights += weight_gradient("experts: gate and up, weights", s.rows,
