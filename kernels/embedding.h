@@ -20,9 +20,9 @@ void Embedding(Stream& stream, const ConstTensorView& table,
                const ConstTensorView& ids, const TensorView& y);
 
 // The leaf holds only the ids that occur: their rows of dy summed in fp32 in
-// token order, then rounded and added to `gradient` (NUMERICS.md, section 2).
-// On a CUDA device the arena is not used, but 9 bytes a token of the device's
-// pool.
+// token order, then rounded and added to `gradient` (docs/numerics.md, "Sums
+// across micro-batches have no order"). On a CUDA device the arena is not used,
+// but 9 bytes a token of the device's pool.
 struct EmbeddingGradientArgs {
   ConstTensorView dy;   // [tokens, width], fp32 or bf16
   ConstTensorView ids;  // int32 [tokens]

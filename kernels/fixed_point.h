@@ -2,10 +2,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Gradients as 64-bit integers in units of 2^-fraction_bits: sums that have no
-// order (NUMERICS.md, section 2). An addend ("leaf") is one micro-batch's fp32
-// gradient of one parameter. It is rounded once, to nearest even. A leaf whose
-// elements are not all finite and below `limit` in magnitude is refused: the
-// refused elements add nothing and are counted.
+// order (docs/numerics.md, "Sums across micro-batches have no order"). An
+// addend
+// ("leaf") is one micro-batch's fp32 gradient of one parameter. It is rounded
+// once, to nearest even. A leaf whose elements are not all finite and below
+// `limit` in magnitude is refused: the refused elements add nothing and are
+// counted.
 //
 // An operand of another shape or dtype is a bug: a check ends the process. So
 // is a format in which a sum of accepted leaves may not fit 64 bits.

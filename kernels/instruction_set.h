@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The instruction set of the CPU's operators: the one global setting. Results
-// are a function of it (NUMERICS.md, section 3), so ranks agree on the least
-// one among them before the first operator.
+// are a function of it (docs/numerics.md, "One arithmetic on all ranks"), so
+// ranks agree on the least one among them before the first operator.
 #ifndef SWITCHYARD_KERNELS_INSTRUCTION_SET_H_
 #define SWITCHYARD_KERNELS_INSTRUCTION_SET_H_
 

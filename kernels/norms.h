@@ -2,10 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Sums of squares for the global gradient norm: in double, over one chunk of at
-// most kNormChunk elements (NUMERICS.md, section 2). Element i of a chunk adds
-// to sum i mod 16 and the sums are added in order, nothing is fused: the bits
-// are the same on every instruction set. On a CUDA device there are 256 sums,
-// and a tree joins them: other bits, but again those of the chunk alone.
+// most kNormChunk elements (docs/numerics.md, "Sums across micro-batches have
+// no order"). Element i of a chunk adds to sum i mod 16 and the sums are added
+// in order, nothing is fused: the bits are the same on every instruction set.
+// On a CUDA device there are 256 sums, and a tree joins them: other bits, but
+// again those of the chunk alone.
 //
 // An operand of another shape or dtype is a bug: a check ends the process.
 #ifndef SWITCHYARD_KERNELS_NORMS_H_

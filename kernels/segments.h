@@ -3,8 +3,8 @@
 //
 // A segment is the rows of one expert from one micro-batch, in the order
 // (global token, choice), padded with zero rows to a size of a fixed list. It
-// is the unit of every expert product (NUMERICS.md, section 1), so the list is
-// part of the numerics.
+// is the unit of every expert product (docs/numerics.md, "The unit is the
+// micro-batch, never the rank"), so the list is part of the numerics.
 #ifndef SWITCHYARD_KERNELS_SEGMENTS_H_
 #define SWITCHYARD_KERNELS_SEGMENTS_H_
 

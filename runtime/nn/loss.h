@@ -3,7 +3,7 @@
 //
 // What is minimised: from the hidden states of a micro-batch to a sum of token
 // losses and its gradients. The trainer divides by the labels that count in the
-// global batch (NUMERICS.md, section 3).
+// global batch (docs/numerics.md, "What is summed").
 #ifndef SWITCHYARD_RUNTIME_NN_LOSS_H_
 #define SWITCHYARD_RUNTIME_NN_LOSS_H_
 

@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The Switchyard authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// One arithmetic on all ranks (NUMERICS.md, section 3). Results do not depend
-// on the layout only if every rank computes the same bits from the same inputs:
-// the ranks take the least instruction set among them, and then compare a
-// fingerprint of what they compute.
+// One arithmetic on all ranks (docs/numerics.md has a section of that name).
+// Results do not depend on the layout only if every rank computes the same bits
+// from the same inputs: the ranks take the least instruction set among them,
+// and then compare a fingerprint of what they compute.
 #ifndef SWITCHYARD_RUNTIME_PARALLEL_ARITHMETIC_H_
 #define SWITCHYARD_RUNTIME_PARALLEL_ARITHMETIC_H_
 
