@@ -9,7 +9,7 @@
 #                                 UndefinedBehaviorSanitizer
 #   launch/sanitize.sh thread     the thread communicator: ThreadSanitizer
 #   launch/sanitize.sh gpu        the CUDA path on the emulated GPU: operators,
-#                                 collectives on 1 to 3 ranks, training steps of
+#                                 collectives on 1 to 4 ranks, training steps of
 #                                 two ranks: as 'address'; the race checker is
 #                                 part of the tests of the preset emulated
 #

@@ -134,7 +134,6 @@ __global__ void __launch_bounds__(kBlock)
   }
 }
 
-// partial[chunk, column] = the sum of dy · n over a chunk of rows, in order.
 // What a row adds to dweight: the terms of its groups.
 template <typename T>
 struct WeightTerms {

@@ -7,7 +7,8 @@
 //
 // On a GPU, where experts have a capacity, nobody asks who sends how much: full
 // segments travel, and the host never waits for the device. Without a capacity
-// it waits once a layer, for the numbers of rows.
+// it waits once a layer, for the numbers of rows; where rows are bounded as
+// well, once more, for an all-reduce of the world over their numbers.
 //
 // Rows travel in Execution::overlap_chunks parts: one for some experts of each
 // rank, or, where ranks have fewer experts, one for some pairs of ranks.
