@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // For a program that already uses NCCL: its communicator for a world of
-// Switchyard. Nothing of Switchyard includes this.
+// Switchyard. Nothing of Switchyard includes this, and a Switchyard that was
+// built without CUDA does not have it.
 #ifndef SWITCHYARD_COMM_NCCL_FROM_NCCL_H_
 #define SWITCHYARD_COMM_NCCL_FROM_NCCL_H_
 
@@ -21,6 +22,10 @@ namespace switchyard::comm {
 // (ncclConfig_t::blocking = 0): no deadline ends a call that blocks. The
 // program's own calls of NCCL on this GPU may not run at the same time, unless
 // it knows that all of their kernels fit on it beside Switchyard's.
+//
+// InvalidArgument if `comm` has another rank or size than `world`, Unavailable
+// if NCCL does not tell. No rank hears of another one's error, so ranks must
+// agree on the result before they go on.
 absl::Status UseNcclFrom(Communicator& world, Device& device, ncclComm_t comm,
                          double timeout_seconds);
 

@@ -29,14 +29,20 @@
 namespace switchyard::comm {
 
 // A collective call of `world`'s ranks, each with a GPU of its own (NCCL
-// refuses two ranks on one). Unimplemented where the program was built without
-// CUDA. `device` must live until LeaveNccl, or longer than `world` and its
-// groups.
+// refuses two ranks on one). `device` must live until LeaveNccl, or longer than
+// `world` and its groups.
+//
+// Unimplemented where the program was built without CUDA; Unavailable if NCCL
+// fails; DeadlineExceeded if it has not connected the ranks after
+// `timeout_seconds`; and errors of `world`'s own calls (communicator.h). One
+// rank may get an error where others get none or another one, and has no NCCL
+// then: ranks must agree on the result (runtime/parallel/agreement.h) before
+// they go on.
 absl::Status UseNccl(Communicator& world, Device& device,
                      double timeout_seconds);
 
 // When the groups that were split off are gone: `world` knows of no device any
-// more. A collective call.
+// more. A collective call, also of ranks whose UseNccl failed.
 void LeaveNccl(Communicator& world);
 
 }  // namespace switchyard::comm

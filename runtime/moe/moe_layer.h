@@ -26,10 +26,13 @@
 namespace switchyard {
 
 struct MoeOptions {
-  OverflowRule overflow;           // in training
-  OverflowRule eval_overflow;      // in evaluations
-  int64_t max_rows_per_rank = 0;   // 0: no bound
-  double expert_dropout = 0.0;     // in training (expert_dropout.h)
+  OverflowRule overflow;       // in training
+  OverflowRule eval_overflow;  // in evaluations
+  // Rows that meet on a rank in a layer, from the micro-batches of all ranks
+  // that share out the experts; 0: no bound.
+  int64_t max_rows_per_rank = 0;
+  // Share of elements, in training (expert_dropout.h).
+  double expert_dropout = 0.0;
   ExplorationOptions exploration;  // in training
   const RouterFactory* routers = &ModelRouters();
 };
@@ -68,7 +71,8 @@ class MoeLayer {
     ConstTensorView balance_gradient;
     ExpertDropout dropout;
   };
-  // `input` [tokens, hidden].
+  // `input` [tokens, hidden], the model's dtype. ResourceExhausted, on all
+  // ranks of the world, if more rows meet on one than max_rows_per_rank.
   absl::StatusOr<Decision> Decide(const Execution& run,
                                   const ConstTensorView& input,
                                   const TokenBatch& batch) const;
@@ -85,8 +89,9 @@ class MoeLayer {
                                 const ConstTensorView& input,
                                 const TensorView& output) const;
 
-  // Gradient of the input. `z_gradient` is the weight of the sum over tokens of
-  // logsumexp² in the objective.
+  // Gradient of the input, given `doutput`, that of the output: both [tokens,
+  // hidden], the model's dtype. `z_gradient` is the weight of the sum over
+  // tokens of logsumexp² in the objective.
   absl::StatusOr<TensorView> Backward(const Execution& run,
                                       const Decision& decision,
                                       const Saved& saved,

@@ -15,12 +15,14 @@ namespace switchyard {
 class Loss {
  public:
   virtual ~Loss() = default;
-  // Writes the sum over labelled tokens into `loss_sum`, fp64 [1].
+  // Writes the sum over labelled tokens into `loss_sum`, fp64 [1]. `hidden` is
+  // Transformer::Saved::hidden().
   virtual void Evaluate(const Execution& run, const TokenBatch& batch,
                         const ConstTensorView& hidden,
                         const TensorView& loss_sum) const = 0;
   // The same, and the gradients of scale · loss_sum: the hidden states' into
-  // `dhidden` [tokens, hidden], the loss's own parameters' into their sums.
+  // `dhidden`, of hidden's shape and dtype, the loss's own parameters' into
+  // their sums.
   virtual void EvaluateWithGradient(const Execution& run,
                                     const TokenBatch& batch,
                                     const ConstTensorView& hidden, float scale,

@@ -19,7 +19,9 @@ namespace switchyard {
 
 struct TransformerOptions {
   MoeOptions moe;
-  bool recompute = false;
+  bool recompute = false;  // as Block's
+  // Tokens of each sequence of a batch. Where TokenBatch::cache is given: the
+  // most positions that a sequence may get.
   int64_t sequence_length = 0;
 };
 
@@ -39,15 +41,18 @@ class Transformer {
     TokenBatch batch;
     absl::Span<Block::Saved> blocks;
     Norm::Saved norm;
-    // [tokens, hidden]: what the head reads.
+    // [tokens, hidden], the model's dtype: what the head reads.
     const ConstTensorView& hidden() const { return norm.output; }
   };
-  // Collective calls of the expert-parallel group.
+  // Collective calls of the expert-parallel group, of the world where
+  // moe.max_rows_per_rank is given: ResourceExhausted, on all ranks, if more
+  // rows meet on one. Other errors are those of collectives (communicator.h).
   absl::StatusOr<Saved> Forward(const Execution& run,
                                 const TokenBatch& batch) const;
-  // `dhidden` is the gradient of hidden(); z_gradient is the weight of the sum
-  // over tokens of a router's logsumexp² in the objective. The head's gradient
-  // is complete before: run.listener hears of it with the last block's.
+  // `dhidden` is the gradient of hidden(), of its shape and dtype; z_gradient
+  // is the weight of the sum over tokens of a router's logsumexp² in the
+  // objective. The head's gradient is complete before: run.listener hears of it
+  // with the last block's.
   absl::Status Backward(const Execution& run, Saved& saved, float z_gradient,
                         const ConstTensorView& dhidden) const;
 
