@@ -18,15 +18,16 @@ namespace {
 // either, and come here again.
 thread_local bool has_spoken = false;
 
-// " (1.5 GB)", as ByteText writes it, which allocates.
+// "1.5 GB", as ByteText writes it, which allocates.
 void WriteBytes(size_t bytes, char* text, size_t size) {
   const char* units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
   double value = static_cast<double>(bytes);
   int unit = 0;
   for (; value >= 999.95 && unit < 5; ++unit) value /= 1000.0;
-  std::snprintf(text, size, " (%.*f %s)", unit == 0 ? 0 : 1, value,
-                units[unit]);
+  std::snprintf(text, size, "%.*f %s", unit == 0 ? 0 : 1, value, units[unit]);
 }
+
+constexpr char kPrefix[] = "switchyard: ";
 
 // Without stdio's buffers, whose lock this thread may hold already.
 void WriteToStandardError(const char* text) {
@@ -39,6 +40,19 @@ void WriteToStandardError(const char* text) {
   }
 }
 
+// `line` begins with kPrefix and ends with a newline.
+[[noreturn]] void EndWith(char* line) {
+  WriteToStandardError(line);
+  line[std::strlen(line) - 1] = '\0';
+  internal::CallFatalHandler(line + sizeof(kPrefix) - 1);
+  std::_Exit(1);
+}
+
+// " of rank 3", in a rank's thread.
+void WriteRank(char* text, size_t size) {
+  if (ThreadRank() >= 0) std::snprintf(text, size, " of rank %d", ThreadRank());
+}
+
 }  // namespace
 
 // Allocates nothing until the sentence is out.
@@ -46,20 +60,32 @@ void EndOutOfMemory(size_t bytes) {
   if (has_spoken) std::_Exit(1);
   has_spoken = true;
   char rank[32] = "", amount[32] = "", line[320];
-  if (ThreadRank() >= 0) {
-    std::snprintf(rank, sizeof(rank), " of rank %d", ThreadRank());
-  }
+  WriteRank(rank, sizeof(rank));
   if (bytes > 0) WriteBytes(bytes, amount, sizeof(amount));
-  constexpr char kPrefix[] = "switchyard: ";
-  std::snprintf(line, sizeof(line),
-                "%sexpected more memory for the process%s%s, found that the "
-                "system gives none; use a smaller model or batch, more hosts, "
-                "or raise the limit (ulimit -v)\n",
-                kPrefix, rank, amount);
-  WriteToStandardError(line);
-  line[std::strlen(line) - 1] = '\0';
-  internal::CallFatalHandler(line + sizeof(kPrefix) - 1);
-  std::_Exit(1);
+  std::snprintf(
+      line, sizeof(line),
+      "%sexpected more memory for the process%s%s%s%s, found that the "
+      "system gives none; use a smaller model or batch, more hosts, "
+      "or raise the limit (ulimit -v)\n",
+      kPrefix, rank, bytes > 0 ? " (" : "", amount, bytes > 0 ? ")" : "");
+  EndWith(line);
+}
+
+void EndOutOfDeviceMemory(const char* device, size_t bytes, size_t free,
+                          size_t total) {
+  char rank[32] = "", line[400];
+  WriteRank(rank, sizeof(rank));
+  char asked[32], left[32], all[32];
+  WriteBytes(bytes, asked, sizeof(asked));
+  WriteBytes(free, left, sizeof(left));
+  WriteBytes(total, all, sizeof(all));
+  std::snprintf(
+      line, sizeof(line),
+      "%sexpected %s more of memory on %s%s, found %s of %s free; use "
+      "a smaller micro-batch, --recompute block, more ranks, or a "
+      "bound on rows (--capacity_factor or --max_rows_per_rank)\n",
+      kPrefix, asked, device, rank, left, all);
+  EndWith(line);
 }
 
 }  // namespace switchyard

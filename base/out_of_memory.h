@@ -14,6 +14,10 @@ namespace switchyard {
 // with exit code 1. `bytes` were asked for; 0: it is not known how many.
 [[noreturn]] void EndOutOfMemory(size_t bytes);
 
+// Likewise where a GPU has no `bytes` more: of its `total` so many are `free`.
+[[noreturn]] void EndOutOfDeviceMemory(const char* device, size_t bytes,
+                                       size_t free, size_t total);
+
 }  // namespace switchyard
 
 #endif  // SWITCHYARD_BASE_OUT_OF_MEMORY_H_

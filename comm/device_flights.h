@@ -60,6 +60,7 @@ class DeviceFlights : public CudaWatcher {
   void ShareNotice(const DeviceFlights& other) { untold_ = other.untold_; }
 
   void Look() override;
+  bool Busy() const override { return !calls_.empty(); }
 
  private:
   [[noreturn]] void GiveUp() const;

@@ -9,6 +9,7 @@
 
 #include <memory>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "switchyard/base/stream.h"
@@ -30,11 +31,17 @@ class DeviceTransport {
 
   virtual ~DeviceTransport() = default;
 
+  // Asked at most once a second while a call waits for other ranks: an error if
+  // it does so in vain.
+  using Look = absl::FunctionRef<absl::Status()>;
+
   virtual std::unique_ptr<Flight> NewFlight() = 0;
+  // Waits until the group's queue takes another call without blocking the host.
+  virtual void MakeRoom() = 0;
   // Enqueues `call` behind the work of its stream and the group's calls before.
   // The order of calls of all groups of a process must be the same on all
   // ranks; those of several groups may run at once.
-  virtual absl::Status Start(const Call& call, Flight& flight) = 0;
+  virtual absl::Status Start(const Call& call, Flight& flight, Look look) = 0;
   // An error of a call that was enqueued before, in any group of the process.
   // Never blocks.
   virtual absl::Status Health() = 0;
@@ -45,7 +52,8 @@ class DeviceTransport {
   // The transport of a group of ranks of this one: those with the same
   // `color`, at least 0, in the order of `key`. A collective call.
   virtual absl::StatusOr<std::unique_ptr<DeviceTransport>> Split(int color,
-                                                                 int key) = 0;
+                                                                 int key,
+                                                                 Look look) = 0;
 };
 
 }  // namespace switchyard::comm

@@ -305,19 +305,23 @@ absl::StatusOr<std::unique_ptr<Communicator>> RecordedCommunicator::Split(
                                   name};
   absl::StatusOr<std::unique_ptr<Communicator>> child =
       MakeChild(pending, identity);
-  if (child.ok()) record_.End(pending.sequence);
-  Release(pending);
   if (child.ok() && flights_ != nullptr) {
-    SWITCHYARD_RETURN_IF_ERROR(ShareTransport(**child));
+    status = ShareTransport(pending, **child);
+    if (!status.ok()) child = Told(Fail(pending, status));
   }
+  if (child.ok()) record_.End(pending.sequence);
+  EndFlightsIfDead();
+  Release(pending);
   return child;
 }
 
-absl::Status RecordedCommunicator::ShareTransport(Communicator& child) {
+absl::Status RecordedCommunicator::ShareTransport(Pending& pending,
+                                                  Communicator& child) {
   // The first rank's number in the world names the group among its siblings.
   SWITCHYARD_ASSIGN_OR_RETURN(
       std::unique_ptr<DeviceTransport> transport,
-      flights_->transport().Split(child.members()[0].world_rank, child.rank()));
+      flights_->transport().Split(child.members()[0].world_rank, child.rank(),
+                                  [&] { return pending.LookForTrouble(); }));
   auto& group = static_cast<RecordedCommunicator&>(child);
   group.UseTransport(std::move(transport), flights_->device(),
                      flights_->timeout_seconds());
@@ -327,7 +331,10 @@ absl::Status RecordedCommunicator::ShareTransport(Communicator& child) {
 
 RecordedCommunicator::Pending& RecordedCommunicator::Prepare(CallKind kind,
                                                              Caller caller) {
-  if (flights_ != nullptr) flights_->LandComplete();
+  if (flights_ != nullptr) {
+    flights_->transport().MakeRoom();
+    flights_->LandComplete();
+  }
   if (free_.empty()) {
     pendings_.push_back(NewPending());
     free_.reserve(pendings_.size());
@@ -391,8 +398,8 @@ absl::Status RecordedCommunicator::StartFlight(Pending& pending) {
   if (pending.flight_ == nullptr) {
     pending.flight_ = flights_->transport().NewFlight();
   }
-  const absl::Status status =
-      flights_->transport().Start(pending.call, *pending.flight_);
+  const absl::Status status = flights_->transport().Start(
+      pending.call, *pending.flight_, [&] { return pending.LookForTrouble(); });
   if (!status.ok()) return Fail(pending, status);
   pending.flies_ = true;
   flights_->Add(&pending);

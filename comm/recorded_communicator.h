@@ -151,7 +151,7 @@ class RecordedCommunicator : public Communicator {
   absl::Status CompleteOnDevice(Pending& pending);
   void Release(Pending& pending);
   // Gives a group that was split off its part of the transport.
-  absl::Status ShareTransport(Communicator& child);
+  absl::Status ShareTransport(Pending& pending, Communicator& child);
   // A failure that was found on the device is told in full by whatever call
   // comes next, of any group.
   absl::Status Told(absl::Status status);

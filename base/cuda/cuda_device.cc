@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "switchyard/base/check.h"
@@ -46,6 +47,7 @@ void CudaDevice::MakeCurrent() const {
 
 void* CudaDevice::Allocate(size_t bytes) {
   MakeCurrent();
+  Rest();
   void* data = nullptr;
   const cudaError_t error = cudaMalloc(&data, std::max<size_t>(bytes, 1));
   if (error == cudaErrorMemoryAllocation) EndOutOfMemory(bytes);
@@ -53,9 +55,31 @@ void* CudaDevice::Allocate(size_t bytes) {
   return data;
 }
 
+void CudaDevice::EndOutOfMemory(size_t bytes) const {
+  cudaGetLastError();  // or the next check would meet it
+  size_t free = 0, total = 0;
+  SWITCHYARD_CUDA_CHECK(cudaMemGetInfo(&free, &total));
+  EndOutOfDeviceMemory(name(), bytes, free, total);
+}
+
 void CudaDevice::Free(void* data, size_t /*bytes*/) {
   MakeCurrent();
+  Rest();
   SWITCHYARD_CUDA_CHECK(cudaFree(data));
+}
+
+void* CudaDevice::AllocatePinned(size_t bytes) {
+  MakeCurrent();
+  Rest();
+  void* data = nullptr;
+  SWITCHYARD_CUDA_CHECK(cudaHostAlloc(&data, bytes, cudaHostAllocDefault));
+  return data;
+}
+
+void CudaDevice::FreePinned(void* data) {
+  MakeCurrent();
+  Rest();
+  SWITCHYARD_CUDA_CHECK(cudaFreeHost(data));
 }
 
 std::unique_ptr<Stream> CudaDevice::NewStream() {
@@ -64,6 +88,14 @@ std::unique_ptr<Stream> CudaDevice::NewStream() {
 
 void CudaDevice::LookAround() {
   for (CudaWatcher* watcher : watchers_) watcher->Look();
+}
+
+void CudaDevice::Rest() {
+  const auto busy = [](const CudaWatcher* watcher) { return watcher->Busy(); };
+  while (std::any_of(watchers_.begin(), watchers_.end(), busy)) {
+    LookAround();
+    std::this_thread::yield();
+  }
 }
 
 void CudaDevice::Remove(CudaWatcher* watcher) {

@@ -42,6 +42,8 @@ class CudaWatcher {
  public:
   virtual ~CudaWatcher() = default;
   virtual void Look() = 0;
+  // Whether something waits for another rank.
+  virtual bool Busy() const = 0;
 };
 
 // Of a device of NewCudaDevice. Not owned; remove it before it ends.

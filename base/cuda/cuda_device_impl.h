@@ -38,11 +38,21 @@ class CudaDevice : public Device {
   int64_t waits() const { return waits_; }
   void CountWait() { ++waits_; }
 
+  // Memory of the host that copies go through.
+  void* AllocatePinned(size_t bytes);
+  void FreePinned(void* data);
+
+  // It has no `bytes` more: ends the process with a sentence.
+  [[noreturn]] void EndOutOfMemory(size_t bytes) const;
+
   // CUDA calls act on a thread's current GPU.
   void MakeCurrent() const;
 
   bool watched() const { return !watchers_.empty(); }
   void LookAround();
+  // Before a call that may wait inside the driver for all that the device does:
+  // until nothing of it waits for another rank any more.
+  void Rest();
   void Add(CudaWatcher* watcher) { watchers_.push_back(watcher); }
   void Remove(CudaWatcher* watcher);
 

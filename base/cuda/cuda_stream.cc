@@ -58,17 +58,32 @@ CudaStream::~CudaStream() {
   if (owned_) SWITCHYARD_CUDA_CHECK(cudaStreamDestroy(handle_));
 }
 
+// Whoever watches may have to end what this would wait for in vain.
+template <typename Done>
+void CudaStream::LookAroundUntil(const Done& done) {
+  while (!done()) {
+    device_.LookAround();
+    std::this_thread::yield();
+  }
+}
+
+void CudaStream::MakeRoom() {
+  run_ahead_.Count(1);
+  // Without anyone to look after, the driver may as well wait.
+  if (!run_ahead_.BatchIsFull() || !device_.watched()) return;
+  run_ahead_.EndBatch(handle_);
+  LookAroundUntil([&] { return run_ahead_.HasRoom(); });
+}
+
 void CudaStream::Wait() {
   device_.MakeCurrent();
   device_.CountWait();
   if (device_.watched()) {
-    // Whoever watches may have to end what this would wait for in vain.
-    cudaError_t state = cudaStreamQuery(handle_);
-    while (state == cudaErrorNotReady) {
-      device_.LookAround();
-      std::this_thread::yield();
+    cudaError_t state = cudaSuccess;
+    LookAroundUntil([&] {
       state = cudaStreamQuery(handle_);
-    }
+      return state != cudaErrorNotReady;
+    });
     internal::CheckCuda(state, "cudaStreamQuery, of earlier work", __FILE__,
                         __LINE__);
   }
@@ -87,6 +102,7 @@ void CudaStream::EnqueueLate(std::function<void()> /*work*/) {
 
 void CudaStream::CopyRows(const TensorView& dst, const ConstTensorView& src) {
   device_.MakeCurrent();
+  MakeRoom();
   if (dst.contiguous() && src.contiguous()) {
     SWITCHYARD_CUDA_CHECK(cudaMemcpyAsync(dst.raw(), src.raw(),
                                           src.byte_count(),
@@ -105,6 +121,7 @@ void CudaStream::InPieces(int64_t byte_count, const Transfer& transfer) {
   for (size_t at = 0; at < all; at += kPieceBytes) {
     const size_t bytes = std::min(all - at, kPieceBytes);
     if (staging_.taken() + bytes > kStagedBytes) Wait();
+    MakeRoom();
     transfer(at, bytes, staging_.Take(bytes));
   }
 }
@@ -131,6 +148,7 @@ void CudaStream::CopyBytesToDevice(const TensorView& dst, const void* src) {
 
 void CudaStream::ZeroRows(const TensorView& dst) {
   device_.MakeCurrent();
+  MakeRoom();
   if (dst.contiguous()) {
     SWITCHYARD_CUDA_CHECK(
         cudaMemsetAsync(dst.raw(), 0, dst.byte_count(), handle_));

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "switchyard/base/cuda/host_staging.h"
+#include "switchyard/base/cuda/run_ahead.h"
 #include "switchyard/base/stream.h"
 
 namespace switchyard {
@@ -38,6 +39,12 @@ class CudaStream : public Stream {
 
   void Wait() override;
 
+  // Before the stream is given a kernel, a copy or the like: waits, looking
+  // around, if the host is too far ahead of it (run_ahead.h).
+  void MakeRoom();
+  // Given where the host must not wait.
+  void CountWork(int work) { run_ahead_.Count(work); }
+
  protected:
   // A bug: operators give kernels to a GPU's stream, not work of the host.
   void EnqueueLate(std::function<void()> work) override;
@@ -53,13 +60,16 @@ class CudaStream : public Stream {
     const char* staged;
     size_t bytes;
   };
+  template <typename Done>
+  void LookAroundUntil(const Done& done);
   template <typename Transfer>
   void InPieces(int64_t byte_count, const Transfer& transfer);
 
   CudaDevice& device_;
   cudaStream_t handle_ = nullptr;
   const bool owned_;
-  HostStaging staging_;
+  RunAhead run_ahead_;
+  HostStaging staging_{device_};
   std::vector<Arrival> arrivals_;
   std::shared_ptr<void> products_;
 };

@@ -2,11 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/base/cuda/host_staging.h"
 
-#include <cuda_runtime.h>
-
 #include <algorithm>
 
-#include "switchyard/base/cuda/cuda_check.h"
+#include "switchyard/base/cuda/cuda_device_impl.h"
 
 namespace switchyard {
 namespace {
@@ -17,9 +15,7 @@ constexpr size_t kAlignment = 64;
 }  // namespace
 
 HostStaging::~HostStaging() {
-  for (const Block& block : blocks_) {
-    SWITCHYARD_CUDA_CHECK(cudaFreeHost(block.data));
-  }
+  for (const Block& block : blocks_) device_.FreePinned(block.data);
 }
 
 char* HostStaging::Take(size_t bytes) {
@@ -34,10 +30,7 @@ void HostStaging::Add(size_t bytes) {
   full_ = blocks_.empty() ? 0 : full_ + blocks_.back().bytes;
   Block block;
   block.bytes = std::max({bytes, full_, kFirstBytes});
-  void* data = nullptr;
-  SWITCHYARD_CUDA_CHECK(
-      cudaHostAlloc(&data, block.bytes, cudaHostAllocDefault));
-  block.data = static_cast<char*>(data);
+  block.data = static_cast<char*>(device_.AllocatePinned(block.bytes));
   blocks_.push_back(block);
   used_ = 0;
 }
@@ -49,7 +42,7 @@ void HostStaging::Reset() {
   size_t all = 0;
   for (const Block& block : blocks_) {
     all += block.bytes;
-    SWITCHYARD_CUDA_CHECK(cudaFreeHost(block.data));
+    device_.FreePinned(block.data);
   }
   blocks_.clear();
   full_ = 0;

@@ -13,9 +13,11 @@
 
 namespace switchyard {
 
+class CudaDevice;
+
 class HostStaging {
  public:
-  HostStaging() = default;
+  explicit HostStaging(CudaDevice& device) : device_(device) {}
   ~HostStaging();
   HostStaging(const HostStaging&) = delete;
   HostStaging& operator=(const HostStaging&) = delete;
@@ -34,6 +36,7 @@ class HostStaging {
   };
   void Add(size_t bytes);
 
+  CudaDevice& device_;
   std::vector<Block> blocks_;  // only the last has room
   size_t full_ = 0;            // bytes of the others
   size_t used_ = 0;            // of the last one

@@ -15,8 +15,8 @@
 
 #include "absl/types/span.h"
 #include "switchyard/base/cuda/cuda_check.h"
+#include "switchyard/base/cuda/cuda_device_impl.h"
 #include "switchyard/base/cuda/cuda_stream.h"
-#include "switchyard/base/out_of_memory.h"
 
 namespace switchyard {
 
@@ -30,8 +30,11 @@ class StreamScratch {
     if (count == 0) return;
     const size_t bytes = static_cast<size_t>(count) * sizeof(T);
     void* data = nullptr;
+    stream.MakeRoom();
     const cudaError_t error = cudaMallocAsync(&data, bytes, stream.handle());
-    if (error == cudaErrorMemoryAllocation) EndOutOfMemory(bytes);
+    if (error == cudaErrorMemoryAllocation) {
+      stream.cuda_device().EndOutOfMemory(bytes);
+    }
     SWITCHYARD_CUDA_CHECK(error);
     data_ = static_cast<T*>(data);
   }
@@ -45,6 +48,7 @@ class StreamScratch {
   }
   ~StreamScratch() {
     if (data_ == nullptr) return;
+    stream_.CountWork(1);
     SWITCHYARD_CUDA_CHECK(cudaFreeAsync(data_, stream_.handle()));
   }
   StreamScratch(const StreamScratch&) = delete;

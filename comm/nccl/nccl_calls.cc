@@ -52,21 +52,25 @@ bool AllEqual(const std::vector<int64_t>& counts) {
                             std::not_equal_to<>()) == counts.end();
 }
 
+// NCCL may go on with a call, of a group of calls as well.
+bool IsGood(ncclResult_t result) {
+  return result == ncclSuccess || result == ncclInProgress;
+}
+
 // Calls each(rank, count, offset in bytes) inside a group of NCCL calls, for
 // every rank that has a part.
 template <typename Each>
 ncclResult_t ForEachPart(const Call& call, const Each& each) {
-  ncclGroupStart();
-  ncclResult_t result = ncclSuccess;
+  ncclResult_t result = ncclGroupStart();
   int64_t offset = 0;
-  for (size_t r = 0; r < call.counts.size() && result == ncclSuccess; ++r) {
+  for (size_t r = 0; r < call.counts.size() && IsGood(result); ++r) {
     if (call.counts[r] > 0) {
       result = each(static_cast<int>(r), Size(call.counts[r]), offset);
     }
     offset += call.counts[r] * call.element_bytes();
   }
   const ncclResult_t ended = ncclGroupEnd();
-  return result == ncclSuccess ? ended : result;
+  return IsGood(result) ? ended : result;
 }
 
 // NCCL's own takes equal parts only; others are a reduction to each rank.
@@ -105,18 +109,18 @@ ncclResult_t AllToAllV(const NcclGroup& group, const Call& call) {
   ncclResult_t result = ncclGroupStart();
   for (const Block& block : call.send_blocks) {
     if (block.count == 0 || block.peer == group.rank) continue;
-    if (result != ncclSuccess) break;
+    if (!IsGood(result)) break;
     result = ncclSend(call.send + block.offset * bytes, Size(block.count), type,
                       block.peer, group.comm, group.stream);
   }
   for (const Block& block : call.recv_blocks) {
     if (block.count == 0 || block.peer == group.rank) continue;
-    if (result != ncclSuccess) break;
+    if (!IsGood(result)) break;
     result = ncclRecv(call.recv + block.offset * bytes, Size(block.count), type,
                       block.peer, group.comm, group.stream);
   }
   const ncclResult_t ended = ncclGroupEnd();
-  return result == ncclSuccess ? ended : result;
+  return IsGood(result) ? ended : result;
 }
 
 // What stays on the rank is copied.

@@ -22,6 +22,9 @@ ncclConfig_t NonBlocking() {
   return config;
 }
 
+// Of a call about which the ledger knows nothing.
+absl::Status NoLook() { return absl::OkStatus(); }
+
 }  // namespace
 
 absl::Status NcclStatus(ncclResult_t result, const char* call,
@@ -40,24 +43,25 @@ absl::StatusOr<std::unique_ptr<NcclComm>> NcclComm::Create(
   ncclConfig_t config = NonBlocking();
   const ncclResult_t begun =
       ncclCommInitRankConfig(&result->comm_, size, id, rank, &config);
-  const absl::Status taken = result->Taken(begun, "ncclCommInitRankConfig");
+  const absl::Status taken =
+      result->Taken(begun, "ncclCommInitRankConfig", NoLook);
   if (!taken.ok()) return GiveUp(std::move(result), taken);
   return result;
 }
 
-absl::StatusOr<std::unique_ptr<NcclComm>> NcclComm::Split(int color,
-                                                          int key) const {
+absl::StatusOr<std::unique_ptr<NcclComm>> NcclComm::Split(int color, int key,
+                                                          Look look) const {
   auto result = absl::WrapUnique(new NcclComm(timeout_seconds_, true));
   ncclConfig_t config = NonBlocking();
   const ncclResult_t begun =
       ncclCommSplit(comm_, color, key, &result->comm_, &config);
   // It is this communicator's call, and the new one begins in it.
-  const absl::Status taken = Taken(begun, "ncclCommSplit");
+  const absl::Status taken = Taken(begun, "ncclCommSplit", look);
   if (!taken.ok()) return GiveUp(std::move(result), taken);
   if (result->comm_ == nullptr) {
     return absl::UnavailableError("failed in ncclCommSplit: no communicator");
   }
-  SWITCHYARD_RETURN_IF_ERROR(result->Taken(ncclSuccess, "ncclCommSplit"));
+  SWITCHYARD_RETURN_IF_ERROR(result->Taken(ncclSuccess, "ncclCommSplit", look));
   return result;
 }
 
@@ -77,21 +81,22 @@ std::unique_ptr<NcclComm> NcclComm::Borrow(ncclComm_t comm,
 NcclComm::~NcclComm() {
   if (comm_ == nullptr || !owned_) return;
   // Ranks leave together; one that fails to has been abandoned.
-  if (Taken(ncclCommFinalize(comm_), "ncclCommFinalize").ok()) {
+  if (Taken(ncclCommFinalize(comm_), "ncclCommFinalize", NoLook).ok()) {
     ncclCommDestroy(comm_);
   } else {
     ncclCommAbort(comm_);
   }
 }
 
-absl::Status NcclComm::Taken(ncclResult_t result, const char* call) const {
+absl::Status NcclComm::Taken(ncclResult_t result, const char* call,
+                             Look look) const {
   WaitClock clock(timeout_seconds_);
   // Some calls, ncclCommSplit among them, say that all is well and go on.
   if (result == ncclSuccess) result = ncclInProgress;
   while (result == ncclInProgress) {
-    if (clock.Look() == WaitClock::kLate) {
-      return DeadlineError(timeout_seconds_);
-    }
+    const WaitClock::Advice advice = clock.Look();
+    if (advice == WaitClock::kLate) return DeadlineError(timeout_seconds_);
+    if (advice == WaitClock::kLookAround) SWITCHYARD_RETURN_IF_ERROR(look());
     ncclResult_t state = ncclSuccess;
     result = ncclCommGetAsyncError(comm_, &state);
     if (result == ncclSuccess) result = state;

@@ -11,6 +11,7 @@
 #include <memory>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
@@ -27,10 +28,15 @@ class NcclComm {
   static constexpr int kMostBlocks = 32;
   static constexpr int kMostBorrowedBlocks = 64;
 
+  // Asked at most once a second while NCCL waits for other ranks: an error if
+  // it does so in vain.
+  using Look = absl::FunctionRef<absl::Status()>;
+
   // Collective calls.
   static absl::StatusOr<std::unique_ptr<NcclComm>> Create(
       const ncclUniqueId& id, int rank, int size, double timeout_seconds);
-  absl::StatusOr<std::unique_ptr<NcclComm>> Split(int color, int key) const;
+  absl::StatusOr<std::unique_ptr<NcclComm>> Split(int color, int key,
+                                                  Look look) const;
   // The caller's: not destroyed here.
   static std::unique_ptr<NcclComm> Borrow(ncclComm_t comm,
                                           double timeout_seconds);
@@ -42,7 +48,7 @@ class NcclComm {
   int most_blocks() const { return owned_ ? kMostBlocks : kMostBorrowedBlocks; }
   // `result` of `call` on it: waits until NCCL has taken the call, so that
   // what it enqueues is in its stream. Not aborted.
-  absl::Status Taken(ncclResult_t result, const char* call) const;
+  absl::Status Taken(ncclResult_t result, const char* call, Look look) const;
   // An error of an earlier call.
   absl::Status Health() const;
   // For whoever aborts it, which destroys it; null if that was done.

@@ -2,6 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "switchyard/comm/nccl/nccl_transport.h"
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -21,7 +22,9 @@ class NcclFlight : public DeviceTransport::Flight {
  public:
   bool Landed() override { return end_.Reached(); }
   void HoldBack(Stream& stream) override {
-    end_.HoldBack(CudaStreamOf(stream).handle());
+    CudaStream& held = CudaStreamOf(stream);
+    end_.HoldBack(held.handle());
+    held.CountWork(1);
   }
 
   CudaEvent& begin() { return begin_; }
@@ -31,6 +34,14 @@ class NcclFlight : public DeviceTransport::Flight {
   CudaEvent begin_;  // the caller's work is done
   CudaEvent end_;    // the collective is
 };
+
+// What a call gives the group's queue: two events, a kernel, and copies of what
+// stays on the rank.
+int WorkOf(const Call& call, int rank) {
+  return 3 + static_cast<int>(std::count_if(
+                 call.send_blocks.begin(), call.send_blocks.end(),
+                 [rank](const Block& block) { return block.peer == rank; }));
+}
 
 }  // namespace
 
@@ -45,17 +56,22 @@ std::unique_ptr<DeviceTransport::Flight> NcclTransport::NewFlight() {
   return std::make_unique<NcclFlight>();
 }
 
-absl::Status NcclTransport::Start(const Call& call, Flight& flight) {
+void NcclTransport::MakeRoom() { CudaStreamOf(group_.queue).MakeRoom(); }
+
+absl::Status NcclTransport::Start(const Call& call, Flight& flight, Look look) {
   const NcclComm& comm = group_.comm;
   if (comm.get() == nullptr) return comm.Health();
   CudaStream& stream = CudaStreamOf(group_.queue);
   NcclFlight& mine = static_cast<NcclFlight&>(flight);
-  mine.begin().Record(CudaStreamOf(*call.stream).handle());
+  CudaStream& caller = CudaStreamOf(*call.stream);
+  mine.begin().Record(caller.handle());
   mine.begin().HoldBack(stream.handle());
+  caller.CountWork(1);
+  stream.CountWork(WorkOf(call, rank_));
   ncclResult_t result = ncclSuccess;
   SWITCHYARD_RETURN_IF_ERROR(
       EnqueueNcclCall({comm.get(), rank_, stream.handle()}, call, result));
-  SWITCHYARD_RETURN_IF_ERROR(comm.Taken(result, NameOf(call.kind)));
+  SWITCHYARD_RETURN_IF_ERROR(comm.Taken(result, NameOf(call.kind), look));
   mine.end().Record(stream.handle());
   return absl::OkStatus();
 }
@@ -95,11 +111,11 @@ bool NcclTransport::Abort(double seconds) {
                                  [&] { return state->left == 0; });
 }
 
-absl::StatusOr<std::unique_ptr<DeviceTransport>> NcclTransport::Split(int color,
-                                                                      int key) {
+absl::StatusOr<std::unique_ptr<DeviceTransport>> NcclTransport::Split(
+    int color, int key, Look look) {
   CudaStreamOf(group_.queue);  // the new one is for the current GPU
   SWITCHYARD_ASSIGN_OR_RETURN(std::unique_ptr<NcclComm> comm,
-                              group_.comm.Split(color, key));
+                              group_.comm.Split(color, key, look));
   return std::make_unique<NcclTransport>(process_, std::move(comm), key);
 }
 

@@ -19,11 +19,12 @@ class NcclTransport : public DeviceTransport {
                 std::unique_ptr<NcclComm> comm, int rank);
 
   std::unique_ptr<Flight> NewFlight() override;
-  absl::Status Start(const Call& call, Flight& flight) override;
+  void MakeRoom() override;
+  absl::Status Start(const Call& call, Flight& flight, Look look) override;
   absl::Status Health() override;
   bool Abort(double seconds) override;
-  absl::StatusOr<std::unique_ptr<DeviceTransport>> Split(int color,
-                                                         int key) override;
+  absl::StatusOr<std::unique_ptr<DeviceTransport>> Split(int color, int key,
+                                                         Look look) override;
 
  private:
   const std::shared_ptr<NcclProcess> process_;

@@ -27,8 +27,13 @@ void CheckBlas(cublasStatus_t status, const char* call) {
 class BlasHandle {
  public:
   explicit BlasHandle(CudaStream& stream) : device_(stream.cuda_device()) {
+    device_.Rest();
     CheckBlas(cublasCreate(&handle_), "cublasCreate");
     CheckBlas(cublasSetStream(handle_, stream.handle()), "cublasSetStream");
+    // Else partial sums of bf16 products may be added in bf16.
+    CheckBlas(cublasSetMathMode(
+                  handle_, CUBLAS_MATH_DISALLOW_REDUCED_PRECISION_REDUCTION),
+              "cublasSetMathMode");
     workspace_ = device_.Allocate(kWorkspaceBytes);
     CheckBlas(cublasSetWorkspace(handle_, workspace_, kWorkspaceBytes),
               "cublasSetWorkspace");
@@ -75,6 +80,7 @@ int Leading(const ConstTensorView& view) {
 // cuBLAS counts columns first: to it a row-major matrix is its transpose, so
 // cᵀ = op(b)ᵀ · op(a)ᵀ is asked for.
 void Ask(CudaStream& stream, const MatMulArgs& args, int64_t inner) {
+  stream.MakeRoom();
   const float one = 1.0f;
   const float beta = args.accumulate ? 1.0f : 0.0f;
   CheckBlas(cublasGemmEx(HandleOf(stream), OperationOf(args.transpose_b),
@@ -159,6 +165,7 @@ void MultiplyRagged(CudaStream& stream,
   const StreamScratch<const void*> b(stream, absl::MakeConstSpan(groups.b));
   const StreamScratch<void*> c(stream, absl::MakeConstSpan(groups.c));
   const cudaDataType_t type = TypeOf(products[0].a);
+  stream.MakeRoom();
   CheckBlas(cublasGemmGroupedBatchedEx(
                 HandleOf(stream), weights.data(), inputs.data(),
                 groups.columns.data(), groups.rows.data(), groups.inner.data(),

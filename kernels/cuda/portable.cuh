@@ -58,9 +58,10 @@ cudaError_t Launch(void (*kernel)(Params...), dim3 grid, dim3 block,
 
 #endif  // __CUDACC__
 
-// Launches, ends the process if that fails, and counts.
+// Launches when there is room, ends the process if that fails, and counts.
 #define SWITCHYARD_RUN(kernel, grid, block, shared_bytes, stream, ...)         \
   do {                                                                         \
+    (stream).MakeRoom();                                                       \
     SWITCHYARD_CUDA_CHECK(SWITCHYARD_LAUNCH(kernel, grid, block, shared_bytes, \
                                             (stream).handle(), __VA_ARGS__));  \
     (stream).cuda_device().CountLaunch();                                      \

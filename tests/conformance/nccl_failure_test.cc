@@ -7,6 +7,7 @@
 #include <mpi.h>
 
 #include <chrono>
+#include <functional>
 #include <string>
 
 #include "absl/strings/match.h"
@@ -66,6 +67,27 @@ class NcclFailureTest : public NcclTest {
     EXPECT_GE(named, 1) << enqueued << "\n" << known;
   }
 
+  absl::Status Sum() {
+    return world()
+        .AllReduce(*stream_, Floats(8), ReduceOp::kSum, {4, "backward"})
+        .Wait();
+  }
+
+  // `calls` of all ranks but the last one, which comes when they have failed.
+  void WithoutTheLastRank(const std::function<absl::Status()>& calls) {
+    if (!last()) {
+      const double begin = Now();
+      const absl::Status known = calls();
+      EXPECT_GE(Now() - begin, kTimeoutSeconds);
+      EXPECT_LT(Now() - begin, kTimeoutSeconds + kBeyond);
+      EXPECT_EQ(known.code(), absl::StatusCode::kDeadlineExceeded) << known;
+      EXPECT_THAT(std::string(known.message()),
+                  ::testing::HasSubstr("all-reduce (sum, 8 fp32)"));
+    }
+    MPI_Barrier(MPI_COMM_WORLD);
+    ExpectNothingWorks();
+  }
+
   void ExpectNothingWorks() {
     const absl::Status later =
         world()
@@ -99,24 +121,37 @@ TEST_F(NcclFailureTest, AnotherOperation) {
 
 // The last rank makes its call when all others have given up.
 TEST_F(NcclFailureTest, ALateRankIsNamedAtTheDeadline) {
-  const double begin = Now();
-  if (last()) {
-    MPI_Barrier(MPI_COMM_WORLD);
-  } else {
-    EXPECT_TRUE(
-        world()
-            .AllReduce(*stream_, Floats(8), ReduceOp::kSum, {4, "backward"})
-            .Wait()
-            .ok());
-    const absl::Status known = WaitForResults(*stream_, world());
-    EXPECT_GE(Now() - begin, kTimeoutSeconds);
-    EXPECT_LT(Now() - begin, kTimeoutSeconds + kBeyond);
-    EXPECT_EQ(known.code(), absl::StatusCode::kDeadlineExceeded) << known;
-    EXPECT_THAT(std::string(known.message()),
-                ::testing::HasSubstr("all-reduce (sum, 8 fp32)"));
-    MPI_Barrier(MPI_COMM_WORLD);
-  }
-  ExpectNothingWorks();
+  WithoutTheLastRank([&] {
+    EXPECT_TRUE(Sum().ok());
+    return WaitForResults(*stream_, world());
+  });
+}
+
+// The driver takes some 1000 kernels behind a call that waits: who gives more
+// is not held up inside it.
+TEST_F(NcclFailureTest, ALateRankIsNamedWhileMoreWorkIsGiven) {
+  WithoutTheLastRank([&] {
+    EXPECT_TRUE(Sum().ok());
+    for (int i = 0; i < 3000; ++i) stream_->Zero(Floats(8));
+    return world().Health();
+  });
+}
+
+// So may it wait where memory is asked for.
+TEST_F(NcclFailureTest, ALateRankIsNamedWhileMemoryIsAllocated) {
+  WithoutTheLastRank([&] {
+    EXPECT_TRUE(Sum().ok());
+    const Storage more(device(), DType::kFloat32, Shape{16});
+    return world().Health();
+  });
+}
+
+TEST_F(NcclFailureTest, ALateRankIsNamedWhileMoreCallsAreMade) {
+  WithoutTheLastRank([&] {
+    absl::Status known = Sum();
+    for (int i = 0; i < 3000 && known.ok(); ++i) known = Sum();
+    return known;
+  });
 }
 
 // What a rank does not give itself is seen before NCCL is asked.

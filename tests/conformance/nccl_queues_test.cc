@@ -6,11 +6,15 @@
 #include <cuda_runtime.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <memory>
+#include <set>
 #include <thread>
 #include <vector>
 
 #include "switchyard/base/cuda/cuda_stream.h"
+#include "switchyard/comm/nccl/nccl_comm.h"
+#include "switchyard/comm/nccl/nccl_process.h"
 #include "switchyard/comm/nccl/use_nccl.h"
 #include "switchyard/tests/conformance/buffer.h"
 #include "switchyard/tests/conformance/nccl_gpu.h"
@@ -86,7 +90,49 @@ TEST_F(NcclQueuesTest, AGroupsCallPassesAnotherGroupsThatIsHeldUp) {
   EXPECT_EQ(first.Values()[0], world().size());
 }
 
-TEST_F(NcclQueuesTest, GroupsForWhichThereIsNoRoomShareAQueue) {
+// Of one rank.
+std::unique_ptr<NcclComm> NewComm() {
+  ncclUniqueId id;
+  EXPECT_EQ(ncclGetUniqueId(&id), ncclSuccess);
+  auto comm = NcclComm::Create(id, /*rank=*/0, /*size=*/1, kTimeoutSeconds);
+  EXPECT_TRUE(comm.ok()) << comm.status();
+  return *std::move(comm);
+}
+
+std::set<Stream*> QueuesOf(NcclProcess& process, int groups) {
+  std::set<Stream*> queues;
+  for (int i = 0; i < groups; ++i) {
+    queues.insert(&process.Join(NewComm()).queue);
+  }
+  return queues;
+}
+
+// The calls of those for which there is no room go on in the last queue.
+TEST_F(NcclQueuesTest, GroupsHaveQueuesOfTheirOwnWhileTheirBlocksFit) {
+  int multiprocessors = 0;
+  ASSERT_EQ(cudaDeviceGetAttribute(&multiprocessors,
+                                   cudaDevAttrMultiProcessorCount, 0),
+            cudaSuccess);
+  const int fit = multiprocessors / NcclComm::kMostBlocks;
+  NcclProcess process(device());
+  EXPECT_EQ(QueuesOf(process, fit).size(), fit);
+  Stream& last = process.Join(NewComm()).queue;
+  EXPECT_EQ(&process.Join(NewComm()).queue, &last);
+}
+
+TEST_F(NcclQueuesTest, AllShareOneIfTheUserLetsNcclHaveMoreBlocks) {
+  for (const char* name : {"NCCL_MAX_CTAS", "NCCL_MIN_NCHANNELS"}) {
+    setenv(name, "33", 1);
+    NcclProcess more(device());
+    EXPECT_EQ(QueuesOf(more, 3).size(), 1) << name;
+    setenv(name, "32", 1);
+    NcclProcess as_many(device());
+    EXPECT_GT(QueuesOf(as_many, 3).size(), 1) << name;
+    unsetenv(name);
+  }
+}
+
+TEST_F(NcclQueuesTest, ManyGroupsWork) {
   constexpr int kGroups = 12;
   const auto stream = device().NewStream();
   Rank rank{world(), device(), *stream};

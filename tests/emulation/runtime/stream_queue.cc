@@ -12,6 +12,8 @@ namespace switchyard::emulation {
 namespace {
 
 constexpr uint64_t kLongestDelayMicroseconds = 300;
+// As many as a driver takes about: who enqueues another waits, whatever for.
+constexpr size_t kMostTasks = 1024;
 
 }  // namespace
 
@@ -35,6 +37,7 @@ void StreamQueue::Run(const Task& task) {
 
 void StreamQueue::Enqueue(Task task) {
   std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return tasks_.size() < kMostTasks; });
   const bool idle = finished_ == enqueued_++;
   if (idle && !task.may_wait && settings().streams == Streams::kSynchronous) {
     lock.unlock();

@@ -161,7 +161,8 @@ TEST_F(CudaDeviceDeathTest, ErrorsNameTheCall) {
 
 TEST_F(CudaDeviceDeathTest, TooMuchMemoryIsRefusedInASentence) {
   const size_t bytes = static_cast<size_t>(MemoryOf(*device_).total) + 1;
-  EXPECT_DEATH(device_->Allocate(bytes), "memory");
+  EXPECT_DEATH(device_->Allocate(bytes),
+               "expected .* GB more of memory on cuda:0, found .* free; use");
 }
 
 }  // namespace
