@@ -28,6 +28,16 @@ int RankOnNode(const comm::Communicator& world) {
       [node](const comm::Member& member) { return member.node == node; }));
 }
 
+// With where it happened, for other ranks report it too.
+absl::Status Located(const comm::Communicator& world,
+                     const absl::Status& status) {
+  if (status.ok() || world.size() == 1) return status;
+  return absl::Status(status.code(),
+                      absl::StrCat("rank ", world.rank(), " (host ",
+                                   world.members()[world.rank()].host,
+                                   "): ", status.message()));
+}
+
 absl::StatusOr<std::unique_ptr<Device>> NewGpu(
     const comm::Communicator& world) {
   SWITCHYARD_ASSIGN_OR_RETURN(const int gpus, CudaDeviceCount());
@@ -84,7 +94,8 @@ absl::StatusOr<RankDevice> RankDevice::Create(comm::Communicator& world,
     return RankDevice(std::make_unique<CpuDevice>(choice.threads));
   }
   absl::StatusOr<std::unique_ptr<Device>> gpu = NewGpu(world);
-  SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, gpu.status()));
+  SWITCHYARD_RETURN_IF_ERROR(
+      AgreeOnStatus(world, Located(world, gpu.status())));
   RankDevice result(*std::move(gpu));
   if (world.size() == 1) return result;
   SWITCHYARD_ASSIGN_OR_RETURN(const bool nccl,
@@ -92,8 +103,8 @@ absl::StatusOr<RankDevice> RankDevice::Create(comm::Communicator& world,
   if (nccl) {
     const absl::Status used =
         comm::UseNccl(world, *result, choice.timeout_seconds);
-    if (used.ok()) result.world_ = &world;
-    SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, used));
+    result.world_ = &world;  // all ranks leave, also where it failed
+    SWITCHYARD_RETURN_IF_ERROR(AgreeOnStatus(world, Located(world, used)));
   }
   return result;
 }
