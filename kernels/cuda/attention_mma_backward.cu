@@ -136,7 +136,7 @@ __global__ void __launch_bounds__(kMmaThreads)
     head = next_head;
     query = next_query;
   }
-  __syncthreads();
+  // Of keys and values a warp reads and overwrites its own rows only.
   const float unscaled[2] = {1.0f, 1.0f};
   const float scales[2] = {shape.scale, shape.scale};
   StoreTile<kWidth>(dv, unscaled, own, args.dv, args.aligned, values);
