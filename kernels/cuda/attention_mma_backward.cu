@@ -206,7 +206,7 @@ __global__ void __launch_bounds__(kMmaThreads)
     }
     AddTile<kKeys, kWidth>(dq, ds, keys);
   }
-  __syncthreads();
+  // Likewise of queries and douts.
   const float scales[2] = {args.shape.scale, args.shape.scale};
   StoreTile<kWidth>(dq, scales, tile, args.dq, args.aligned, queries);
 }

@@ -20,6 +20,7 @@
 #   flags        of switchyard, which trains `tiny` for a step
 #   ranks        under mpirun; 0: without
 #   environment  besides SWITCHYARD_TEST_DEVICE=cuda and races looked for
+#   timeout      seconds after which a run counts as stuck, if not the usual
 #   check        what must find it, from faults/checks.toml
 #   quick        true if it is among the quick ones
 import argparse

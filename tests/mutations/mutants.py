@@ -16,7 +16,7 @@ import tempfile
 import time
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
-TIMEOUT = 300  # seconds a run
+TIMEOUT = 300  # seconds a run, unless a test has its own
 TRAINING = ('train --device cuda --model {source}/examples/models/tiny/config.json '
             '--data {source}/CONTRIBUTING.md --out {folder}/out --steps 1 '
             '--global_batch {ranks} --micro_batch 1 --seq_len 16 --seed 3 '
@@ -176,6 +176,7 @@ def _command(test, program, folder):
 def run_test(test, program, environment=None):
     """Runs a test, whose program lies at a path."""
     begin = time.monotonic()
+    seconds = test.get('timeout', TIMEOUT)
     variables = ENVIRONMENT | test.get('environment', {}) | (environment or {})
     with tempfile.TemporaryDirectory() as folder:
         process = subprocess.Popen(
@@ -183,10 +184,10 @@ def run_test(test, program, environment=None):
             env=os.environ | variables, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, start_new_session=True)
         try:
-            output, _ = process.communicate(timeout=TIMEOUT)
+            output, _ = process.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             output, _ = process.communicate()
-            output += f'\nended after {TIMEOUT} s\n'.encode()
+            output += f'\nended after {seconds} s\n'.encode()
     return Result(process.returncode, output.decode(errors='replace'),
                   time.monotonic() - begin)
