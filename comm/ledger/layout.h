@@ -111,11 +111,12 @@ struct Record {
 };
 
 // Sizes follow from the number of ranks: a record holds two numbers for each,
-// and many ranks keep fewer records.
+// and many ranks keep fewer records. Of calls on a GPU about as many are under
+// way at once.
 class Layout {
  public:
   explicit Layout(int world_size)
-      : depth_(std::clamp(4096 / world_size, 16, 256)),
+      : depth_(std::clamp(65536 / world_size, 64, 256)),
         record_bytes_(sizeof(Record) + 2 * sizeof(int64_t) * world_size),
         region_bytes_(RoundUp(sizeof(GroupHeader) + depth_ * record_bytes_)) {}
 
