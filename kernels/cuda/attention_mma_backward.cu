@@ -212,9 +212,9 @@ __global__ void __launch_bounds__(kMmaThreads)
 }
 
 bool AllAligned(const AttentionBackwardArgs& args) {
-  return AlignedHeads(args.q) && AlignedHeads(args.k) && AlignedHeads(args.v) &&
-         AlignedHeads(args.dout) && AlignedHeads(args.dq) &&
-         AlignedHeads(args.dk) && AlignedHeads(args.dv);
+  return RowsAligned(args.q) && RowsAligned(args.k) && RowsAligned(args.v) &&
+         RowsAligned(args.dout) && RowsAligned(args.dq) &&
+         RowsAligned(args.dk) && RowsAligned(args.dv);
 }
 
 }  // namespace
