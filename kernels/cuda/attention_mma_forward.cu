@@ -164,7 +164,7 @@ void MmaAttention(CudaStream& stream, const AttentionArgs& args) {
                                RowsAligned(args.v) && RowsAligned(args.out)};
   ForMmaWidth(shape.head_dim, [&](auto width) {
     constexpr int kWidth = decltype(width)::value;
-    AllowShared(ForwardKernel<kWidth>, kSharedBytes<kWidth>);
+    AllowShared(ForwardKernel<kWidth>, kSharedBytes<kWidth>, shape.head_dim);
     SWITCHYARD_RUN(ForwardKernel<kWidth>,
                    BlocksFor(shape, shape.length * shape.group, kMmaRows),
                    dim3(kMmaThreads), kSharedBytes<kWidth>, stream, forward);
