@@ -179,7 +179,9 @@ for tool in memcheck racecheck initcheck synccheck; do
     skip "compute-sanitizer, $tool" "needs a GPU"
   elif ! command -v compute-sanitizer >/dev/null; then
     check "compute-sanitizer, $tool" command -v compute-sanitizer
-  elif [[ -z $QUICK || $tool == memcheck ]]; then
+  elif [[ -n $QUICK && $tool != memcheck ]]; then
+    skip "compute-sanitizer, $tool" "--quick"
+  else
     check "compute-sanitizer, $tool" sanitize "$tool"
   fi
 done

@@ -27,17 +27,25 @@ operator_tests() {
 }
 
 # sanitize TOOL: the programs of the operators' tests under compute-sanitizer.
+# To have run none is no success.
 sanitize() {
-  local name program status=0
+  local name program programs=0 status=0
   while read -r name; do
     program=$BUILD/tests/unit/kernels/$name
     if [[ ! -x $program ]]; then continue; fi
+    programs=$((programs + 1))
     if ! run env SWITCHYARD_TEST_DEVICE=cuda compute-sanitizer --tool "$1" \
       --error-exitcode 9 "$program" --gtest_filter='-*Death*'; then
       echo "= $1 complains about $name"
       status=1
     fi
   done < <(ctest --test-dir "$BUILD" -L gpu -N | sed -n 's/.*: \(.*\)_cuda$/\1/p')
+  echo "= $programs programs"
+  if [[ $programs -eq 0 ]]; then
+    echo "= expected operators' tests in $BUILD/tests/unit/kernels, found none;" \
+      "build with -DSWITCHYARD_TESTS=ON"
+    status=1
+  fi
   return $status
 }
 

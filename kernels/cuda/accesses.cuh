@@ -38,7 +38,8 @@ __device__ __forceinline__ void StoreWords(const uint32_t (&word)[4],
 }
 
 // Elements to and from words; the first element lies in the lowest bits. The
-// third argument says which type they have in memory.
+// third argument says which type they have in memory; bf16 becomes fp32, or
+// stays as it is, whatever its bits.
 template <int kWords>
 __device__ __forceinline__ void Unpack(const uint32_t (&word)[kWords],
                                        float* values, float) {
@@ -52,6 +53,17 @@ __device__ __forceinline__ void Unpack(const uint32_t (&word)[kWords],
   for (int i = 0; i < kWords; ++i) {
     values[2 * i] = __uint_as_float(word[i] << 16);
     values[2 * i + 1] = __uint_as_float(word[i] & 0xFFFF0000u);
+  }
+}
+template <int kWords>
+__device__ __forceinline__ void Unpack(const uint32_t (&word)[kWords],
+                                       BFloat* values, BFloat) {
+#pragma unroll
+  for (int i = 0; i < kWords; ++i) {
+    values[2 * i] =
+        __ushort_as_bfloat16(static_cast<unsigned short>(word[i] & 0xFFFFu));
+    values[2 * i + 1] =
+        __ushort_as_bfloat16(static_cast<unsigned short>(word[i] >> 16));
   }
 }
 template <int kWords>
@@ -70,15 +82,25 @@ __device__ __forceinline__ void Pack(const float* values,
 #pragma unroll
   for (int i = 0; i < kWords; ++i) word[i] = __float_as_uint(values[i]);
 }
+__device__ __forceinline__ uint32_t WordOf(BFloat low, BFloat high) {
+  return __bfloat16_as_ushort(low) |
+         static_cast<uint32_t>(__bfloat16_as_ushort(high)) << 16;
+}
+template <int kWords>
+__device__ __forceinline__ void Pack(const BFloat* values,
+                                     uint32_t (&word)[kWords], BFloat) {
+#pragma unroll
+  for (int i = 0; i < kWords; ++i) {
+    word[i] = WordOf(values[2 * i], values[2 * i + 1]);
+  }
+}
 template <int kWords>
 __device__ __forceinline__ void Pack(const float* values,
                                      uint32_t (&word)[kWords], BFloat) {
 #pragma unroll
   for (int i = 0; i < kWords; ++i) {
-    const uint32_t low = __bfloat16_as_ushort(FromFloat<BFloat>(values[2 * i]));
-    const uint32_t high =
-        __bfloat16_as_ushort(FromFloat<BFloat>(values[2 * i + 1]));
-    word[i] = low | high << 16;
+    word[i] = WordOf(FromFloat<BFloat>(values[2 * i]),
+                     FromFloat<BFloat>(values[2 * i + 1]));
   }
 }
 template <int kWords>

@@ -218,12 +218,6 @@ __device__ __forceinline__ void StoreTile(const float (&sums)[kWidth / 8][4],
   }
 }
 
-// Whether all rows' heads begin at multiples of 16 bytes, if head_dim allows.
-inline bool AlignedHeads(const ConstTensorView& view) {
-  return reinterpret_cast<uintptr_t>(view.raw()) % 16 == 0 &&
-         view.row_stride() % 8 == 0;
-}
-
 // function(kWidth as a constant), if tensor cores take this head.
 template <typename Function>
 void ForMmaWidth(int64_t head_dim, const Function& function) {

@@ -212,9 +212,9 @@ __global__ void __launch_bounds__(kMmaThreads)
 }
 
 bool AllAligned(const AttentionBackwardArgs& args) {
-  return AlignedHeads(args.q) && AlignedHeads(args.k) && AlignedHeads(args.v) &&
-         AlignedHeads(args.dout) && AlignedHeads(args.dq) &&
-         AlignedHeads(args.dk) && AlignedHeads(args.dv);
+  return RowsAligned(args.q) && RowsAligned(args.k) && RowsAligned(args.v) &&
+         RowsAligned(args.dout) && RowsAligned(args.dq) &&
+         RowsAligned(args.dk) && RowsAligned(args.dv);
 }
 
 }  // namespace
@@ -235,11 +235,13 @@ void MmaAttentionBackward(CudaStream& stream, const AttentionBackwardArgs& args,
                              AllAligned(args)};
   ForMmaWidth(shape.head_dim, [&](auto width) {
     constexpr int kWidth = decltype(width)::value;
-    AllowShared(KeyGradientsKernel<kWidth>, kSharedBytes<kWidth>);
+    AllowShared(KeyGradientsKernel<kWidth>, kSharedBytes<kWidth>,
+                shape.head_dim);
     SWITCHYARD_RUN(KeyGradientsKernel<kWidth>,
                    BlocksFor(shape, shape.length, kMmaRows), dim3(kMmaThreads),
                    kSharedBytes<kWidth>, stream, backward);
-    AllowShared(QueryGradientsKernel<kWidth>, kSharedBytes<kWidth>);
+    AllowShared(QueryGradientsKernel<kWidth>, kSharedBytes<kWidth>,
+                shape.head_dim);
     SWITCHYARD_RUN(QueryGradientsKernel<kWidth>,
                    BlocksFor(shape, shape.length * shape.group, kMmaRows),
                    dim3(kMmaThreads), kSharedBytes<kWidth>, stream, backward);

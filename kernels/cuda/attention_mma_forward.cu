@@ -160,11 +160,11 @@ void MmaAttention(CudaStream& stream, const AttentionArgs& args) {
                            RowsOf<BFloat>(args.v),
                            MutableRowsOf<BFloat>(args.out),
                            MutableRowsOf<float>(args.logsumexp),
-                           AlignedHeads(args.q) && AlignedHeads(args.k) &&
-                               AlignedHeads(args.v) && AlignedHeads(args.out)};
+                           RowsAligned(args.q) && RowsAligned(args.k) &&
+                               RowsAligned(args.v) && RowsAligned(args.out)};
   ForMmaWidth(shape.head_dim, [&](auto width) {
     constexpr int kWidth = decltype(width)::value;
-    AllowShared(ForwardKernel<kWidth>, kSharedBytes<kWidth>);
+    AllowShared(ForwardKernel<kWidth>, kSharedBytes<kWidth>, shape.head_dim);
     SWITCHYARD_RUN(ForwardKernel<kWidth>,
                    BlocksFor(shape, shape.length * shape.group, kMmaRows),
                    dim3(kMmaThreads), kSharedBytes<kWidth>, stream, forward);

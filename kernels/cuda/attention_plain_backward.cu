@@ -194,11 +194,13 @@ void Run(CudaStream& stream, const AttentionBackwardArgs& args,
                                 MutableRowsOf<T>(args.dv)};
   ForPlainWidth(shape.head_dim, [&](auto width) {
     constexpr int kWidth = decltype(width)::value;
-    AllowShared(KeyGradientsKernel<kWidth, T>, kSharedBytes<kWidth>);
+    AllowShared(KeyGradientsKernel<kWidth, T>, kSharedBytes<kWidth>,
+                shape.head_dim);
     SWITCHYARD_RUN((KeyGradientsKernel<kWidth, T>),
                    BlocksFor(shape, shape.length, kPlainTile),
                    dim3(kPlainThreads), kSharedBytes<kWidth>, stream, backward);
-    AllowShared(QueryGradientsKernel<kWidth, T>, kSharedBytes<kWidth>);
+    AllowShared(QueryGradientsKernel<kWidth, T>, kSharedBytes<kWidth>,
+                shape.head_dim);
     SWITCHYARD_RUN((QueryGradientsKernel<kWidth, T>),
                    BlocksFor(shape, shape.length * shape.group, kPlainTile),
                    dim3(kPlainThreads), kSharedBytes<kWidth>, stream, backward);

@@ -148,7 +148,7 @@ void Run(CudaStream& stream, const AttentionArgs& args) {
                               MutableRowsOf<float>(args.logsumexp)};
   ForPlainWidth(shape.head_dim, [&](auto width) {
     constexpr int kWidth = decltype(width)::value;
-    AllowShared(ForwardKernel<kWidth, T>, kSharedBytes<kWidth>);
+    AllowShared(ForwardKernel<kWidth, T>, kSharedBytes<kWidth>, shape.head_dim);
     SWITCHYARD_RUN((ForwardKernel<kWidth, T>),
                    BlocksFor(shape, shape.length * shape.group, kPlainTile),
                    dim3(kPlainThreads), kSharedBytes<kWidth>, stream, forward);

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "switchyard/base/check.h"
 #include "switchyard/kernels/attention.h"
 #include "switchyard/kernels/cuda/elements.cuh"
 
@@ -144,9 +145,19 @@ __device__ __forceinline__ int64_t StatisticsAt(const AttentionShape& shape,
   return (sequence * shape.heads() + head) * shape.padded_length() + position;
 }
 
-// Kernels with more than 48 KiB of shared memory must say so.
+// Kernels with more than 48 KiB of shared memory must say so. GPUs of compute
+// capability 8.6, 8.9 and 12.0 have 99 KiB a block, which is too little for
+// heads of more than 128.
 template <typename Kernel>
-void AllowShared(Kernel* kernel, int64_t bytes) {
+void AllowShared(Kernel* kernel, int64_t bytes, int64_t head_dim) {
+  int device = 0, most = 0;
+  SWITCHYARD_CUDA_CHECK(cudaGetDevice(&device));
+  SWITCHYARD_CUDA_CHECK(cudaDeviceGetAttribute(
+      &most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device));
+  SWITCHYARD_CHECK(bytes <= most)
+      << "expected shared memory of " << bytes
+      << " bytes a block for a head_dim of " << head_dim << ", found " << most
+      << " on this GPU; use --device cpu or a model with smaller heads";
   SWITCHYARD_CUDA_CHECK(
       cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                            static_cast<int>(bytes)));

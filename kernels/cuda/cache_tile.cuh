@@ -61,11 +61,10 @@ __device__ __forceinline__ RowPieces PiecesOf(const CacheShape& shape,
           position / kPiece - first_piece + 1};
 }
 
-// Whether 16 bytes at a time are all of a tensor's heads.
+// Whether accesses of 16 bytes are all of a tensor's heads.
 inline bool Vectors(const ConstTensorView& view) {
-  const int64_t size = static_cast<int64_t>(SizeOf(view.dtype()));
-  return reinterpret_cast<uintptr_t>(view.raw()) % 16 == 0 &&
-         view.row_stride() * size % 16 == 0 && view.dim(2) * size % 16 == 0;
+  const int64_t head = view.dim(2) * static_cast<int64_t>(SizeOf(view.dtype()));
+  return RowsAligned(view) && head % kAccessBytes == 0;
 }
 
 // Floats from a row of a tile to the next: whole vectors, and four more so that

@@ -233,7 +233,7 @@ void RunRows(CudaStream& stream, const Pieces<T>& args) {
   const int64_t chunks = (shape.group + kHeads - 1) / kHeads;
   const int64_t blocks = args.rows * shape.kv_heads * chunks * args.pieces;
   const int64_t bytes = SharedBytes(shape.head_dim);
-  AllowShared(PieceKernel<T>, bytes);
+  AllowShared(PieceKernel<T>, bytes, shape.head_dim);
   SWITCHYARD_RUN(PieceKernel<T>, dim3(static_cast<unsigned>(blocks)),
                  dim3(kCacheThreads), static_cast<size_t>(bytes), stream, args);
   const int64_t joins = (args.rows * shape.heads() + kWarps - 1) / kWarps;

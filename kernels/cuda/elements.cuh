@@ -51,6 +51,23 @@ Rows<T> MutableRowsOf(const TensorView& view) {
   return {static_cast<T*>(view.raw()), view.row_stride()};
 }
 
+// What a thread accesses at once, at most.
+inline constexpr int64_t kAccessBytes = 16;
+
+// Whether the first row, or every row, begins at a multiple of so many bytes.
+inline bool BeginsAligned(const ConstTensorView& view, int64_t bytes) {
+  return reinterpret_cast<uintptr_t>(view.raw()) %
+             static_cast<uintptr_t>(bytes) ==
+         0;
+}
+inline bool RowsAligned(const ConstTensorView& view,
+                        int64_t bytes = kAccessBytes) {
+  const bool one_row = view.shape().rank() == 1 || view.dim(0) <= 1;
+  const int64_t pitch =
+      view.row_stride() * static_cast<int64_t>(SizeOf(view.dtype()));
+  return BeginsAligned(view, bytes) && (one_row || pitch % bytes == 0);
+}
+
 // Calls `function` with a value of the C++ type of fp32 or bf16.
 template <typename Function>
 void ForFloating(DType dtype, const Function& function) {

@@ -11,8 +11,8 @@
 #include "switchyard/base/cuda/stream_scratch.h"
 #include "switchyard/kernels/cuda/device_check.cuh"
 #include "switchyard/kernels/cuda/elements.cuh"
-#include "switchyard/kernels/cuda/packs.cuh"
 #include "switchyard/kernels/cuda/permute.h"
+#include "switchyard/kernels/cuda/pieces.cuh"
 #include "switchyard/kernels/cuda/reductions.cuh"
 
 namespace switchyard::kernels::cuda {
@@ -36,11 +36,11 @@ struct Assignments {
   }
 };
 
-// The packs of tokens: each block has some tokens, or a part of one, such that
+// The pieces of tokens: each block has some tokens, or a part of one, such that
 // the threads of a warp are neighbours in a row.
-struct TokenPacks {
-  int64_t packs;  // of a token
-  int threads;    // for a token, of a block
+struct TokenPieces {
+  int64_t pieces;  // of a token
+  int threads;     // for a token, of a block
 
   __device__ int64_t Token() const {
     return int64_t{blockIdx.x} * (kBlock / threads) + threadIdx.x / threads;
@@ -48,64 +48,60 @@ struct TokenPacks {
   __device__ int64_t First() const { return threadIdx.x % threads; }
 };
 
-TokenPacks TokenPacksOf(int64_t width, int pack_size) {
-  const int64_t packs = width / pack_size;
+TokenPieces TokenPiecesOf(int64_t width, int piece_size) {
+  const int64_t pieces = width / piece_size;
   int threads = kWarp;
-  while (threads < kBlock && threads < packs) threads *= 2;
-  return {packs, threads};
+  while (threads < kBlock && threads < pieces) threads *= 2;
+  return {pieces, threads};
 }
 
-template <typename T, typename P>
+// Without gates elements keep their bits, those of NaNs too.
+template <typename T, int kCount>
 __global__ void __launch_bounds__(kBlock)
-    PermuteKernel(Assignments to, TokenPacks packs, Rows<const T> x,
+    PermuteKernel(Assignments to, TokenPieces pieces, Rows<const T> x,
                   Rows<T> buffer) {
-  const int64_t token = packs.Token();
+  const int64_t token = pieces.Token();
   if (token >= to.tokens) return;
-  for (int64_t i = packs.First(); i < packs.packs; i += packs.threads) {
-    P pack;
-    LoadPack(x[token] + i * P::kSize, pack);
+  for (int64_t i = pieces.First(); i < pieces.pieces; i += pieces.threads) {
+    T piece[kCount];
+    LoadPiece(x[token] + i * kCount, piece);
     for (int64_t j = 0; j < to.choices; ++j) {
       const int64_t row = to.RowOf(token, j);
       if (row < 0) continue;
-      P scaled = pack;
-      if (to.gates.data != nullptr) {
-        const float gate = to.gates[token][j];
-        for (T& value : scaled.values) {
-          value = FromFloat<T>(ToFloat(value) * gate);
-        }
+      const bool gated = to.gates.data != nullptr;
+      const float gate = gated ? to.gates[token][j] : 1.0f;
+      T scaled[kCount];
+      for (int v = 0; v < kCount; ++v) {
+        scaled[v] = gated ? FromFloat<T>(ToFloat(piece[v]) * gate) : piece[v];
       }
-      StorePack(scaled, buffer[row] + i * P::kSize);
+      StorePiece(scaled, buffer[row] + i * kCount);
     }
   }
 }
 
-template <typename T, typename P>
+template <typename T, int kCount>
 __global__ void __launch_bounds__(kBlock)
-    UnpermuteKernel(Assignments from, TokenPacks packs, Rows<const T> buffer,
+    UnpermuteKernel(Assignments from, TokenPieces pieces, Rows<const T> buffer,
                     Rows<T> y) {
-  const int64_t token = packs.Token();
+  const int64_t token = pieces.Token();
   if (token >= from.tokens) return;
-  for (int64_t i = packs.First(); i < packs.packs; i += packs.threads) {
-    float sums[P::kSize] = {};
+  for (int64_t i = pieces.First(); i < pieces.pieces; i += pieces.threads) {
+    float sums[kCount] = {};
     for (int64_t j = 0; j < from.choices; ++j) {
       const int64_t row = from.RowOf(token, j);
       if (row < 0) continue;
       const float gate =
           from.gates.data != nullptr ? from.gates[token][j] : 1.0f;
-      P pack;
-      LoadPack(buffer[row] + i * P::kSize, pack);
-      for (int v = 0; v < P::kSize; ++v) {
-        sums[v] = fmaf(gate, ToFloat(pack.values[v]), sums[v]);
-      }
+      float piece[kCount];
+      LoadPiece(buffer[row] + i * kCount, piece);
+      for (int v = 0; v < kCount; ++v) sums[v] = fmaf(gate, piece[v], sums[v]);
     }
-    P result;
-    for (int v = 0; v < P::kSize; ++v) result.values[v] = FromFloat<T>(sums[v]);
-    StorePack(result, y[token] + i * P::kSize);
+    StorePiece(sums, y[token] + i * kCount);
   }
 }
 
 // A warp a choice.
-template <typename T, typename P>
+template <typename T, int kCount>
 __global__ void __launch_bounds__(kBlock)
     GateGradientKernel(Assignments from, Rows<const T> dy, Rows<const T> buffer,
                        Rows<float> dgates) {
@@ -115,14 +111,12 @@ __global__ void __launch_bounds__(kBlock)
   const int64_t choice = assignment % from.choices;
   const int64_t row = from.RowOf(token, choice);
   float sum = 0.0f;
-  const int64_t packs = row < 0 ? 0 : from.width / P::kSize;
-  for (int64_t i = Lane(); i < packs; i += kWarp) {
-    P a, b;
-    LoadPack(dy[token] + i * P::kSize, a);
-    LoadPack(buffer[row] + i * P::kSize, b);
-    for (int v = 0; v < P::kSize; ++v) {
-      sum = fmaf(ToFloat(a.values[v]), ToFloat(b.values[v]), sum);
-    }
+  const int64_t pieces = row < 0 ? 0 : from.width / kCount;
+  for (int64_t i = Lane(); i < pieces; i += kWarp) {
+    float a[kCount], b[kCount];
+    LoadPiece(dy[token] + i * kCount, a);
+    LoadPiece(buffer[row] + i * kCount, b);
+    for (int v = 0; v < kCount; ++v) sum = fmaf(a[v], b[v], sum);
   }
   sum = WarpSum(sum);
   if (Lane() == 0) dgates[token][choice] = sum;
@@ -153,31 +147,43 @@ dim3 BlocksFor(int64_t items, int threads) {
   return dim3(static_cast<unsigned>((items + per_block - 1) / per_block));
 }
 
+// Calls function(an element, Count<n>()) for pieces of n elements: one access
+// where all rows of both views, which have one width, are a number of those.
+template <typename Function>
+void ForPieces(const ConstTensorView& a, const ConstTensorView& b,
+               const Function& function) {
+  ForFloating(a.dtype(), [&](auto zero) {
+    constexpr int kMost = kPerAccess<decltype(zero)>;
+    if (RowsAligned(a) && RowsAligned(b) && a.dim(1) % kMost == 0) {
+      function(zero, Count<kMost>());
+    } else {
+      function(zero, Count<1>());
+    }
+  });
+}
+
 }  // namespace
 
 void Permute(Stream& stream, const PermuteArgs& args) {
   const Assignments to = AssignmentsOf(args.rows, args.gates, args.buffer);
   if (to.tokens == 0 || to.choices == 0) return;
-  ForPacks({args.x, args.buffer}, [&](auto element, auto pack) {
-    using T = decltype(element);
-    using P = decltype(pack);
-    const TokenPacks packs = TokenPacksOf(to.width, P::kSize);
-    SWITCHYARD_RUN((PermuteKernel<T, P>), BlocksFor(to.tokens, packs.threads),
-                   dim3(kBlock), 0, CudaStreamOf(stream), to, packs,
-                   RowsOf<T>(args.x), MutableRowsOf<T>(args.buffer));
+  ForPieces(args.x, args.buffer, [&]<typename T, int kCount>(T, Count<kCount>) {
+    const TokenPieces pieces = TokenPiecesOf(to.width, kCount);
+    SWITCHYARD_RUN((PermuteKernel<T, kCount>),
+                   BlocksFor(to.tokens, pieces.threads), dim3(kBlock), 0,
+                   CudaStreamOf(stream), to, pieces, RowsOf<T>(args.x),
+                   MutableRowsOf<T>(args.buffer));
   });
 }
 
 void Unpermute(Stream& stream, const UnpermuteArgs& args) {
   const Assignments from = AssignmentsOf(args.rows, args.gates, args.buffer);
   if (from.tokens == 0) return;
-  ForPacks({args.buffer, args.y}, [&](auto element, auto pack) {
-    using T = decltype(element);
-    using P = decltype(pack);
-    const TokenPacks packs = TokenPacksOf(from.width, P::kSize);
-    SWITCHYARD_RUN((UnpermuteKernel<T, P>),
-                   BlocksFor(from.tokens, packs.threads), dim3(kBlock), 0,
-                   CudaStreamOf(stream), from, packs, RowsOf<T>(args.buffer),
+  ForPieces(args.buffer, args.y, [&]<typename T, int kCount>(T, Count<kCount>) {
+    const TokenPieces pieces = TokenPiecesOf(from.width, kCount);
+    SWITCHYARD_RUN((UnpermuteKernel<T, kCount>),
+                   BlocksFor(from.tokens, pieces.threads), dim3(kBlock), 0,
+                   CudaStreamOf(stream), from, pieces, RowsOf<T>(args.buffer),
                    MutableRowsOf<T>(args.y));
   });
 }
@@ -186,14 +192,13 @@ void GateGradient(Stream& stream, const GateGradientArgs& args) {
   const Assignments from = AssignmentsOf(args.rows, {}, args.buffer);
   const int64_t count = from.tokens * from.choices;
   if (count == 0) return;
-  ForPacks({args.dy, args.buffer}, [&](auto element, auto pack) {
-    using T = decltype(element);
-    using P = decltype(pack);
-    SWITCHYARD_RUN((GateGradientKernel<T, P>), BlocksFor(count, kWarp),
-                   dim3(kBlock), 0, CudaStreamOf(stream), from,
-                   RowsOf<T>(args.dy), RowsOf<T>(args.buffer),
-                   MutableRowsOf<float>(args.dgates));
-  });
+  ForPieces(
+      args.dy, args.buffer, [&]<typename T, int kCount>(T, Count<kCount>) {
+        SWITCHYARD_RUN((GateGradientKernel<T, kCount>), BlocksFor(count, kWarp),
+                       dim3(kBlock), 0, CudaStreamOf(stream), from,
+                       RowsOf<T>(args.dy), RowsOf<T>(args.buffer),
+                       MutableRowsOf<float>(args.dgates));
+      });
 }
 
 void ZeroPadding(Stream& stream, absl::Span<const Segment> segments,

@@ -22,6 +22,7 @@
 #ifndef SWITCHYARD_KERNELS_CUDA_PIECES_CUH_
 #define SWITCHYARD_KERNELS_CUDA_PIECES_CUH_
 
+#include <algorithm>
 #include <cstdint>
 #include <type_traits>
 
@@ -32,18 +33,24 @@
 
 namespace switchyard::kernels::cuda {
 
-// Elements that fill 16 bytes.
+// Elements that fill an access.
 template <typename T>
-inline constexpr int kPerAccess = 16 / sizeof(T);
+inline constexpr int kPerAccess = kAccessBytes / sizeof(T);
 
 // Of kCount elements, as many as one access moves.
 template <typename T, int kCount>
 inline constexpr int kAtOnce = kCount < kPerAccess<T> ? kCount : kPerAccess<T>;
 
-__device__ __forceinline__ float Widen(float x) { return x; }
-__device__ __forceinline__ float Widen(BFloat x) { return ToFloat(x); }
-__device__ __forceinline__ int64_t Widen(int64_t x) { return x; }
-
+// Between an element's type in memory and that in a piece: the same, whose bits
+// stay, or fp32.
+template <typename Wide, typename T>
+__device__ __forceinline__ Wide Widen(T x) {
+  if constexpr (std::is_same_v<T, Wide>) {
+    return x;
+  } else {
+    return ToFloat(x);
+  }
+}
 template <typename T, typename Wide>
 __device__ __forceinline__ T Narrow(Wide x) {
   if constexpr (std::is_same_v<T, Wide>) {
@@ -58,7 +65,7 @@ template <typename T, typename Wide, int kCount>
 __device__ __forceinline__ void LoadPiece(const T* from,
                                           Wide (&piece)[kCount]) {
   if constexpr (kCount == 1) {
-    piece[0] = Widen(*from);
+    piece[0] = Widen<Wide>(*from);
   } else {
     constexpr int kStep = kAtOnce<T, kCount>;
 #pragma unroll
@@ -93,34 +100,25 @@ struct Pieces {
   bool aligned = false;
 };
 
-// Whether pieces of `count` elements may be accessed at once: in the first row,
-// and in every row.
-inline bool BeginsAligned(const ConstTensorView& view, int count) {
-  const int64_t bytes = count * static_cast<int64_t>(SizeOf(view.dtype()));
-  return reinterpret_cast<uintptr_t>(view.raw()) %
-             static_cast<uintptr_t>(bytes < 16 ? bytes : 16) ==
-         0;
-}
-inline bool IsAligned(const ConstTensorView& view, int count) {
-  const bool one_row = view.shape().rank() == 1 || view.dim(0) <= 1;
-  const int64_t unit = 16 / static_cast<int64_t>(SizeOf(view.dtype()));
-  return BeginsAligned(view, count) &&
-         (one_row || view.row_stride() % (count < unit ? count : unit) == 0);
+// What pieces of `count` elements are aligned to.
+inline int64_t PieceBytes(const ConstTensorView& view, int count) {
+  return std::min(count * static_cast<int64_t>(SizeOf(view.dtype())),
+                  kAccessBytes);
 }
 
 // Row for row; operands may have other rows than these.
 template <int kCount, typename... Views>
 Pieces RowPieces(int64_t rows, int64_t width, const Views&... views) {
-  return {rows, width, (IsAligned(views, kCount) && ...)};
+  return {rows, width, (RowsAligned(views, PieceBytes(views, kCount)) && ...)};
 }
 
 // Of views of one shape, whose rows are joined where all are packed.
 template <int kCount, typename First, typename... Views>
 Pieces FlatPieces(const First& first, const Views&... views) {
   if (first.contiguous() && (views.contiguous() && ...)) {
-    return {
-        1, first.element_count(),
-        BeginsAligned(first, kCount) && (BeginsAligned(views, kCount) && ...)};
+    return {1, first.element_count(),
+            BeginsAligned(first, PieceBytes(first, kCount)) &&
+                (BeginsAligned(views, PieceBytes(views, kCount)) && ...)};
   }
   return RowPieces<kCount>(first.dim(0), first.shape().row_element_count(),
                            first, views...);

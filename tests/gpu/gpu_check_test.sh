@@ -9,6 +9,7 @@
 #   tests/gpu/gpu_check_test.sh fails BUILD    goes on after one that fails
 #   tests/gpu/gpu_check_test.sh no_driver      one sentence
 #   tests/gpu/gpu_check_test.sh compares       finds runs that differ
+#   tests/gpu/gpu_check_test.sh sanitizes      runs programs, and says how many
 set -euo pipefail
 
 unset CDPATH
@@ -85,6 +86,33 @@ compares() {
   ! compare short a 1e-4 || fail "a step too many went unnoticed"
   ! compare a absent 1e-4 || fail "a missing loss went unnoticed"
   ! same a near || fail "near taken for same"
+}
+
+# By a compute-sanitizer that complains about programs with "bad" in their name,
+# and a ctest that lists two programs and one that nobody built.
+sanitizes() {
+  BUILD=$WORK
+  . launch/gpu_check_steps.sh
+  ctest() { printf '  Test #%s_test_cuda\n' '1: good' '2: bad' '3: absent'; }
+  mkdir -p "$WORK/bin" "$WORK/tests/unit/kernels"
+  printf '#!/bin/sh\ncase "$*" in *bad*) exit 9 ;; esac\n' \
+    >"$WORK/bin/compute-sanitizer"
+  chmod +x "$WORK/bin/compute-sanitizer"
+  PATH=$WORK/bin:$PATH
+  program() {
+    touch "$WORK/tests/unit/kernels/$1"
+    chmod +x "$WORK/tests/unit/kernels/$1"
+  }
+  ! sanitize memcheck >"$REPORT" || fail "no program taken for success"
+  expect '^= 0 programs$'
+  program good_test
+  sanitize memcheck >"$REPORT" || fail "a good program taken for bad"
+  expect '^+ env SWITCHYARD_TEST_DEVICE=cuda .*--tool memcheck .*/good_test '
+  expect '^= 1 programs$'
+  program bad_test
+  ! sanitize memcheck >"$REPORT" || fail "a complaint went unnoticed"
+  expect '^= memcheck complains about bad_test$'
+  expect '^= 2 programs$'
 }
 
 "$@"

@@ -64,6 +64,26 @@ std::vector<Case> Cases() {
   cases.push_back(Edited("BalanceOfTheBatch", [](TrainOptions& o) {
     o.balance.scope = BalanceScope::kGlobal;
   }));
+  cases.push_back(Edited("BalanceOfFirstChoicesInWindows", [](TrainOptions& o) {
+    o.balance.loss = BalanceLossKind::kGshard;
+    o.balance.scope = BalanceScope::kWindow;
+    o.balance.window = 2;
+  }));
+  // The capacity of evaluations changes no step.
+  cases.push_back(
+      Edited("BalanceOfLayersTogetherEvalCapacity", [](TrainOptions& o) {
+        o.balance.loss = BalanceLossKind::kHfMixtral;
+        o.overflow.eval_capacity_factor = *CapacityFactor::Parse("0.5");
+      }));
+  // DeepSeek-V2 chooses among device groups. The coefficients are such that
+  // each loss shows in the gradient's norm.
+  cases.push_back(Edited(
+      "BalanceOfDevices",
+      [](TrainOptions& o) {
+        o.balance.device_coefficient = 0.5;
+        o.balance.communication_coefficient = 0.2;
+      },
+      RoutingRules()[1]));
   cases.push_back(Edited(
       "BiasUpdate", [](TrainOptions& o) { o.balance.bias_update_rate = 0.01; },
       RoutingRules().front()));

@@ -3,12 +3,13 @@
 //
 // Training steps of two ranks on the emulated GPU, while it looks for races and
 // while it runs threads and streams in unlikely orders: nothing is found, and
-// nothing changes a bit.
+// nothing changes a bit. And GPUs that the emulated one is not.
 #include <map>
 #include <string>
 #include <tuple>
 
 #include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "switchyard/tests/gpu/training_command.h"
 
@@ -40,9 +41,13 @@ constexpr Mode kModes[] = {
     {"DelayedStreams", "SWITCHYARD_EMULATION_STREAMS=threads"},
 };
 
-TrainingResult MustRun(const Case& it, const std::string& environment) {
+TrainingCommand& Command() {
   static TrainingCommand command;
-  TrainingResult result = command.Run(
+  return command;
+}
+
+TrainingResult MustRun(const Case& it, const std::string& environment) {
+  TrainingResult result = Command().Run(
       {.ranks = 2,
        .steps = 2,
        .batch = "--global_batch 4 --micro_batch 1 --seq_len 33",
@@ -82,6 +87,21 @@ INSTANTIATE_TEST_SUITE_P(Runs, GpuStepTest,
                            return absl::StrCat(std::get<0>(info.param).name,
                                                std::get<1>(info.param).name);
                          });
+
+// As some GPUs have for long heads; here for the shortest.
+TEST(GpuStep, TooLittleSharedMemoryForAHeadIsASentence) {
+  const TrainingResult result =
+      Command().Run({.steps = 1,
+                     .flags = "--device cuda",
+                     .environment = "SWITCHYARD_EMULATION_SHARED=10000"});
+  EXPECT_NE(result.exit_code, 0);
+  EXPECT_THAT(
+      result.errors,
+      ::testing::ContainsRegex(
+          "expected shared memory of [0-9]+ bytes a block for a head_dim of "
+          "32, found 10000 on this GPU; use --device cpu or a model with "
+          "smaller heads"));
+}
 
 }  // namespace
 }  // namespace switchyard::testing

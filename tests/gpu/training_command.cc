@@ -57,7 +57,7 @@ void ReadTrace(const std::string& path, TrainingResult& result) {
   size_t at = 16;
   const int64_t layers = Take<int64_t>(bytes, at);
   Take<int64_t>(bytes, at);  // experts
-  const int64_t choices = Take<int64_t>(bytes, at);
+  const int64_t choices = result.choices = Take<int64_t>(bytes, at);
   const int64_t tokens = Take<int64_t>(bytes, at);
   const int64_t micro_batches = Take<int64_t>(bytes, at);
   const int64_t config_bytes = Take<int64_t>(bytes, at);

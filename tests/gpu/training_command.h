@@ -31,6 +31,7 @@ struct TrainingResult {
   std::string checksum;               // of the weights at the end
   // What the routers chose in the first step, by layer, token and choice, over
   // its micro-batches.
+  int64_t choices = 0;  // of a token
   std::vector<int32_t> experts;
   std::vector<float> gates;
 };

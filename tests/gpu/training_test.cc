@@ -20,6 +20,11 @@ namespace {
 constexpr double kTolerance = 1e-4;
 // Scores so near each other may change places by rounding.
 constexpr float kNearTie = 1e-5f;
+// Of 1000 tokens' neighbouring scores about 0.3 are so near, by the 20 to 30
+// that are nearer than 1e-3, and rounding moves scores by a hundredth of it. So
+// one token is bad luck, and makes two choices differ; more than two tokens are
+// an error that looks like ties.
+constexpr int kMostNearTies = 4;
 
 TrainingCommand& Command() {
   static TrainingCommand command;
@@ -50,23 +55,45 @@ double LargestDifference(const std::vector<double>& expected,
   for (size_t i = 0; i < expected.size(); ++i) {
     const double difference =
         std::abs(actual[i] - expected[i]) / std::abs(expected[i]);
-    // Written so that NaN counts as far away.
-    most = difference <= most ? most : difference;
+    if (!std::isfinite(difference)) return HUGE_VAL;
+    most = std::max(most, difference);
   }
   return most;
 }
 
-// Choices that differ; each must be a near tie. The gates of a token are its
-// scores but for a factor, so near scores have near gates.
+// How far apart the scores of the two experts are that the runs chose at a
+// place, in gates: a token's gates are its scores but for a factor. The CPU's
+// gates say it where the CPU chose both. Else the GPU's expert has at most the
+// score of the CPU's last one, and that near it by the GPU's gate.
+float ScoreGap(const TrainingResult& expected, const TrainingResult& actual,
+               size_t place) {
+  const size_t choices = static_cast<size_t>(expected.choices);
+  const size_t first = place / choices * choices, last = first + choices - 1;
+  const float gate = expected.gates[place];
+  for (size_t i = first; i <= last; ++i) {
+    if (expected.experts[i] == actual.experts[place]) {
+      return std::abs(gate - expected.gates[i]);
+    }
+  }
+  return std::max(gate - expected.gates[last],
+                  std::abs(expected.gates[last] - actual.gates[place]));
+}
+
+// Choices that differ, which only near ties may.
 int CountNearTies(const TrainingResult& expected,
                   const TrainingResult& actual) {
-  EXPECT_EQ(expected.experts.size(), actual.experts.size());
-  if (expected.experts.size() != actual.experts.size()) return -1;
+  if (expected.choices != actual.choices ||
+      expected.experts.size() != actual.experts.size()) {
+    ADD_FAILURE() << "expected " << expected.experts.size() << " choices, "
+                  << expected.choices << " a token, found "
+                  << actual.experts.size() << " and " << actual.choices;
+    return -1;
+  }
   int count = 0;
   for (size_t i = 0; i < expected.experts.size(); ++i) {
     if (expected.experts[i] == actual.experts[i]) continue;
     ++count;
-    EXPECT_NEAR(expected.gates[i], actual.gates[i], kNearTie)
+    EXPECT_LT(ScoreGap(expected, actual, i), kNearTie)
         << "choice " << i << ": experts " << expected.experts[i] << " and "
         << actual.experts[i];
   }
@@ -79,6 +106,7 @@ void ExpectAgreement(const TrainingResult& expected,
   EXPECT_LE(LargestDifference(expected.norms, actual.norms), kTolerance);
   ASSERT_FALSE(expected.experts.empty());
   const int ties = CountNearTies(expected, actual);
+  EXPECT_LE(ties, kMostNearTies);
   std::printf("largest differences: loss %.2g, norm %.2g; %d near ties of %d\n",
               LargestDifference(expected.losses, actual.losses),
               LargestDifference(expected.norms, actual.norms), ties,
@@ -134,8 +162,8 @@ TEST(GpuTraining, BFloat16AgreesWithTheCpuAsFarAsItIsExact) {
   const auto norms = [](const TrainingResult& run) { return run.norms; };
   const double loss = LargestDifference(expected.losses, actual.losses);
   const double norm = LargestDifference(expected.norms, actual.norms);
-  EXPECT_LE(loss, limit(losses));
-  EXPECT_LE(norm, limit(norms));
+  EXPECT_LT(loss, limit(losses));
+  EXPECT_LT(norm, limit(norms));
   EXPECT_GT(loss, 1e-6) << "nothing was rounded";
   std::printf("loss %.2g of %.2g, norm %.2g of %.2g\n", loss, limit(losses),
               norm, limit(norms));
