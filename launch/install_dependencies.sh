@@ -4,7 +4,7 @@
 #
 # Makes sure that everything Switchyard is built from is there:
 #
-#   launch/install_dependencies.sh [--with-corpus]
+#   launch/install_dependencies.sh [--with-corpus] [--with-ccache]
 #
 # On Debian and Ubuntu, as root or where sudo asks for no password, what is
 # missing is installed with apt-get. Elsewhere nothing is attempted, and what
@@ -28,10 +28,11 @@ PACKAGES=(g++ cmake ninja-build make pkg-config libopenmpi-dev openmpi-bin
 WITH_CORPUS=0
 
 usage() {
-  echo "Usage: launch/install_dependencies.sh [--with-corpus]"
+  echo "Usage: launch/install_dependencies.sh [--with-corpus] [--with-ccache]"
   echo "Installs what Switchyard is built from, where apt-get and root can, and"
   echo "lists what is not there. --with-corpus: the text that quickstart.sh"
-  echo "trains on too (Debian's dict-gcide)."
+  echo "trains on too (Debian's dict-gcide). --with-ccache: a compiler cache, for"
+  echo "several builds; nothing is missing without it."
 }
 
 for option in "$@"; do
@@ -40,13 +41,14 @@ for option in "$@"; do
       WITH_CORPUS=1
       PACKAGES+=(dict-gcide)
       ;;
+    --with-ccache) PACKAGES+=(ccache) ;;
     -h | --help)
       usage
       exit 0
       ;;
     *)
-      echo "install_dependencies.sh: expected --with-corpus or nothing, found" \
-        "'$option'; correct it" >&2
+      echo "install_dependencies.sh: expected --with-corpus or --with-ccache," \
+        "found '$option'; correct it" >&2
       usage >&2
       exit 2
       ;;

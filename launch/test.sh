@@ -13,7 +13,7 @@ set -euo pipefail
 
 unset CDPATH
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
-launch/install_dependencies.sh
+launch/install_dependencies.sh --with-ccache
 
 # The builds have most sources in common: what a compiler cache holds of one
 # serves the others.
