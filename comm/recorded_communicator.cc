@@ -162,6 +162,13 @@ absl::Status RecordedCommunicator::Health() {
   return Told(LaterFailure(failure()));
 }
 
+absl::Status RecordedCommunicator::LookForTrouble(const Pending& pending) {
+  if (flights_ != nullptr) {
+    SWITCHYARD_RETURN_IF_ERROR(flights_->transport().Health());
+  }
+  return record_.LookForTrouble(pending.sequence);
+}
+
 absl::Status RecordedCommunicator::Told(absl::Status status) {
   if (status.ok() || flights_ == nullptr || !flights_->TakeUntold()) {
     return status;

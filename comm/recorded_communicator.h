@@ -137,6 +137,10 @@ class RecordedCommunicator : public Communicator {
   virtual absl::Status Fail(const Pending& pending,
                             const absl::Status& cause) = 0;
 
+  // For a wait, once a second: an error if `pending` will not be complete, by
+  // the ledgers, or because a GPU's call has failed.
+  absl::Status LookForTrouble(const Pending& pending);
+
   const GroupIdentity& identity() const { return identity_; }
   const ledger::GroupLedger& record() const { return record_; }
 

@@ -95,6 +95,20 @@ void CudaStream::Wait() {
   staging_.Reset();
 }
 
+void* CudaStream::TakeScratch(size_t bytes) {
+  MakeRoom();
+  void* data = nullptr;
+  const cudaError_t error = cudaMallocAsync(&data, bytes, handle_);
+  if (error == cudaErrorMemoryAllocation) device_.EndOutOfMemory(bytes);
+  SWITCHYARD_CUDA_CHECK(error);
+  return data;
+}
+
+void CudaStream::ReturnScratch(void* data) {
+  run_ahead_.Count(1);
+  SWITCHYARD_CUDA_CHECK(cudaFreeAsync(data, handle_));
+}
+
 void CudaStream::EnqueueLate(std::function<void()> /*work*/) {
   SWITCHYARD_CHECK(false) << "work of the host on a stream of "
                           << device_.name();

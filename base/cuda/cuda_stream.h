@@ -8,6 +8,7 @@
 
 #include <cuda_runtime.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -38,6 +39,11 @@ class CudaStream : public Stream {
   std::shared_ptr<void>& products() { return products_; }
 
   void Wait() override;
+
+  // For StreamScratch: memory from the device's pool, from this point of the
+  // stream until it is returned at a later one. Neither waits for the stream.
+  void* TakeScratch(size_t bytes);
+  void ReturnScratch(void* data);
 
   // Before the stream is given a kernel, a copy or the like: waits, looking
   // around, if the host is too far ahead of it (run_ahead.h).

@@ -7,15 +7,11 @@
 #ifndef SWITCHYARD_BASE_CUDA_STREAM_SCRATCH_H_
 #define SWITCHYARD_BASE_CUDA_STREAM_SCRATCH_H_
 
-#include <cuda_runtime.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
 #include "absl/types/span.h"
-#include "switchyard/base/cuda/cuda_check.h"
-#include "switchyard/base/cuda/cuda_device_impl.h"
 #include "switchyard/base/cuda/cuda_stream.h"
 
 namespace switchyard {
@@ -28,15 +24,8 @@ class StreamScratch {
  public:
   StreamScratch(CudaStream& stream, int64_t count) : stream_(stream) {
     if (count == 0) return;
-    const size_t bytes = static_cast<size_t>(count) * sizeof(T);
-    void* data = nullptr;
-    stream.MakeRoom();
-    const cudaError_t error = cudaMallocAsync(&data, bytes, stream.handle());
-    if (error == cudaErrorMemoryAllocation) {
-      stream.cuda_device().EndOutOfMemory(bytes);
-    }
-    SWITCHYARD_CUDA_CHECK(error);
-    data_ = static_cast<T*>(data);
+    data_ = static_cast<T*>(
+        stream.TakeScratch(static_cast<size_t>(count) * sizeof(T)));
   }
   // With a copy of `values`, which may be changed at once.
   StreamScratch(CudaStream& stream, absl::Span<const T> values)
@@ -47,9 +36,7 @@ class StreamScratch {
                         values.data());
   }
   ~StreamScratch() {
-    if (data_ == nullptr) return;
-    stream_.CountWork(1);
-    SWITCHYARD_CUDA_CHECK(cudaFreeAsync(data_, stream_.handle()));
+    if (data_ != nullptr) stream_.ReturnScratch(data_);
   }
   StreamScratch(const StreamScratch&) = delete;
   StreamScratch& operator=(const StreamScratch&) = delete;

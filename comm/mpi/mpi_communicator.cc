@@ -76,9 +76,8 @@ bool MpiCommunicator::Advance(Pending& pending) {
 }
 
 // Yields between turns: ranks may outnumber cores. Reading the clock costs
-// about as much as a turn, so it is done on few. Once a second the ledgers of
-// the peers are read, for a wait that is in vain should not last until the
-// deadline.
+// about as much as a turn, so it is done on few. Once a second it is seen
+// whether the wait is in vain: it should not last until the deadline.
 absl::Status MpiCommunicator::Poll(MpiPending& pending) {
   constexpr int kTurnsPerLook = 64;
   MpiRequests& requests = pending.progress.requests;
@@ -92,7 +91,7 @@ absl::Status MpiCommunicator::Poll(MpiPending& pending) {
       case WaitClock::kGoOn:
         break;
       case WaitClock::kLookAround:
-        SWITCHYARD_RETURN_IF_ERROR(record().LookForTrouble(pending.sequence));
+        SWITCHYARD_RETURN_IF_ERROR(LookForTrouble(pending));
         break;
       case WaitClock::kLate:
         SWITCHYARD_RETURN_IF_ERROR(requests.TestOthers());

@@ -5,6 +5,7 @@
 // which then ends, or by its next call, and the report names who did what.
 // Nothing of NCCL can be used afterwards, so each test is a job of its own.
 #include <mpi.h>
+#include <nccl.h>
 
 #include <chrono>
 #include <functional>
@@ -12,6 +13,7 @@
 
 #include "absl/strings/match.h"
 #include "gmock/gmock.h"
+#include "switchyard/base/cpu/cpu_device.h"
 #include "switchyard/comm/nccl/use_nccl.h"
 #include "switchyard/tests/conformance/buffer.h"
 #include "switchyard/tests/conformance/nccl_gpu.h"
@@ -165,6 +167,39 @@ TEST_F(NcclFailureTest, BlocksThatARankItselfDoesNotExpect) {
           .Wait();
   EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition) << status;
   ExpectNothingWorks();
+}
+
+class NcclStartTest : public NcclTest {
+ protected:
+  NcclStartTest() : NcclTest(kTimeoutSeconds) {}
+
+  // What UseNccl does first.
+  absl::Status TakePartInTheId() {
+    struct Message {
+      ncclUniqueId id;
+      ncclResult_t result;
+    };
+    CpuDevice host;
+    const auto stream = host.NewStream();
+    Storage message(host, DType::kUInt8, Shape{sizeof(Message)});
+    return world()
+        .Broadcast(*stream, message.View(DType::kUInt8, {sizeof(Message)}), 0,
+                   {-1, "NCCL's id"})
+        .Wait();
+  }
+};
+
+TEST_F(NcclStartTest, ARankThatDoesNotComeIsMissedAtTheDeadline) {
+  if (world().rank() == world().size() - 1) {
+    EXPECT_TRUE(TakePartInTheId().ok());
+  } else {
+    const absl::Status used = UseNccl(world(), device(), /*seconds=*/1.5);
+    EXPECT_EQ(used.code(), absl::StatusCode::kDeadlineExceeded) << used;
+    EXPECT_EQ(used.message(),
+              "NCCL's communicator is not complete after 1.5 s; look at "
+              "NCCL_DEBUG=INFO, or use --transport mpi");
+  }
+  MPI_Barrier(MPI_COMM_WORLD);
 }
 
 }  // namespace

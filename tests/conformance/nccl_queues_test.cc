@@ -6,10 +6,12 @@
 #include <cuda_runtime.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <memory>
 #include <set>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "switchyard/base/cuda/cuda_stream.h"
@@ -35,8 +37,10 @@ class NcclQueuesTest : public NcclTest {
     ASSERT_TRUE(used.ok()) << used;
     used_ = true;
   }
-  void TearDown() override {
-    if (used_) LeaveNccl(world());
+  void TearDown() override { Leave(); }
+
+  void Leave() {
+    if (std::exchange(used_, false)) LeaveNccl(world());
   }
 
   std::unique_ptr<Communicator> NewGroup() {
@@ -88,6 +92,22 @@ TEST_F(NcclQueuesTest, AGroupsCallPassesAnotherGroupsThatIsHeldUp) {
     EXPECT_TRUE(group->Health().ok()) << group->Health();
   }
   EXPECT_EQ(first.Values()[0], world().size());
+}
+
+TEST_F(NcclQueuesTest, LeavingWaitsForCallsUnderWay) {
+  const auto stream = device().NewStream();
+  Rank rank{world(), device(), *stream};
+  Buffer<int64_t> ones(rank, std::vector<int64_t>{1});
+  stream->Wait();
+  auto held = std::make_unique<Held>(*stream);
+  Sum(world(), *stream, ones);
+  std::thread release([&held] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    held.reset();
+  });
+  Leave();
+  release.join();
+  EXPECT_EQ(ones.Values()[0], world().size());
 }
 
 // Of one rank.
