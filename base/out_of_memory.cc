@@ -73,7 +73,7 @@ void EndOutOfMemory(size_t bytes) {
 
 void EndOutOfDeviceMemory(const char* device, size_t bytes, size_t free,
                           size_t total) {
-  char rank[32] = "", line[400];
+  char rank[32] = "", line[480];
   WriteRank(rank, sizeof(rank));
   char asked[32], left[32], all[32];
   WriteBytes(bytes, asked, sizeof(asked));
@@ -82,8 +82,9 @@ void EndOutOfDeviceMemory(const char* device, size_t bytes, size_t free,
   std::snprintf(
       line, sizeof(line),
       "%sexpected %s more of memory on %s%s, found %s of %s free; use "
-      "a smaller micro-batch, --recompute block, more ranks, or a "
-      "bound on rows (--capacity_factor or --max_rows_per_rank)\n",
+      "more ranks, a smaller model or, in training, a smaller micro-batch, "
+      "--recompute block, or a bound on rows (--capacity_factor or "
+      "--max_rows_per_rank)\n",
       kPrefix, asked, device, rank, left, all);
   EndWith(line);
 }

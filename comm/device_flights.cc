@@ -72,7 +72,13 @@ void DeviceFlights::Look() {
   LandComplete();
   if (calls_.empty()) return;
   const absl::Status trouble = Trouble();
-  if (!trouble.ok()) calls_.front()->Crash(trouble);
+  if (!trouble.ok()) CrashOldest(trouble);
+}
+
+bool DeviceFlights::CrashOldest(const absl::Status& cause) {
+  if (calls_.empty()) return false;
+  calls_.front()->Crash(cause);
+  return true;
 }
 
 absl::Status DeviceFlights::Trouble() {

@@ -53,6 +53,9 @@ class DeviceFlights : public CudaWatcher {
   // device that does not come to rest ends the process with that report.
   void Abort(const absl::Status& failure);
 
+  // The oldest call has failed; false if none is under way.
+  bool CrashOldest(const absl::Status& cause);
+
   // That a failure was found of which no caller knows yet, in any group that
   // shares the notice.
   void NoteUntold() { *untold_ = true; }

@@ -150,7 +150,7 @@ absl::Status RecordedCommunicator::Health() {
   if (!dead() && flights_ != nullptr) {
     // What failed may have left the device, as if it were complete.
     const absl::Status transport = flights_->transport().Health();
-    if (!transport.ok()) {
+    if (!transport.ok() && !flights_->CrashOldest(transport)) {
       const std::unique_ptr<Pending> last = NewPending();
       last->sequence = next_sequence_ - 1;
       Fail(*last, transport).IgnoreError();
@@ -407,7 +407,11 @@ absl::Status RecordedCommunicator::StartFlight(Pending& pending) {
   }
   const absl::Status status = flights_->transport().Start(
       pending.call, *pending.flight_, [&] { return pending.LookForTrouble(); });
-  if (!status.ok()) return Fail(pending, status);
+  if (!status.ok()) {
+    // The ticket may be one that nobody waits for after another's failure.
+    flights_->NoteUntold();
+    return Fail(pending, status);
+  }
   pending.flies_ = true;
   flights_->Add(&pending);
   return status;

@@ -52,6 +52,7 @@ CudaStream::CudaStream(CudaDevice& device, cudaStream_t handle)
 
 CudaStream::~CudaStream() {
   device_.MakeCurrent();
+  device_.Rest();
   // Of a run that failed: where copies to the host should go is gone too.
   if (!arrivals_.empty()) cudaStreamSynchronize(handle_);
   products_.reset();  // while the stream is there
@@ -67,10 +68,14 @@ void CudaStream::LookAroundUntil(const Done& done) {
   }
 }
 
+// Without anyone to look after, the driver may as well wait.
+void CudaStream::CountWork(int work) {
+  if (device_.watched()) run_ahead_.Count(work);
+}
+
 void CudaStream::MakeRoom() {
-  run_ahead_.Count(1);
-  // Without anyone to look after, the driver may as well wait.
-  if (!run_ahead_.BatchIsFull() || !device_.watched()) return;
+  CountWork(1);
+  if (!run_ahead_.BatchIsFull()) return;
   run_ahead_.EndBatch(handle_);
   LookAroundUntil([&] { return run_ahead_.HasRoom(); });
 }
@@ -105,7 +110,7 @@ void* CudaStream::TakeScratch(size_t bytes) {
 }
 
 void CudaStream::ReturnScratch(void* data) {
-  run_ahead_.Count(1);
+  CountWork(1);
   SWITCHYARD_CUDA_CHECK(cudaFreeAsync(data, handle_));
 }
 

@@ -49,7 +49,7 @@ class CudaStream : public Stream {
   // around, if the host is too far ahead of it (run_ahead.h).
   void MakeRoom();
   // Given where the host must not wait.
-  void CountWork(int work) { run_ahead_.Count(work); }
+  void CountWork(int work);
 
  protected:
   // A bug: operators give kernels to a GPU's stream, not work of the host.

@@ -28,7 +28,7 @@ class RunAhead {
     if (ends_[last_] == nullptr) ends_[last_] = std::make_unique<CudaEvent>();
     ends_[last_]->Record(stream);
     last_ = (last_ + 1) % kBatches;
-    given_ = 0;
+    given_ = 1;  // the event
   }
   // Whether the stream has room for another batch.
   bool HasRoom() const {
@@ -36,7 +36,7 @@ class RunAhead {
   }
 
  private:
-  static constexpr int kBatch = 256;
+  static constexpr int kBatch = 192;
   static constexpr int kBatches = 3;  // at most, under way
 
   int given_ = 0;  // since the last batch ended

@@ -24,34 +24,66 @@ std::string DescribeRanks(const std::vector<int>& ranks,
   return text;
 }
 
-bool IsStoppedOrLost(const RankSnapshot& rank) {
-  return IsLost(rank) ||
+bool IsDead(const RankSnapshot& rank) {
+  return rank.process_known && rank.process == ProcessState::kDead;
+}
+
+bool DoesNotRun(const RankSnapshot& rank) {
+  return IsDead(rank) ||
          (rank.process_known && rank.process == ProcessState::kStopped);
 }
 
-// Who keeps call `sequence` from completing.
-std::string DescribeDelay(const Diagnosis& diagnosis, int64_t sequence,
-                          const std::vector<RankSnapshot>& world) {
-  std::string text;
-  if (!diagnosis.missing.empty()) {
-    text = absl::StrCat(": ", DescribeRanks(diagnosis.missing, world),
-                        diagnosis.missing.size() == 1 ? " has" : " have",
-                        " not made ",
+bool IsStoppedOrLost(const RankSnapshot& rank) {
+  return IsLost(rank) || DoesNotRun(rank);
+}
+
+using Those = bool(const RankSnapshot& rank);
+
+std::vector<int> Select(const std::vector<int>& ranks,
+                        const std::vector<RankSnapshot>& world, Those* those) {
+  std::vector<int> result;
+  for (const int r : ranks) {
+    if (those(world[r])) result.push_back(r);
+  }
+  return result;
+}
+
+// Who keeps call `sequence` from completing: whose process does not run, for
+// what others have not done may follow from that, then who is missing, then who
+// has given up.
+std::string DescribeCulprits(const GroupInfo& group, const Diagnosis& diagnosis,
+                             int64_t sequence,
+                             const std::vector<RankSnapshot>& world) {
+  const auto not_made = [&](const std::vector<int>& ranks) {
+    return absl::StrCat(DescribeRanks(ranks, world),
+                        ranks.size() == 1 ? " has" : " have", " not made ",
                         diagnosis.sequence == sequence
                             ? "it"
                             : absl::StrCat("call ", diagnosis.sequence));
-  } else {
-    std::vector<int> culprits;
-    for (const int r : diagnosis.unfinished) {
-      if (IsStoppedOrLost(world[r])) culprits.push_back(r);
-    }
-    text = culprits.empty()
-               ? absl::StrCat(": ", Ranks(diagnosis.unfinished),
-                              diagnosis.unfinished.size() == 1 ? " is" : " are",
-                              " in it, no other rank is known to be late")
-               : absl::StrCat(": ", DescribeRanks(culprits, world),
-                              " did not finish it");
+  };
+  std::vector<int> ranks = Select(diagnosis.missing, world, DoesNotRun);
+  if (!ranks.empty()) return not_made(ranks);
+  ranks = Select(diagnosis.unfinished, world, DoesNotRun);
+  const std::string did_not_finish = " did not finish it";
+  if (!ranks.empty()) return DescribeRanks(ranks, world) + did_not_finish;
+  ranks = Select(group.world_ranks, world, IsDead);
+  if (!ranks.empty()) {
+    return DescribeRanks(ranks, world) + " cannot take part any more";
   }
+  if (!diagnosis.missing.empty()) return not_made(diagnosis.missing);
+  ranks = Select(diagnosis.unfinished, world, IsStoppedOrLost);
+  if (!ranks.empty()) return DescribeRanks(ranks, world) + did_not_finish;
+  if (diagnosis.unfinished.empty()) return "no rank is known to be late";
+  return absl::StrCat(Ranks(diagnosis.unfinished),
+                      diagnosis.unfinished.size() == 1 ? " is" : " are",
+                      " in it, no other rank is known to be late");
+}
+
+std::string DescribeDelay(const GroupInfo& group, const Diagnosis& diagnosis,
+                          int64_t sequence,
+                          const std::vector<RankSnapshot>& world) {
+  std::string text =
+      absl::StrCat(": ", DescribeCulprits(group, diagnosis, sequence, world));
   if (!diagnosis.unknown.empty()) {
     absl::StrAppend(&text, "; what ", Ranks(diagnosis.unknown),
                     " called is not known on this host");
@@ -94,7 +126,7 @@ std::string ExplainFirstLine(const GroupInfo& group, int64_t sequence,
   }
   return absl::StrCat("call ", sequence, " of group ", group.name, ", ", what,
                       cause.message(),
-                      DescribeDelay(diagnosis, sequence, world));
+                      DescribeDelay(group, diagnosis, sequence, world));
 }
 
 // The first call of a group that this rank is in; 0 if none.

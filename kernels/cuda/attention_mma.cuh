@@ -184,8 +184,8 @@ __device__ __forceinline__ void AddTile(float (&sums)[kWidth / 8][4],
 }
 
 // Rounds a block's sums, scaled by a factor for each of a lane's two rows, and
-// stores the rows that exist. `tile` is shared memory that nobody uses any more
-// (a barrier has been passed).
+// stores the rows that exist. `tile` is shared memory of which no other warp
+// reads this warp's 16 rows any more.
 template <int kWidth, typename Place>
 __device__ __forceinline__ void StoreTile(const float (&sums)[kWidth / 8][4],
                                           const float (&factors)[2],

@@ -77,6 +77,12 @@ int Leading(const ConstTensorView& view) {
   return Int(std::max<int64_t>(view.row_stride(), 1));
 }
 
+// It may take a second kernel, such as one that adds partial sums.
+void CountProduct(CudaStream& stream) {
+  stream.CountWork(1);
+  stream.cuda_device().CountLaunch();
+}
+
 // cuBLAS counts columns first: to it a row-major matrix is its transpose, so
 // cᵀ = op(b)ᵀ · op(a)ᵀ is asked for.
 void Ask(CudaStream& stream, const MatMulArgs& args, int64_t inner) {
@@ -91,7 +97,7 @@ void Ask(CudaStream& stream, const MatMulArgs& args, int64_t inner) {
                          TypeOf(args.c), Leading(args.c), CUBLAS_COMPUTE_32F,
                          CUBLAS_GEMM_DEFAULT),
             "cublasGemmEx");
-  stream.cuda_device().CountLaunch();
+  CountProduct(stream);
 }
 
 // The arrays of one grouped call: a group for each product.
@@ -174,7 +180,7 @@ void MultiplyRagged(CudaStream& stream,
                 groups.c_leading.data(), Int(static_cast<int64_t>(count)),
                 sizes.data(), CUBLAS_COMPUTE_32F),
             "cublasGemmGroupedBatchedEx");
-  stream.cuda_device().CountLaunch();
+  CountProduct(stream);
 }
 
 }  // namespace switchyard::kernels::cuda

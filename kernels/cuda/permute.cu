@@ -92,9 +92,11 @@ __global__ void __launch_bounds__(kBlock)
       if (row < 0) continue;
       const float gate =
           from.gates.data != nullptr ? from.gates[token][j] : 1.0f;
-      float piece[kCount];
+      T piece[kCount];  // widened one by one: fewer registers
       LoadPiece(buffer[row] + i * kCount, piece);
-      for (int v = 0; v < kCount; ++v) sums[v] = fmaf(gate, piece[v], sums[v]);
+      for (int v = 0; v < kCount; ++v) {
+        sums[v] = fmaf(gate, ToFloat(piece[v]), sums[v]);
+      }
     }
     StorePiece(sums, y[token] + i * kCount);
   }

@@ -105,15 +105,16 @@ absl::Status AgreeOnStatus(comm::Communicator& world,
                            const absl::Status& status) {
   const int64_t bytes = std::min<int64_t>(
       static_cast<int64_t>(status.message().size()), kMaxMessageBytes);
-  SWITCHYARD_ASSIGN_OR_RETURN(
-      const std::vector<int64_t> all,
-      GatherIntegers(world, {static_cast<int64_t>(status.code()), bytes}));
+  const absl::StatusOr<std::vector<int64_t>> all =
+      GatherIntegers(world, {static_cast<int64_t>(status.code()), bytes});
+  // Ranks that cannot talk cannot agree: the rank's own error says more.
+  if (!all.ok()) return status.ok() ? all.status() : status;
   for (int rank = 0; rank < world.size(); ++rank) {
-    const auto code = static_cast<absl::StatusCode>(all[2 * rank]);
+    const auto code = static_cast<absl::StatusCode>((*all)[2 * rank]);
     if (code == absl::StatusCode::kOk) continue;
     SWITCHYARD_ASSIGN_OR_RETURN(
         const std::string message,
-        ShareText(world, status.message(), rank, all[2 * rank + 1]));
+        ShareText(world, status.message(), rank, (*all)[2 * rank + 1]));
     return absl::Status(code, message);
   }
   return absl::OkStatus();
