@@ -17,6 +17,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "switchyard/comm/ledger/process_state.h"
+#include "switchyard/comm/ledger/report.h"
 #include "switchyard/tests/support/temporary_folder.h"
 
 namespace switchyard::comm::ledger {
@@ -331,6 +332,48 @@ TEST(RankLedgerProcessTest, StoppedAndDeadRanksAreTold) {
                               "complete: " +
                               name + ", dead) has not made it"),
                     HasSubstr("step 7, layer 5, router")));
+}
+
+// Of the first `ended` calls of a rank that has begun `begun`.
+RankSnapshot RankAt(int rank, int64_t begun, int64_t ended) {
+  RankSnapshot result;
+  result.member = MemberOf(rank);
+  result.process_known = result.readable = true;
+  GroupSnapshot group;
+  group.id = kWorld;
+  group.rank = rank;
+  group.begun = begun;
+  for (int64_t s = 1; s <= begun; ++s) {
+    CallSnapshot& call = group.calls.emplace_back();
+    call.sequence = s;
+    call.end_ns = s <= ended ? 1 : 0;
+  }
+  result.groups = {group};
+  return result;
+}
+
+std::string ExplainTo(const std::vector<RankSnapshot>& world) {
+  const GroupInfo group = {kWorld, "world", {0, 1, 2}};
+  return std::string(
+      ExplainCall(group, 2, absl::UnavailableError("failed"), 0, world)
+          .message());
+}
+
+// What others have not done may follow from that.
+TEST(ReportTest, TheDeadAreNamedBeforeTheLate) {
+  std::vector<RankSnapshot> world = {RankAt(0, 2, 1), RankAt(1, 1, 1),
+                                     RankAt(2, 2, 2)};
+  EXPECT_THAT(ExplainTo(world), HasSubstr("running) has not made it\n"));
+  world[2].process = ProcessState::kDead;
+  EXPECT_THAT(ExplainTo(world), HasSubstr("dead) cannot take part any more\n"));
+  world[2] = RankAt(2, 2, 1);
+  world[2].process = ProcessState::kStopped;
+  EXPECT_THAT(ExplainTo(world), HasSubstr("stopped) did not finish it\n"));
+}
+
+TEST(ReportTest, NobodyIsNamedForACallThatAllHaveFinished) {
+  EXPECT_THAT(ExplainTo({RankAt(0, 2, 2), RankAt(1, 2, 2), RankAt(2, 2, 2)}),
+              HasSubstr("failed: no rank is known to be late\n"));
 }
 
 TEST(RankLedgerFolderTest, ANamedFolderThatCannotBeWrittenIsAnError) {
