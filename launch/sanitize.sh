@@ -44,9 +44,11 @@ run_address() {
 
 run_gpu() {
   build emulated-asan switchyard tests/unit/base/all tests/unit/kernels/all \
-    tests/emulation/all tests/conformance/all lost_rank_test gpu_step_test
+    tests/emulation/all tests/conformance/all gpu_step_test
   address_options
+  # Lost ranks are missed after seconds, which a slow build may take itself.
   ctest --test-dir build/emulated-asan --output-on-failure --parallel "$JOBS" \
+    -E '^lost_rank' \
     -R '_test_cuda$|^base_test$|^emulation_(process_)?test$|^gpu_step_test$'
   ctest --test-dir build/emulated-asan --output-on-failure \
     -R '^conformance_gpu|^nccl_'
