@@ -62,16 +62,20 @@ class NcclQueuesTest : public NcclTest {
 class Held {
  public:
   explicit Held(Stream& stream) {
-    EXPECT_EQ(cudaLaunchHostFunc(CudaStreamOf(stream).handle(), WaitFor, &go_),
+    EXPECT_EQ(cudaLaunchHostFunc(CudaStreamOf(stream).handle(), WaitFor,
+                                 new Flag(go_)),
               cudaSuccess);
   }
-  ~Held() { go_ = true; }
+  ~Held() { *go_ = true; }
 
  private:
-  static void WaitFor(void* go) {
-    while (!*static_cast<std::atomic<bool>*>(go)) std::this_thread::yield();
+  using Flag = std::shared_ptr<std::atomic<bool>>;
+  // Shared: the stream may look once more when this is gone.
+  static void WaitFor(void* data) {
+    const std::unique_ptr<Flag> go(static_cast<Flag*>(data));
+    while (!**go) std::this_thread::yield();
   }
-  std::atomic<bool> go_ = false;
+  const Flag go_ = std::make_shared<std::atomic<bool>>(false);
 };
 
 // As rows that must not wait for gradients, whose reduction was asked for
