@@ -105,11 +105,14 @@ TEST_F(NcclQueuesTest, LeavingWaitsForCallsUnderWay) {
   stream->Wait();
   auto held = std::make_unique<Held>(*stream);
   Sum(world(), *stream, ones);
-  std::thread release([&held] {
+  std::atomic<bool> released = false;
+  std::thread release([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    released = true;
     held.reset();
   });
   Leave();
+  EXPECT_TRUE(released);
   release.join();
   EXPECT_EQ(ones.Values()[0], world().size());
 }
