@@ -61,6 +61,20 @@ TEST(Agreement, AllRanksGetTheLowestRanksError) {
   }
 }
 
+TEST(Agreement, RanksThatCannotTalkKeepTheirOwnError) {
+  const absl::Status status =
+      comm::RunRanks(2, {}, [&](comm::Communicator& world) -> absl::Status {
+        const std::vector<int64_t> mine(1 + world.rank());
+        EXPECT_FALSE(GatherIntegers(world, mine).ok()) << "other counts";
+        const absl::Status kept =
+            AgreeOnStatus(world, absl::NotFoundError("mine"));
+        EXPECT_EQ(kept, absl::NotFoundError("mine"));
+        EXPECT_FALSE(AgreeOnStatus(world, absl::OkStatus()).ok());
+        return absl::OkStatus();
+      });
+  EXPECT_TRUE(status.ok()) << status;
+}
+
 TEST(Agreement, InstructionSetIsCappedAndFixed) {
   const absl::Status status =
       comm::RunRanks(2, {}, [&](comm::Communicator& world) -> absl::Status {
